@@ -1,0 +1,1 @@
+"""Graph to words: facts, promises, explanations and the reports that show them."""

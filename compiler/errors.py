@@ -1,0 +1,554 @@
+"""What can be wrong with a net that reads well: names and arguments (NN1xx), shapes (NN2xx),
+promises (NN3xx)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..grammar.diagnostics import Edit, Fix, Mistake, Note, Severity
+from ..grammar.source import Span
+
+
+def _quoted(words: tuple[str, ...]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _did_you_mean(nearest: str | None) -> str:
+    return f"did you mean `{nearest}`?" if nearest else ""
+
+
+# ------------------------------------------------------------------------ names and arguments
+
+
+@dataclass(frozen=True)
+class UnknownOperator(Mistake):
+    """A word in a stage is no operator, no option of the operator before it, and nothing of yours.
+
+    Operators are looked up whole first (`relu6`); only then is a trailing number split off as the
+    first argument (`fc4`). Names from other tools have one spelling here; the help gives it.
+    """
+
+    code, name = "NN101", "unknown-operator"
+    word: str
+    nearest: str | None = None
+    foreign: str | None = None
+    replacement: str | None = None
+
+    def message(self) -> str:
+        return f"no operator is called `{self.word}`"
+
+    def help(self) -> str:
+        if self.foreign:
+            return f"here it is written `{self.foreign}`"
+        return _did_you_mean(self.nearest)
+
+    def fix(self) -> Fix | None:
+        if not self.span or not self.replacement:
+            return None
+        return Fix(f"write `{self.replacement}`", (Edit(self.span, self.replacement),))
+
+
+@dataclass(frozen=True)
+class UnknownOption(Mistake):
+    """An option is given to an operator that has none of that name."""
+
+    code, name = "NN102", "unknown-option"
+    operator: str
+    option: str
+    known: tuple[str, ...] = ()
+    nearest: str | None = None
+
+    def message(self) -> str:
+        return f"`{self.operator}` has no option `{self.option}`"
+
+    def help(self) -> str:
+        if self.nearest:
+            return _did_you_mean(self.nearest)
+        return f"it takes {_quoted(self.known)}" if self.known else "it takes no options"
+
+
+@dataclass(frozen=True)
+class ExtraArgument(Mistake):
+    """A number or shape follows an operator that has all its arguments already."""
+
+    code, name = "NN103", "extra-argument"
+    operator: str
+    found: str
+    signature: str
+
+    def message(self) -> str:
+        return f"`{self.operator}` has no place for `{self.found}`"
+
+    def help(self) -> str:
+        return f"it is written `{self.signature}`"
+
+
+@dataclass(frozen=True)
+class MissingArgument(Mistake):
+    """An operator lacks an argument that it cannot do without."""
+
+    code, name = "NN104", "missing-argument"
+    operator: str
+    missing: str
+    signature: str
+
+    def message(self) -> str:
+        return f"`{self.operator}` needs {self.missing}"
+
+    def help(self) -> str:
+        return f"it is written `{self.signature}`"
+
+
+@dataclass(frozen=True)
+class BadArgument(Mistake):
+    """An argument has a value that its operator cannot take."""
+
+    code, name = "NN105", "bad-argument"
+    operator: str
+    argument: str
+    found: str
+    wanted: str
+
+    def message(self) -> str:
+        return f"{self.argument} of `{self.operator}` is {self.found}, but must be {self.wanted}"
+
+
+@dataclass(frozen=True)
+class RepeatedArgument(Mistake):
+    """An argument or option is given twice."""
+
+    code, name = "NN106", "repeated-argument"
+    operator: str
+    argument: str
+
+    def message(self) -> str:
+        return f"{self.argument} of `{self.operator}` is given twice"
+
+    def help(self) -> str:
+        return "keep one of the two"
+
+
+@dataclass(frozen=True)
+class NumberWithoutOperator(Mistake):
+    """A number, shape or option stands where no operator is before it to take it."""
+
+    code, name = "NN107", "argument-without-operator"
+    found: str
+
+    def message(self) -> str:
+        return f"`{self.found}` belongs to no operator"
+
+    def help(self) -> str:
+        return "write an operator before it, as in `fc 4`"
+
+
+@dataclass(frozen=True)
+class UnknownReference(Mistake):
+    """`@name` names no stage or chain that stands above it.
+
+    A reference reads a value made earlier in the text: the graph has no cycles.
+    """
+
+    code, name = "NN108", "unknown-reference"
+    word: str
+    nearest: str | None = None
+    later: Span | None = None
+
+    def message(self) -> str:
+        if self.later:
+            return f"`@{self.word}` is used before it is made"
+        return f"nothing above is named `{self.word}`"
+
+    def help(self) -> str:
+        if self.later:
+            return "a net has no cycles: move the stage that makes it up"
+        return _did_you_mean(self.nearest and f"@{self.nearest}") or (
+            f"name a stage first: `{self.word}: fc4`"
+        )
+
+    def notes(self) -> tuple[Note, ...]:
+        return (Note(self.later, "made here"),) if self.later else ()
+
+
+@dataclass(frozen=True)
+class NameTaken(Mistake):
+    """Two things have one name."""
+
+    code, name = "NN109", "name-taken"
+    word: str
+    first: Span | None = None
+    reason: str = ""
+
+    def message(self) -> str:
+        return f"the name `{self.word}` is taken" + (f": {self.reason}" if self.reason else "")
+
+    def help(self) -> str:
+        return "names are unique where they stand: choose another"
+
+    def notes(self) -> tuple[Note, ...]:
+        return (Note(self.first, "first used here"),) if self.first else ()
+
+
+@dataclass(frozen=True)
+class NoSource(Mistake):
+    """A chain begins without a value: no shape, no reference, nothing flows in."""
+
+    code, name = "NN110", "no-source"
+    word: str
+
+    def message(self) -> str:
+        return f"nothing flows into `{self.word}`"
+
+    def help(self) -> str:
+        return "begin the chain with the input's shape, as in `3 -> fc4`, or with `@name`"
+
+
+@dataclass(frozen=True)
+class SourceInside(Mistake):
+    """A reference stands in the middle of a chain, where it would drop what flows in."""
+
+    code, name = "NN111", "source-inside"
+    found: str
+
+    def message(self) -> str:
+        return f"`{self.found}` can only begin a chain or a branch"
+
+    def help(self) -> str:
+        return f"join it with what flows in: `add[ id | {self.found} ]`"
+
+
+@dataclass(frozen=True)
+class MissingBranches(Mistake):
+    """A merge stands without its branches in brackets."""
+
+    code, name = "NN112", "missing-branches"
+    operator: str
+
+    def message(self) -> str:
+        return f"`{self.operator}` needs branches to join"
+
+    def help(self) -> str:
+        return f"write them in brackets: `{self.operator}[ id | fc4 ]`"
+
+
+@dataclass(frozen=True)
+class StrayBranches(Mistake):
+    """Brackets with `|` follow nothing that joins branches."""
+
+    code, name = "NN113", "stray-branches"
+
+    def message(self) -> str:
+        return "branches stand here, but nothing joins them"
+
+    def help(self) -> str:
+        return "write a merge before the bracket: `add[ ... | ... ]` or `concat[ ... | ... ]`"
+
+
+@dataclass(frozen=True)
+class Unused(Mistake):
+    """A value is computed, but neither the output nor anything else reads it."""
+
+    code, name = "NN114", "unused-value"
+    word: str
+
+    def message(self) -> str:
+        return f"nothing uses `{self.word}`"
+
+    def help(self) -> str:
+        return f"read it with `@{self.word}`, mark it `output {self.word}: ...`, or remove it"
+
+
+@dataclass(frozen=True)
+class NothingToExpect(Mistake):
+    """`expect` asks for something that is not known of a net."""
+
+    code, name = "NN115", "unknown-fact"
+    word: str
+    nearest: str | None
+    facts: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"no fact is called `{self.word}`"
+
+    def help(self) -> str:
+        return _did_you_mean(self.nearest) or f"known are {_quoted(self.facts)}"
+
+
+@dataclass(frozen=True)
+class BadExpression(Mistake):
+    """An expression has no value: a division by zero, an unknown name, a word where a number must
+    stand, a number too large to be of use."""
+
+    code, name = "NN116", "bad-expression"
+    problem: str
+    advice: str = ""
+
+    def message(self) -> str:
+        return self.problem
+
+    def help(self) -> str:
+        return self.advice
+
+
+@dataclass(frozen=True)
+class BadSetting(Mistake):
+    """A setting in `train(...)`, or its override, is unknown or has a value it cannot take."""
+
+    code, name = "NN117", "bad-setting"
+    setting: str
+    problem: str
+    advice: str = ""
+
+    def message(self) -> str:
+        return f"`{self.setting}` {self.problem}"
+
+    def help(self) -> str:
+        return self.advice
+
+
+@dataclass(frozen=True)
+class NotOnce(Mistake):
+    """A statement that a file may hold once stands twice."""
+
+    code, name = "NN118", "stands-twice"
+    word: str
+    first: Span | None
+
+    def message(self) -> str:
+        return f"a file has one `{self.word}`, this is the second"
+
+    def help(self) -> str:
+        return "merge the two"
+
+    def notes(self) -> tuple[Note, ...]:
+        return (Note(self.first, "the first"),) if self.first else ()
+
+
+@dataclass(frozen=True)
+class NoNet(Mistake):
+    """The text holds statements, but no chain: there is no net."""
+
+    code, name = "NN119", "no-net"
+
+    def message(self) -> str:
+        return "there is no net here"
+
+    def help(self) -> str:
+        return "write one as a chain: `3 -> fc4 relu -> fc1`"
+
+
+# ------------------------------------------------------------------------------------ shapes
+
+
+@dataclass(frozen=True)
+class ShapeMistake(Mistake):
+    """A shape does not suit an operator; `arrivals` are the places the values come from."""
+
+    arrivals: tuple[Note, ...] = field(default=(), kw_only=True)
+
+    def notes(self) -> tuple[Note, ...]:
+        return self.arrivals
+
+
+@dataclass(frozen=True)
+class WrongRank(ShapeMistake):
+    """A value has more or fewer axes than the operator works on."""
+
+    code, name = "NN201", "wrong-rank"
+    operator: str
+    found: str
+    wanted: str
+    advice: str = ""
+    insert: str = ""
+
+    def message(self) -> str:
+        return f"`{self.operator}` wants {self.wanted}, but {self.found} arrives here"
+
+    def label(self) -> str:
+        return f"{self.found} arrives here"
+
+    def help(self) -> str:
+        return self.advice
+
+    def fix(self) -> Fix | None:
+        if not self.insert or not self.span:
+            return None
+        here = Span(self.span.source, self.span.start, self.span.start)
+        return Fix(f"insert `{self.insert.strip()}`", (Edit(here, self.insert),))
+
+
+@dataclass(frozen=True)
+class WindowTooLarge(ShapeMistake):
+    """A kernel does not fit into its input, padding included: the output would be empty."""
+
+    code, name = "NN202", "window-too-large"
+    operator: str
+    reach: int
+    size: int
+    padding: int
+    axis: str
+
+    def message(self) -> str:
+        padded = f" with padding {self.padding}" if self.padding else ""
+        return (
+            f"the window of `{self.operator}` spans {self.reach}, "
+            f"but its input is {self.size} {self.axis}{padded}"
+        )
+
+    def help(self) -> str:
+        return "use a smaller kernel, or padding (`same`, `p1`), or pool less before it"
+
+
+@dataclass(frozen=True)
+class WrongSizes(ShapeMistake):
+    """A kernel, stride, padding or dilation names another number of axes than its input has."""
+
+    code, name = "NN203", "wrong-axes"
+    operator: str
+    argument: str
+    found: str
+    axes: int
+
+    def message(self) -> str:
+        return (
+            f"{self.argument} {self.found} of `{self.operator}` does not fit "
+            f"an input with {self.axes} spatial ax{'is' if self.axes == 1 else 'es'}"
+        )
+
+    def help(self) -> str:
+        return "give one number for all axes, or one for each"
+
+
+@dataclass(frozen=True)
+class NotDivisible(ShapeMistake):
+    """A number of channels must be a multiple of another number, and is not."""
+
+    code, name = "NN204", "not-divisible"
+    operator: str
+    what: str
+    found: int
+    divisor: int
+    divisor_name: str
+
+    def message(self) -> str:
+        return (
+            f"`{self.operator}` splits {self.found} {self.what} into {self.divisor} "
+            f"{self.divisor_name}, which leaves {self.found % self.divisor}"
+        )
+
+    def help(self) -> str:
+        return f"make both counts multiples of {self.divisor}"
+
+
+@dataclass(frozen=True)
+class ShapesDiffer(ShapeMistake):
+    """Branches that a merge joins do not agree in shape.
+
+    `add`, `mul` and their like take equal shapes, or a vector of length C against CxHxW; `concat`
+    takes shapes that agree on every axis but the joined one.
+    """
+
+    code, name = "NN205", "shapes-differ"
+    operator: str
+    left: str
+    right: str
+    advice: str = ""
+
+    def message(self) -> str:
+        return f"`{self.operator}` cannot join {self.left} and {self.right}"
+
+    def help(self) -> str:
+        return self.advice
+
+
+@dataclass(frozen=True)
+class BadAxis(ShapeMistake):
+    """`axis=` names an axis that the value does not have."""
+
+    code, name = "NN206", "bad-axis"
+    operator: str
+    axis: int
+    shape: str
+
+    def message(self) -> str:
+        return f"`{self.operator}` joins along axis {self.axis}, but {self.shape} has no such axis"
+
+    def help(self) -> str:
+        return "axes count from 0, without the batch"
+
+
+@dataclass(frozen=True)
+class WholeNumbers(ShapeMistake):
+    """An operator that computes with real numbers is given whole numbers (indices)."""
+
+    code, name = "NN207", "whole-numbers"
+    operator: str
+
+    def message(self) -> str:
+        return f"`{self.operator}` works on real numbers, but whole numbers (`int`) arrive here"
+
+    def help(self) -> str:
+        return "remove `int` behind the input's shape"
+
+
+@dataclass(frozen=True)
+class PaddingTooLarge(ShapeMistake):
+    """A pool is padded by more than half its window, so some windows would see padding alone."""
+
+    code, name = "NN208", "padding-too-large"
+    operator: str
+    padding: int
+    kernel: int
+
+    def message(self) -> str:
+        return f"`{self.operator}` pads by {self.padding}, more than half its window of {self.kernel}"
+
+    def help(self) -> str:
+        return f"pad by at most {self.kernel // 2}"
+
+
+# ---------------------------------------------------------------------------------- promises
+
+
+@dataclass(frozen=True)
+class BrokenPromise(Mistake):
+    """An `expect` does not hold: the analysers count something else than the author promised."""
+
+    code, name = "NN301", "broken-promise"
+    promise: str
+    counted: str
+
+    def message(self) -> str:
+        return f"expected {self.promise}, but {self.counted}"
+
+    def help(self) -> str:
+        return "mend the net, or the promise"
+
+
+# ------------------------------------------------------------------------------------ remarks
+
+
+@dataclass(frozen=True)
+class Unseen(Mistake):
+    """The stride does not divide the room a window has, so the far rows or columns are never seen.
+
+    CS231n, convolutional networks, "Constraints on strides": the output size must be a whole number
+    for the neurons to fit the input neatly.
+    """
+
+    code, name, severity = "NN412", "columns-never-seen", Severity.WARNING
+    operator: str
+    count: int
+    axis: str
+    size: int
+    derivation: str
+
+    def message(self) -> str:
+        things = self.axis if self.count == 1 else f"{self.axis}s"
+        return (
+            f"`{self.operator}` never sees the last {self.count} {things} of {self.size}: "
+            f"{self.derivation}"
+        )
+
+    def help(self) -> str:
+        return "pad the input, or change kernel or stride, if that is not meant"

@@ -1,0 +1,180 @@
+"""Expressions: what a number, a formula or a promise in the text is worth. Nothing is `eval`ed."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import TypeAlias
+
+from ..grammar import tree
+from ..grammar.source import Span
+from .errors import BadExpression
+from .op import Refused
+
+Worth: TypeAlias = "int | float | bool | str | tuple[Worth, ...]"
+"""What an expression can be worth."""
+
+Scope: TypeAlias = Mapping[str, Worth]
+"""Names and what they stand for; `in.c` and `@a.shape` are looked up under that very text."""
+
+LARGEST = 10**30
+DEEPEST = 200
+
+
+def divisible(value: float, by: int) -> int:
+    """The nearest multiple of `by`, never under 90 % of the value (MobileNet's rule)."""
+    nearest = max(by, math.floor((value + by / 2) / by) * by)
+    return nearest + by if nearest < 0.9 * value else nearest
+
+
+FUNCTIONS: Mapping[str, Callable[..., Worth]] = MappingProxyType(
+    {
+        "min": min, "max": max, "abs": abs, "round": round, "floor": math.floor,
+        "ceil": math.ceil, "sqrt": math.sqrt, "exp": math.exp, "log": math.log,
+        "log2": math.log2, "len": len, "sum": sum, "divisible": divisible,
+    }
+)  # fmt: skip
+
+
+def _divide(left: float, right: float) -> int | float:
+    """Exact where it comes out whole: `in.c / 2` is a number of channels."""
+    if isinstance(left, int) and isinstance(right, int) and left % right == 0:
+        return left // right
+    return left / right
+
+
+def _power(base: float, exponent: float) -> float:
+    if abs(exponent) > 1000 or abs(base) > LARGEST:
+        raise OverflowError
+    result = base**exponent
+    if isinstance(result, complex):
+        raise ValueError
+    return result
+
+
+OPERATORS: Mapping[str, Callable[[Worth, Worth], Worth]] = MappingProxyType(
+    {
+        "+": operator.add, "-": operator.sub, "*": operator.mul, "/": _divide,
+        "//": operator.floordiv, "%": operator.mod, "^": _power,
+        "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
+        ">": operator.gt, ">=": operator.ge,
+    }  # type: ignore[dict-item]
+)  # fmt: skip
+
+COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
+
+
+def evaluate(expression: tree.Expression, scope: Scope, depth: int = 0) -> Worth:
+    """What the expression is worth; raises `Refused` with a placed mistake when it is nothing."""
+    if depth > DEEPEST:
+        raise Refused(BadExpression(expression.span, "this expression is nested too deep"))
+    match expression:
+        case tree.Number(value=value) | tree.Text(value=value) | tree.Truth(value=value):
+            return value
+        case tree.Shape(sizes=sizes):
+            return sizes
+        case tree.Tuple(items=items):
+            return tuple(evaluate(item, scope, depth + 1) for item in items)
+        case tree.Name(word=word):
+            return _look_up(word, scope, expression.span)
+        case tree.Attribute(owner=owner, word=word):
+            return _look_up(f"{owner}.{word}", scope, expression.span)
+        case tree.Reference(word=word, attribute=attribute):
+            return _look_up(f"@{word}.{attribute or 'shape'}", scope, expression.span)
+        case tree.Unary(operator=sign, operand=operand):
+            return _unary(sign, evaluate(operand, scope, depth + 1), expression.span)
+        case tree.Binary():
+            return _binary(expression, scope, depth)
+        case tree.Conditional(then=then, condition=condition, otherwise=otherwise):
+            chosen = then if evaluate(condition, scope, depth + 1) else otherwise
+            return evaluate(chosen, scope, depth + 1)
+        case tree.Call():
+            return _call(expression, scope, depth)
+
+
+def _look_up(word: str, scope: Scope, span: Span) -> Worth:
+    if word in scope:
+        return scope[word]
+    near = get_close_matches(word, list(scope), 1)
+    advice = f"did you mean `{near[0]}`?" if near else ""
+    raise Refused(BadExpression(span, f"nothing here is called `{word}`", advice))
+
+
+def _unary(sign: str, value: Worth, span: Span) -> Worth:
+    if sign == "not":
+        return not value
+    if isinstance(value, int | float):
+        return -value
+    raise Refused(BadExpression(span, f"`-` needs a number, not {shown(value)}"))
+
+
+def _binary(expression: tree.Binary, scope: Scope, depth: int) -> Worth:
+    """A long sum leans to the left: its spine is walked, not recursed into."""
+    spine = [expression]
+    while isinstance(spine[-1].left, tree.Binary):
+        spine.append(spine[-1].left)
+    value = evaluate(spine[-1].left, scope, depth + 1)
+    for part in reversed(spine):
+        if part.operator in ("and", "or"):
+            if bool(value) is (part.operator == "and"):
+                value = evaluate(part.right, scope, depth + 1)
+            continue
+        value = _apply(part, value, evaluate(part.right, scope, depth + 1))
+    return value
+
+
+def _apply(part: tree.Binary, left: Worth, right: Worth) -> Worth:
+    numbers = isinstance(left, int | float) and isinstance(right, int | float)
+    if part.operator in ("==", "!=") or numbers:
+        try:
+            return _bounded(OPERATORS[part.operator](left, right), part.span)
+        except ZeroDivisionError:
+            problem = f"`{shown(left)} {part.operator} {shown(right)}` divides by zero"
+        except (OverflowError, ValueError):
+            problem = f"`{shown(left)} {part.operator} {shown(right)}` is too large, or no number"
+        raise Refused(BadExpression(part.span, problem))
+    problem = f"`{part.operator}` needs numbers, not {shown(left)} and {shown(right)}"
+    raise Refused(BadExpression(part.span, problem))
+
+
+def _call(call: tree.Call, scope: Scope, depth: int) -> Worth:
+    function = FUNCTIONS.get(call.word)
+    if function is None:
+        near = get_close_matches(call.word, list(FUNCTIONS), 1)
+        advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(FUNCTIONS)}"
+        problem = f"no function is called `{call.word}`"
+        raise Refused(BadExpression(call.span, problem, advice))
+    if any(argument.name for argument in call.arguments):
+        raise Refused(BadExpression(call.span, f"`{call.word}` takes no named arguments"))
+    values = [evaluate(argument.value, scope, depth + 1) for argument in call.arguments]
+    try:
+        return _bounded(function(*values), call.span)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError, RecursionError):
+        given = ", ".join(map(shown, values))
+        problem = f"`{call.word}({given})` has no value"
+        raise Refused(BadExpression(call.span, problem)) from None
+
+
+def _bounded(value: Worth, span: Span) -> Worth:
+    if isinstance(value, int | float) and not abs(value) <= LARGEST:
+        raise Refused(BadExpression(span, "this number is too large to mean anything here"))
+    return value
+
+
+def shown(value: Worth) -> str:
+    """A value as the language writes it, with thousands parted."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:g}"
+        case str():
+            return f'"{value}"'
+        case _:
+            parts = [str(part) if isinstance(part, int) else shown(part) for part in value]
+            return "x".join(parts) if all(isinstance(p, int) for p in value) else f"({', '.join(parts)})"

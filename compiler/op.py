@@ -1,0 +1,299 @@
+"""What an operator is, and the catalogue of them all.
+
+An operator is one class: its fields are its arguments (checked by pydantic), its methods say what
+is true of it: the shape rule, the weights, the multiply-adds, what a kernel needs. How a machine
+computes it stands in `runtime/kernels` under the same file name, unless the operator states a
+`law` (an elementwise formula), which is computed from the statement itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import cached_property
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from ..grammar.diagnostics import Mistake
+from .algebra import Program, Symbol, record
+from .shapes import Value
+
+# --------------------------------------------------------------------------------- arguments
+
+
+def _as_sizes(value: object) -> object:
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+"""A whole number from 1."""
+
+Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""A whole number from 0."""
+
+Sizes = Annotated[tuple[Count, ...], BeforeValidator(_as_sizes)]
+"""One size for every spatial axis, or one for each: `3`, `3x3`."""
+
+Margins = Annotated[tuple[Index, ...], BeforeValidator(_as_sizes)]
+"""Like `Sizes`, from 0."""
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+"""A probability below 1."""
+
+LETTERS: Mapping[str, str] = MappingProxyType(
+    {"k": "kernel", "s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
+)
+"""The options that have a one-letter name; `stride=2` is `s2`."""
+
+
+class Initialiser(BaseModel):
+    """How a weight is drawn: `init=he`, `init=normal(0.01)`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    word: Literal[
+        "he", "he_uniform", "xavier", "xavier_uniform", "lecun", "lecun_uniform",
+        "normal", "uniform", "zeros",
+    ]  # fmt: skip
+    scale: float | None = Field(default=None, gt=0)
+
+
+# ------------------------------------------------------------------------------------ facts
+
+
+class Trait(Enum):
+    """What analysers, passes and the planner ask of an operator instead of its name."""
+
+    NEURONS = auto()
+    """Affine in its input and weighted: what the field calls a layer of neurons."""
+    ACTIVATION = auto()
+    """Elementwise and not linear."""
+    SATURATES = auto()
+    """Its slope goes to zero on both sides."""
+    ZERO_CENTRED = auto()
+    RECTIFIES = auto()
+    """Like relu: about half the signal passes, so He's variance fits the layer before."""
+    LINEAR = auto()
+    """Affine in its input."""
+    NORMALISES = auto()
+    MERGES = auto()
+    """Takes branches in brackets."""
+    RANDOM = auto()
+    """Draws numbers in training, does nothing at inference."""
+    HANGS = auto()
+    """Belongs to the layer before it in the same stage: norms, activations, dropout."""
+    VIEW = auto()
+    """Moves no number: its output is its input under another shape."""
+    NO_GRADIENT = auto()
+    POOLS = auto()
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A learned array, or a running statistic, of one use of an operator.
+
+    Attributes
+    ----------
+    shape: as it is stored; `(out, in, ...)` for matrices and kernels.
+    fan_in, fan_out: inputs and outputs that one number connects, for the initialiser.
+    constant: the value it starts from; None where it is drawn.
+    decays: whether l2 acts on it (matrices and kernels, not biases: CS231n, neural networks 2).
+    factors: the sizes as the course multiplies them, for formulas; the shape reversed by default.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    fan_in: int = 0
+    fan_out: int = 0
+    constant: float | None = None
+    decays: bool = False
+    factors: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def formula(self) -> str:
+        return "·".join(map(str, self.factors or self.shape[::-1])) or "1"
+
+
+DType: TypeAlias = Literal["float", "bool", "uint8", "int64"]
+"""`float` is the working precision: float32, or float64 on request."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """An array that a kernel needs beside values and weights, whole batch included."""
+
+    shape: tuple[int, ...]
+    dtype: DType = "float"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one operator asks of the memory plan, for one batch size.
+
+    Attributes
+    ----------
+    algorithm: the name of the kernel to run; "" where there is one.
+    saved: written by forward in training, read by backward.
+    scratch, scratch_back: alive during forward, or backward, alone.
+    reads_back: which of `x`, `y` and weights' names backward reads.
+    overwrites: forward may write its output over its first input.
+    overwrites_back: backward may write the first input's gradient over the output's gradient.
+    """
+
+    algorithm: str = ""
+    saved: Mapping[str, Needed] = field(default_factory=dict)
+    scratch: Mapping[str, Needed] = field(default_factory=dict)
+    scratch_back: Mapping[str, Needed] = field(default_factory=dict)
+    reads_back: frozenset[str] = frozenset()
+    overwrites: bool = False
+    overwrites_back: bool = False
+
+
+class Refused(Exception):
+    """Raised by a shape rule; the compiler adds the place and reports the mistake."""
+
+    def __init__(self, mistake: Mistake) -> None:
+        super().__init__(mistake.message())
+        self.mistake = mistake
+
+
+# -------------------------------------------------------------------------------- operators
+
+
+class Op(BaseModel):
+    """One operator with its arguments; subclasses enter the catalogue by being defined."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, ignored_types=(cached_property,))
+
+    name: ClassVar[str] = ""
+    traits: ClassVar[frozenset[Trait]] = frozenset()
+    places: ClassVar[tuple[str, ...]] = ()
+    """The fields that are filled by position, in order."""
+    arity: ClassVar[int | None] = 1
+    """How many inputs it takes; None for any number from one."""
+    source: ClassVar[str] = ""
+    """The paper, course note or standard it is taken from."""
+    samples: ClassVar[tuple[str, ...]] = ()
+    """Small nets that use it, for the page and for the tests."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not cls.name:
+            return
+        twin = _CATALOGUE.setdefault(cls.name, cls)
+        if twin is not cls and twin.__qualname__ != cls.__qualname__:
+            raise TypeError(f"operator `{cls.name}` is defined twice")
+
+    def shape(self, *inputs: Value) -> Value:
+        """The output's shape; raises `Refused` when the inputs do not suit the operator."""
+        raise NotImplementedError(f"operator {self.name} has no shape rule")
+
+    def derivation(self, *inputs: Value) -> tuple[str, ...]:
+        """The output-size formula of each spatial axis, with numbers; empty where none is used."""
+        return ()
+
+    def remarks(self, *inputs: Value) -> tuple[Mistake, ...]:
+        """Warnings about this use that need nothing but its inputs."""
+        return ()
+
+    def weights(self, *inputs: Value) -> tuple[Weight, ...]:
+        return ()
+
+    def state(self, *inputs: Value) -> tuple[Weight, ...]:
+        """Running statistics: kept and saved, not learned, not counted as parameters."""
+        return ()
+
+    def macs(self, *inputs: Value) -> int:
+        """Multiply-adds for one example, by the convention of the published counts: products in
+        affine layers and matrix products; biases, norms, activations and pooling count 0."""
+        return 0
+
+    def macs_formula(self, *inputs: Value) -> str:
+        """The product behind `macs`, with numbers; empty where it is 0."""
+        return ""
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        raise NotImplementedError(f"operator {self.name} does not say what its kernel needs")
+
+    def formula(self, *inputs: Value) -> str:
+        """How the parameters add up: `3·4 + 4 = 16`; `0` without weights."""
+        weights = self.weights(*inputs)
+        if not weights:
+            return "0"
+        return total([w.formula for w in weights], sum(w.size for w in weights))
+
+
+def total(terms: Sequence[str], value: int) -> str:
+    """`3·4 + 4 = 16`; a single number stands alone."""
+    text = " + ".join(terms)
+    return text if text == str(value) else f"{text} = {value}"
+
+
+class Elementwise(Op):
+    """An operator that is its law: a formula and its slope, stated once, read by everyone."""
+
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.ACTIVATION, Trait.HANGS})
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        raise NotImplementedError(f"operator {self.name} has no law")
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        """d law / d x, from the input and, where that is cheaper, the output."""
+        raise NotImplementedError(f"operator {self.name} has no slope")
+
+    def shape(self, *inputs: Value) -> Value:
+        return inputs[0]
+
+    @cached_property
+    def forward(self) -> Program:
+        """The law as array operations on `x`."""
+        return record(("x",), self.law)
+
+    @cached_property
+    def backward(self) -> Program:
+        """slope times the output's gradient, as array operations on `x`, `y`, `dy`."""
+
+        def product(m: Any, x: Symbol, y: Symbol, dy: Symbol) -> Symbol:
+            return self.slope(m, x, y) * dy
+
+        return record(("x", "y", "dy"), product)
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        block = min(batch * inputs[0].size, BLOCK)
+        return Needs(
+            scratch=_registers(self.forward, block),
+            scratch_back=_registers(self.backward, block),
+            reads_back=self.backward.reads - {"dy"},
+            overwrites=True,
+            overwrites_back=True,
+        )
+
+
+BLOCK = 16 * 1024
+"""Elements that an elementwise program sweeps at a time, so that scratch stays in cache."""
+
+
+def _registers(program: Program, block: int) -> dict[str, Needed]:
+    return {f"float{i}": Needed((block,)) for i in range(program.floats)} | {
+        f"mask{i}": Needed((block,), "bool") for i in range(program.masks)
+    }
+
+
+_CATALOGUE: dict[str, type[Op]] = {}
+
+Catalogue: TypeAlias = Mapping[str, type[Op]]
+
+
+def catalogue() -> Catalogue:
+    """Every operator by name. `compiler.ops` fills it; ask there unless you are an operator."""
+    return MappingProxyType(_CATALOGUE)
+
+

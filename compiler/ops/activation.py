@@ -1,0 +1,238 @@
+"""Activations: elementwise, stated by their law and its slope; prelu and softmax have kernels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from ..algebra import Symbol
+from ..op import Elementwise, Needed, Needs, Op, Trait, Weight
+from ..shapes import Value
+
+RECTIFIER = frozenset({Trait.ACTIVATION, Trait.HANGS, Trait.RECTIFIES})
+SIGMOIDAL = frozenset({Trait.ACTIVATION, Trait.HANGS, Trait.SATURATES})
+
+
+class Relu(Elementwise):
+    """max(0, x)."""
+
+    name, traits = "relu", RECTIFIER
+    source = "Nair and Hinton 2010; CS231n, neural networks 1, 'Commonly used activation functions'"
+    samples = ("3 -> relu", "2x4x4 -> relu")
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return m.maximum(x, 0.0)
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        return m.above(y, 0.0)
+
+
+class Relu6(Elementwise):
+    """min(max(0, x), 6)."""
+
+    name, traits = "relu6", RECTIFIER
+    source = "Krizhevsky 2010, convolutional deep belief networks on CIFAR-10"
+    samples = ("3 -> relu6",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return m.minimum(m.maximum(x, 0.0), 6.0)
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        return 1.0 * m.above(y, 0.0) * m.above(6.0 - y, 0.0)
+
+
+class LRelu(Elementwise):
+    """x above 0, a x below: a leaky rectifier."""
+
+    name, traits, places = "lrelu", RECTIFIER, ("a",)
+    source = "Maas et al. 2013; CS231n, neural networks 1, 'Leaky ReLU'"
+    samples = ("3 -> lrelu", "3 -> lrelu0.2")
+
+    a: float = Field(default=0.01, ge=0, le=1, description="slope below zero")
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return m.maximum(x, 0.0) + self.a * m.minimum(x, 0.0)
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        return self.a + (1.0 - self.a) * m.above(x, 0.0)
+
+
+class Elu(Elementwise):
+    """x above 0, a (exp(x) - 1) below."""
+
+    name, traits, places = "elu", RECTIFIER | {Trait.ZERO_CENTRED}, ("a",)
+    source = "Clevert et al. 2015"
+    samples = ("3 -> elu", "3 -> elu0.5")
+
+    a: float = Field(default=1.0, gt=0, le=100, description="how far it goes below zero")
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return m.maximum(x, 0.0) + self.a * m.expm1(m.minimum(x, 0.0))
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        above = m.above(x, 0.0)
+        return 1.0 * above + (self.a - self.a * above) * m.exp(m.minimum(x, 0.0))
+
+
+class Gelu(Elementwise):
+    """x times the chance that a standard normal draw is below x, by the error function."""
+
+    name, traits = "gelu", RECTIFIER
+    source = "Hendrycks and Gimpel 2016"
+    samples = ("3 -> gelu",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return x * (0.5 + 0.5 * m.erf(x * math.sqrt(0.5)))
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        density = m.exp(x * x * -0.5) * (1.0 / math.sqrt(2.0 * math.pi))
+        return 0.5 + 0.5 * m.erf(x * math.sqrt(0.5)) + x * density
+
+
+class Silu(Elementwise):
+    """x sigmoid(x), also called swish."""
+
+    name, traits = "silu", RECTIFIER
+    source = "Elfwing et al. 2017"
+    samples = ("3 -> silu",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return x / (1.0 + m.exp(-x))
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        s = 1.0 / (1.0 + m.exp(-x))
+        return s * (1.0 + x * (1.0 - s))
+
+
+class Sigmoid(Elementwise):
+    """1 / (1 + exp(-x)), between 0 and 1."""
+
+    name, traits = "sigmoid", SIGMOIDAL
+    source = "CS231n, neural networks 1, 'Commonly used activation functions'"
+    samples = ("3 -> sigmoid",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return 1.0 / (1.0 + m.exp(-x))
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        return y * (1.0 - y)
+
+
+class Tanh(Elementwise):
+    """The hyperbolic tangent, between -1 and 1."""
+
+    name, traits = "tanh", SIGMOIDAL | {Trait.ZERO_CENTRED}
+    source = "CS231n, neural networks 1, 'Commonly used activation functions'"
+    samples = ("3 -> tanh",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return m.tanh(x)
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        return 1.0 - y * y
+
+
+class HSigmoid(Elementwise):
+    """min(max(x / 6 + 1/2, 0), 1): a sigmoid of straight lines."""
+
+    name, traits = "hsigmoid", SIGMOIDAL
+    source = "Howard et al. 2019, MobileNet v3"
+    samples = ("3 -> hsigmoid",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return m.minimum(m.maximum(x * (1.0 / 6.0) + 0.5, 0.0), 1.0)
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        return (1.0 / 6.0) * m.above(x, -3.0) * m.above(-x, -3.0)
+
+
+class HSwish(Elementwise):
+    """x hsigmoid(x)."""
+
+    name, traits = "hswish", RECTIFIER
+    source = "Howard et al. 2019, MobileNet v3"
+    samples = ("3 -> hswish",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return x * m.minimum(m.maximum(x + 3.0, 0.0), 6.0) * (1.0 / 6.0)
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        inside = m.above(x, -3.0) * (1.0 - 1.0 * m.above(x, 3.0))
+        return inside * (x * (1.0 / 3.0) + 0.5) + 1.0 * m.above(x, 3.0)
+
+
+class Softplus(Elementwise):
+    """log(1 + exp(x)), a smooth relu."""
+
+    name, traits = "softplus", RECTIFIER
+    source = "Dugas et al. 2001"
+    samples = ("3 -> softplus",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return m.maximum(x, 0.0) + m.log1p(m.exp(-m.abs(x)))
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        return 1.0 / (1.0 + m.exp(-x))
+
+
+class Step(Elementwise):
+    """1 above 0, else 0: the perceptron's threshold. Its slope is 0, so nothing learns through it."""
+
+    name = "step"
+    traits = frozenset({Trait.ACTIVATION, Trait.HANGS, Trait.SATURATES, Trait.NO_GRADIENT})
+    source = "Rosenblatt 1958"
+    samples = ("3 -> step",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return 1.0 * m.above(x, 0.0)
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        return y * 0.0
+
+
+class PRelu(Op):
+    """x above 0, a x below, with a learned for each channel."""
+
+    name, traits = "prelu", RECTIFIER
+    source = "He et al. 2015, delving deep into rectifiers"
+    samples = ("3 -> prelu", "2x4x4 -> prelu", "5x3 -> prelu")
+
+    a: float = Field(default=0.25, description="slope below zero to start from")
+
+    def shape(self, *inputs: Value) -> Value:
+        return inputs[0]
+
+    def weights(self, *inputs: Value) -> tuple[Weight, ...]:
+        return (Weight("slope", (inputs[0].channels,), constant=self.a),)
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        whole = Needed((batch, *inputs[0].shape))
+        return Needs(
+            scratch={"below": whole},
+            scratch_back={"below": whole, "mask": Needed(whole.shape, "bool")},
+            reads_back=frozenset({"x", "slope"}),
+        )
+
+
+class Softmax(Op):
+    """exp(x) over its sum, along the channels: scores to probabilities."""
+
+    name = "softmax"
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.ACTIVATION, Trait.HANGS})
+    source = "CS231n, linear classification, 'Softmax classifier'"
+    samples = ("3 -> softmax", "5x3 -> softmax", "2x3x3 -> softmax")
+
+    def shape(self, *inputs: Value) -> Value:
+        return inputs[0]
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        x = inputs[0]
+        row = Needed((batch, *(1 if a == x.channel_axis else n for a, n in enumerate(x.shape))))
+        return Needs(
+            scratch={"row": row},
+            scratch_back={"row": row, "product": Needed((batch, *x.shape))},
+            reads_back=frozenset({"y"}),
+            overwrites=True,
+        )

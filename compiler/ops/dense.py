@@ -1,0 +1,115 @@
+"""Fully connected operators: every output sees every input."""
+
+from __future__ import annotations
+
+import math
+from pydantic import Field
+
+from ..errors import WrongRank
+from ..op import Count, Initialiser, Needed, Needs, Op, Refused, Trait, Weight
+from ..shapes import Value
+
+
+def features(x: Value, operator: str) -> int:
+    """The length of the axis a fully connected operator acts on: D of `D` or of `TxD`."""
+    if x.rank > 2:
+        raise Refused(
+            WrongRank(
+                None,
+                operator,
+                f"{x}",
+                "a vector, or time x features",
+                f"flatten it first: `flatten {operator}...` reads all {x.size:,} numbers",
+                "flatten -> ",
+            )
+        )
+    return x.shape[-1]
+
+
+class Fc(Op):
+    """Fully connected: `W x + b`. On TxD it acts on the last axis, at every position alike."""
+
+    name = "fc"
+    places = ("n",)
+    traits = frozenset({Trait.NEURONS, Trait.LINEAR})
+    source = "CS231n, neural networks 1, 'Layer-wise organization'"
+    samples = ("3 -> fc4", "5x3 -> fc4 nobias", "6 -> fc3 relu -> fc2")
+
+    n: Count = Field(description="how many neurons")
+    nobias: bool = Field(default=False, description="leave out b")
+    init: Initialiser | None = None
+
+    def shape(self, *inputs: Value) -> Value:
+        (x,) = inputs
+        features(x, self.name)
+        return Value((*x.shape[:-1], self.n), channels_last=x.rank == 2)
+
+    def weights(self, *inputs: Value) -> tuple[Weight, ...]:
+        fan_in = inputs[0].shape[-1]
+        w = Weight("weight", (self.n, fan_in), fan_in, self.n, decays=True)
+        return (w,) if self.nobias else (w, Weight("bias", (self.n,), fan_in, self.n, constant=0.0))
+
+    def macs(self, *inputs: Value) -> int:
+        return inputs[0].size * self.n
+
+    def macs_formula(self, *inputs: Value) -> str:
+        return "·".join(map(str, (*inputs[0].shape, self.n)))
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        return Needs(
+            scratch={} if self.nobias else {"ones": Needed((batch * math.prod(inputs[0].shape[:-1]),))},
+            scratch_back={}
+            if self.nobias
+            else {"ones": Needed((batch * math.prod(inputs[0].shape[:-1]),))},
+            reads_back=frozenset({"x", "weight"}),
+        )
+
+
+class Maxout(Op):
+    """The largest of `k` affine maps, unit by unit; its weights are counted k times."""
+
+    name = "maxout"
+    places = ("n",)
+    traits = frozenset({Trait.NEURONS})
+    source = "Goodfellow et al. 2013; CS231n, neural networks 1, 'Maxout'"
+    samples = ("3 -> maxout4", "5x3 -> maxout2 k3")
+
+    n: Count = Field(description="how many neurons")
+    k: Count = Field(default=2, description="pieces")
+    nobias: bool = Field(default=False, description="leave out b")
+    init: Initialiser | None = None
+
+    def shape(self, *inputs: Value) -> Value:
+        (x,) = inputs
+        features(x, self.name)
+        return Value((*x.shape[:-1], self.n), channels_last=x.rank == 2)
+
+    def weights(self, *inputs: Value) -> tuple[Weight, ...]:
+        fan_in = inputs[0].shape[-1]
+        shape = (self.k, self.n, fan_in)
+        w = Weight("weight", shape, fan_in, self.n, decays=True, factors=(self.k, fan_in, self.n))
+        if self.nobias:
+            return (w,)
+        return w, Weight(
+            "bias", shape[:2], fan_in, self.n, constant=0.0, factors=(self.k, self.n)
+        )
+
+    def macs(self, *inputs: Value) -> int:
+        return self.k * inputs[0].size * self.n
+
+    def macs_formula(self, *inputs: Value) -> str:
+        return "·".join(map(str, (self.k, *inputs[0].shape, self.n)))
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        rows = batch * math.prod(inputs[0].shape[:-1])
+        piece = Needed((rows, self.n))
+        return Needs(
+            saved={"winner": Needed((rows, self.n), "uint8" if self.k <= 255 else "int64")},
+            scratch={"piece": piece, "mask": Needed((rows, self.n), "bool")},
+            scratch_back={
+                "piece": piece,
+                "mask": Needed((rows, self.n), "bool"),
+                "dx": Needed((rows, inputs[0].shape[-1])),
+            },
+            reads_back=frozenset({"x", "weight"}),
+        )

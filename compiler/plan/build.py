@@ -1,0 +1,72 @@
+"""Graph to Schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..graph import Graph
+from ..training import Loss
+from .arena import place
+from .lifetimes import lifetimes
+from .order import order
+from .parameters import lay_out
+from .schedule import Mode, Schedule
+
+
+def schedule(
+    graph: Graph, batch: int, mode: Mode, loss: Loss | None = None, float_bytes: int = 4
+) -> Schedule:
+    """Plan one pass over a batch of `batch` examples, in floats of `float_bytes` bytes.
+
+    `mode` "train" plans forward, loss and backward and takes the loss; "infer" plans forward alone.
+    """
+    plan = order(graph, batch, mode, loss)
+    offsets, arena_bytes = place(lifetimes(plan, float_bytes))
+    return Schedule(
+        mode=mode,
+        batch=batch,
+        float_bytes=float_bytes,
+        arrays=tuple(plan.arrays),
+        steps=tuple(plan.steps),
+        offsets=tuple(offsets[array.index] for array in plan.arrays),
+        arena_bytes=arena_bytes,
+        parameters=lay_out(graph),
+        inputs={node.name: plan.values[node.name] for node in graph.inputs if node.name in plan.values},
+        outputs={
+            label: plan.values[name] for label, name in graph.outputs.items() if name in plan.values
+        },
+        loss=loss,
+        target=plan.target,
+        loss_value=plan.loss_value,
+    )
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that the runtime allocates for one batch size, by what they hold."""
+
+    parameters: int
+    gradients: int
+    optimizer: int
+    state: int
+    arena: int
+
+    @property
+    def total(self) -> int:
+        return self.parameters + self.gradients + self.optimizer + self.state + self.arena
+
+
+def inference_memory(planned: Schedule) -> Memory:
+    width = planned.float_bytes
+    parameters = planned.parameters
+    return Memory(parameters.size * width, 0, 0, parameters.state_size * width, planned.arena_bytes)
+
+
+def training_memory(planned: Schedule, slots: int) -> Memory:
+    """`slots`: vectors of the parameters' size that the optimiser keeps."""
+    width = planned.float_bytes
+    parameters = planned.parameters
+    vector = parameters.size * width
+    return Memory(
+        vector, vector, slots * vector, parameters.state_size * width, planned.arena_bytes
+    )

@@ -1,0 +1,92 @@
+"""Where every weight lies in the one flat vector that holds them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+from ..graph import Graph, Node
+from ..op import Initialiser, Trait, Weight
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One weight of one node: its full name, its place in the flat vector, how it begins."""
+
+    name: str
+    weight: Weight
+    start: int
+    initialiser: Initialiser | None = None
+    rectified: bool = False
+    """A relu-like activation follows: He's variance fits."""
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.weight.size
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The layout of the parameter vector, and of the vector of running statistics.
+
+    Weights that l2 acts on come first, so that decay is one sweep over `[0, decayed)`.
+    """
+
+    entries: tuple[Entry, ...]
+    state: tuple[Entry, ...]
+    decayed: int
+
+    @property
+    def size(self) -> int:
+        return sum(entry.weight.size for entry in self.entries)
+
+    @property
+    def state_size(self) -> int:
+        return sum(entry.weight.size for entry in self.state)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Entry]:
+        return MappingProxyType({entry.name: entry for entry in (*self.entries, *self.state)})
+
+
+def lay_out(graph: Graph) -> Parameters:
+    """Give every weight its place: those that decay first, each group in the net's order."""
+    rectified = _rectified(graph)
+    found = [
+        (f"{node.name}.{weight.name}", weight, getattr(node.op, "init", None), node.name in rectified)
+        for node in graph.nodes
+        for weight in node.weights
+    ]
+    ordered = [f for f in found if f[1].decays] + [f for f in found if not f[1].decays]
+    entries: list[Entry] = []
+    place = 0
+    for name, weight, initialiser, relu_like in ordered:
+        entries.append(Entry(name, weight, place, initialiser, relu_like))
+        place += weight.size
+    state: list[Entry] = []
+    place = 0
+    for node in graph.nodes:
+        for weight in node.state:
+            state.append(Entry(f"{node.name}.{weight.name}", weight, place))
+            place += weight.size
+    decayed = sum(entry.weight.size for entry in entries if entry.weight.decays)
+    return Parameters(tuple(entries), tuple(state), decayed)
+
+
+def _rectified(graph: Graph) -> frozenset[str]:
+    """Nodes whose value reaches a relu-like activation through norms, noise, pools and views."""
+    from_below: set[str] = set()
+    for node in reversed(graph.nodes):
+        for name in node.inputs:
+            if Trait.RECTIFIES in node.op.traits or (_passes(node) and node.name in from_below):
+                from_below.add(name)
+    return frozenset(from_below)
+
+
+PASSING = frozenset({Trait.NORMALISES, Trait.RANDOM, Trait.POOLS, Trait.VIEW, Trait.MERGES})
+
+
+def _passes(node: Node) -> bool:
+    return bool(PASSING & node.op.traits)

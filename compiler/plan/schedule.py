@@ -1,0 +1,115 @@
+"""The frozen plan of one pass over one batch: arrays, steps, and an offset for each array."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Literal
+
+from ..graph import Node
+from ..op import DType
+from ..training import Loss
+from .parameters import Parameters
+
+Mode = Literal["train", "infer"]
+
+ALIGNMENT = 64
+"""Bytes: a cache line, and the widest vector register."""
+
+
+class Kind(Enum):
+    """What an array is for."""
+
+    INPUT = auto()
+    TARGET = auto()
+    VALUE = auto()
+    GRADIENT = auto()
+    SAVED = auto()
+    SCRATCH = auto()
+    LOSS = auto()
+
+
+class Phase(Enum):
+    FORWARD = auto()
+    LOSS = auto()
+    ACCUMULATE = auto()
+    """The second input is added to the first: a value that two operators read."""
+    BACKWARD = auto()
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of the arena: its shape with the batch axis first, and what it is for."""
+
+    index: int
+    shape: tuple[int, ...]
+    dtype: DType
+    kind: Kind
+
+    def bytes(self, float_bytes: int) -> int:
+        width = {"float": float_bytes, "bool": 1, "uint8": 1, "int64": 8}[self.dtype]
+        return math.prod(self.shape) * width
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel's work. Arrays are named by index; None stands where one is not given.
+
+    Weights, their gradients and running statistics are not in the arena: the kernel finds them by
+    the node's name in the flat vectors of `Parameters`.
+    """
+
+    phase: Phase
+    node: Node | None = None
+    algorithm: str = ""
+    inputs: tuple[int | None, ...] = ()
+    output: int | None = None
+    weights: tuple[str, ...] = ()
+    saved: Mapping[str, int] = field(default_factory=dict)
+    scratch: Mapping[str, int] = field(default_factory=dict)
+    d_output: int | None = None
+    d_inputs: tuple[int | None, ...] = ()
+    overwrites: tuple[int, int] | None = None
+    """(written, read): the first may take the memory of the second."""
+
+    @property
+    def writes(self) -> tuple[int, ...]:
+        backward = self.phase is Phase.BACKWARD
+        made = () if backward or self.output is None else (self.output,)
+        gradient = (self.d_output,) if self.phase is Phase.LOSS and self.d_output is not None else ()
+        inner = (*self.scratch.values(), *(() if backward else self.saved.values()))
+        return (*made, *gradient, *(d for d in self.d_inputs if d is not None), *inner)
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        backward = self.phase is Phase.BACKWARD
+        late = (self.output, self.d_output, *self.saved.values()) if backward else ()
+        return tuple(i for i in (*self.inputs, *late) if i is not None)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Everything the runtime needs to run a batch, and all the memory it will take.
+
+    Attributes
+    ----------
+    offsets: for each array its place in the arena, in bytes; arrays may share a place.
+    inputs, outputs: arrays by the names of the net's inputs and outputs.
+    target, loss_value: the truth, and the mean loss; None at inference.
+    """
+
+    mode: Mode
+    batch: int
+    float_bytes: int
+    arrays: tuple[Array, ...]
+    steps: tuple[Step, ...]
+    offsets: tuple[int, ...]
+    arena_bytes: int
+    parameters: Parameters
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+    loss: Loss | None = None
+    target: int | None = None
+    loss_value: int | None = None

@@ -1,0 +1,118 @@
+"""Reading `train(...)` and the overrides that win over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from ..grammar import tree
+from ..grammar.diagnostics import Mistake
+from ..grammar.parse import parse
+from ..grammar.source import Source, Span
+from .arguments import Given, checked
+from .errors import BadArgument, BadSetting
+from .expressions import evaluate
+from .op import Refused
+from .training import KINDS, Setting, Training
+
+
+def read_training(
+    statement: tree.Train | None, base: Training | None = None
+) -> tuple[Training, tuple[Mistake, ...]]:
+    """The settings of a run, on top of `base`; every wrong one is reported, none is taken."""
+    training = base or Training()
+    given: dict[str, Given] = {}
+    mistakes: list[Mistake] = []
+    for argument in statement.arguments if statement else ():
+        try:
+            name = _known(argument)
+            if name in given:
+                raise Refused(BadSetting(argument.span, name, "is given twice", "keep one"))
+            given[name] = Given(_setting(name, argument.value), argument.value.span)
+        except Refused as refused:
+            mistakes.append(refused.mistake)
+    if mistakes or statement is None:
+        return training, tuple(mistakes)
+    kept = {name: Given(getattr(training, name), statement.span) for name in training.model_fields_set}
+    try:
+        return checked(Training, "train", {**kept, **given}, statement.span), ()
+    except Refused as refused:
+        mistake = refused.mistake
+        if isinstance(mistake, BadArgument):
+            problem = f"is {mistake.found}, but must be {mistake.wanted}"
+            mistake = BadSetting(mistake.span, mistake.argument, problem)
+        return training, (mistake,)
+
+
+def overridden(
+    training: Training, overrides: Mapping[str, object]
+) -> tuple[Training, tuple[Mistake, ...]]:
+    """Settings given from outside, as text or numbers: ``{"optimizer": "adam(lr=1e-3)"}``."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if not given:
+        return training, ()
+    lines = ", ".join(f"{name} = {value}" for name, value in given.items())
+    file, mistakes = parse(Source("<settings>", f"train({lines})"))
+    statement = file.statements[0] if file.statements else None
+    if mistakes or not isinstance(statement, tree.Train):
+        return training, mistakes
+    return read_training(statement, training)
+
+
+def as_text(training: Training) -> dict[str, str]:
+    """Settings as `train(...)` writes them; `overridden` reads them back."""
+    values = {name: getattr(training, name) for name in Training.model_fields}
+    return {name: _written(value) for name, value in values.items() if value is not None}
+
+
+def _written(value: object) -> str:
+    if not isinstance(value, Setting):
+        return str(value)
+    fields = ", ".join(f"{name}={getattr(value, name)!r}" for name in type(value).model_fields)
+    return f"{value.name}({fields})" if fields else value.name
+
+
+def _known(argument: tree.Argument) -> str:
+    known = tuple(Training.model_fields)
+    if argument.name is None:
+        written = argument.span.text
+        raise Refused(BadSetting(argument.span, written, "has no name", "write `name = value`"))
+    if argument.name not in known:
+        near = get_close_matches(argument.name, known, 1)
+        advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
+        raise Refused(BadSetting(argument.span, argument.name, "is no setting of train", advice))
+    return argument.name
+
+
+def _setting(name: str, value: tree.Expression) -> object:
+    if name not in KINDS:
+        return evaluate(value, {})
+    match value:
+        case tree.Name(word=word):
+            return _chosen(name, word, (), value.span)
+        case tree.Call(word=word, arguments=arguments):
+            return _chosen(name, word, arguments, value.span)
+        case _:
+            advice = f"choose one of {', '.join(KINDS[name])}"
+            raise Refused(BadSetting(value.span, name, f"cannot be {value.span.text}", advice))
+
+
+def _chosen(
+    name: str, word: str, arguments: tuple[tree.Argument, ...], span: Span
+) -> Setting:
+    kind = KINDS[name].get(word)
+    if kind is None:
+        near = get_close_matches(word, list(KINDS[name]), 1)
+        advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(KINDS[name])}"
+        raise Refused(BadSetting(span, name, f"cannot be `{word}`", advice))
+    given: dict[str, Given] = {}
+    for index, argument in enumerate(arguments):
+        field = argument.name or (kind.places[index] if index < len(kind.places) else None)
+        if field is None or field not in kind.model_fields:
+            known = ", ".join(kind.model_fields) or "nothing"
+            problem = f"has no setting `{argument.name or argument.span.text}`"
+            raise Refused(BadSetting(argument.span, word, problem, f"it takes {known}"))
+        if field in given:
+            raise Refused(BadSetting(argument.span, word, f"has {field} twice", "keep one"))
+        given[field] = Given(evaluate(argument.value, {}), argument.value.span)
+    return checked(kind, word, given, span)

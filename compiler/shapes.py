@@ -1,0 +1,130 @@
+"""Shapes and window arithmetic in Python integers, each result with its derivation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Value:
+    """What flows between operators: a shape without the batch axis, and how to read it.
+
+    Attributes
+    ----------
+    shape: channels first, `(C, H, W)`; `(T, D)` when `channels_last`.
+    channels_last: the channels (features) stand on the last axis, as in time x features.
+    integer: whole numbers (indices), not floats.
+    """
+
+    shape: tuple[int, ...]
+    channels_last: bool = False
+    integer: bool = False
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def channel_axis(self) -> int:
+        """Counted without the batch axis."""
+        return self.rank - 1 if self.channels_last else 0
+
+    @property
+    def channels(self) -> int:
+        return self.shape[self.channel_axis]
+
+    def reshaped(self, *shape: int) -> Value:
+        return replace(self, shape=shape)
+
+    def __str__(self) -> str:
+        return written(self.shape)
+
+
+def written(shape: tuple[int, ...]) -> str:
+    """A shape as the language writes it: `3x32x32`."""
+    return "x".join(map(str, shape)) or "1"
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel sliding along one axis.
+
+    CS231n, convolutional networks, "Spatial arrangement"; with dilation and with PyTorch's
+    `ceil_mode` (a last window may hang over the end, but must begin inside input or left padding).
+    """
+
+    size: int
+    kernel: int
+    stride: int = 1
+    before: int = 0
+    after: int = 0
+    dilation: int = 1
+    ceil: bool = False
+
+    @property
+    def reach(self) -> int:
+        """How many inputs one window spans."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def room(self) -> int:
+        """How far a window can slide; negative when it does not fit."""
+        return self.size + self.before + self.after - self.reach
+
+    @property
+    def fits(self) -> bool:
+        return self.room >= 0
+
+    @property
+    def output(self) -> int:
+        if not self.ceil:
+            return self.room // self.stride + 1
+        steps = -(-self.room // self.stride) + 1
+        hangs_past = (steps - 1) * self.stride >= self.size + self.before
+        return steps - 1 if hangs_past else steps
+
+    @property
+    def unseen(self) -> int:
+        """Inputs at the far end that no window covers."""
+        covered = (self.output - 1) * self.stride + self.reach - self.before
+        return max(0, self.size - covered)
+
+    @property
+    def derivation(self) -> str:
+        """The output-size formula with the numbers in it: `(32 + 2·1 − 3)/1 + 1 = 32`."""
+        padding = (
+            f" + 2·{self.before}"
+            if self.before == self.after
+            else f" + {self.before} + {self.after}"
+        )
+        reach = (
+            f" − {self.kernel}"
+            if self.dilation == 1
+            else f" − {self.dilation}·({self.kernel} − 1) − 1"
+        )
+        quotient = f"({self.size}{padding}{reach})/{self.stride}"
+        if self.room % self.stride:
+            quotient = f"⌈{quotient}⌉" if self.ceil else f"⌊{quotient}⌋"
+        plain = f"{quotient} + 1 = {self.output}"
+        if self.ceil and self.output != -(-self.room // self.stride) + 1:
+            return f"{quotient} = {self.output}: the last window would begin in the padding"
+        return plain
+
+    def inside(self, tap: int) -> tuple[int, int, int]:
+        """For one tap of the kernel: the outputs `first` up to `last` that read a real input
+        through it, and the input index that the first of them reads."""
+        offset = tap * self.dilation - self.before
+        first = max(0, -(-(-offset) // self.stride)) if offset < 0 else 0
+        last = min(self.output, (self.size - 1 - offset) // self.stride + 1)
+        return first, max(first, last), first * self.stride + offset
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """Padding before and after that keeps ceil(size / stride) outputs; the odd one goes after."""
+    total = max(0, (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size)
+    return total // 2, total - total // 2

@@ -1,0 +1,65 @@
+"""What operators with a sliding window share: reading their sizes, and remarking what is unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..grammar.diagnostics import Mistake
+from .errors import Unseen, WholeNumbers, WindowTooLarge, WrongRank, WrongSizes
+from .op import Refused
+from .shapes import Value, Window, same_padding, written
+
+AXES = {1: ("step",), 2: ("row", "column"), 3: ("plane", "row", "column")}
+
+
+def slide(
+    operator: str,
+    x: Value,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...] = (1,),
+    *,
+    same: bool = False,
+    ceil: bool = False,
+) -> tuple[Window, ...]:
+    """One `Window` for each spatial axis of CxL, CxHxW or CxDxHxW; raises `Refused`."""
+    axes = x.rank - 1
+    if axes not in AXES:
+        wanted = "channels and 1 to 3 spatial axes, as in 3x32x32"
+        raise Refused(WrongRank(None, operator, str(x), wanted))
+    if x.integer:
+        raise Refused(WholeNumbers(None, operator))
+
+    def spread(argument: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if len(sizes) not in (1, axes):
+            raise Refused(WrongSizes(None, operator, argument, written(sizes), axes))
+        return sizes * axes if len(sizes) == 1 else sizes
+
+    settings = zip(
+        x.shape[1:],
+        spread("kernel", kernel),
+        spread("stride", stride),
+        spread("padding", padding),
+        spread("dilation", dilation),
+        AXES[axes],
+        strict=True,
+    )
+    windows: list[Window] = []
+    for size, k, s, p, d, axis in settings:
+        before, after = same_padding(size, k, s, d) if same else (p, p)
+        window = Window(size, k, s, before, after, d, ceil)
+        if not window.fits:
+            thing = f"{axis}{'' if size == 1 else 's'}"
+            raise Refused(WindowTooLarge(None, operator, window.reach, size, before, thing))
+        windows.append(window)
+    return tuple(windows)
+
+
+def unseen(operator: str, windows: Sequence[Window]) -> tuple[Mistake, ...]:
+    """A warning for each axis whose far end no window covers."""
+    return tuple(
+        Unseen(None, operator, w.unseen, axis, w.size, w.derivation)
+        for w, axis in zip(windows, AXES[len(windows)], strict=True)
+        if w.unseen
+    )

@@ -1,0 +1,78 @@
+"""What a word in a stage means: an operator, one with a number attached, or nothing we know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from ..grammar.source import Span
+from .errors import UnknownOperator
+from .op import Op
+from .ops import CATALOGUE
+
+TRAILING_NUMBER = re.compile(r"(.*?[A-Za-z_])(\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)")
+
+FOREIGN: Mapping[str, str] = MappingProxyType(
+    {
+        "dense": "fc", "linear": "fc", "fully_connected": "fc", "affine": "fc", "gemm": "fc",
+        "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "convolution": "conv",
+        "convolution2d": "conv",
+        "batchnorm": "bn", "batchnorm1d": "bn", "batchnorm2d": "bn", "batch_norm": "bn",
+        "batchnormalization": "bn",
+        "maxpool1d": "maxpool", "maxpool2d": "maxpool", "maxpooling2d": "maxpool",
+        "max_pool": "maxpool", "maxpooling": "maxpool",
+        "avgpool1d": "avgpool", "avgpool2d": "avgpool", "averagepooling2d": "avgpool",
+        "avg_pool": "avgpool", "averagepool": "avgpool", "meanpool": "avgpool",
+        "globalaveragepooling2d": "gap", "globalavgpool": "gap", "globalaveragepool": "gap",
+        "adaptiveavgpool2d": "gap", "global_avg_pool": "gap",
+        "leakyrelu": "lrelu", "leaky_relu": "lrelu", "leaky": "lrelu", "parametricrelu": "prelu",
+        "swish": "silu", "hardswish": "hswish", "hardsigmoid": "hsigmoid", "logistic": "sigmoid",
+        "heaviside": "step", "threshold": "step", "reshape1d": "flatten", "ravel": "flatten",
+        "view": "flatten", "cat": "concat", "concatenate": "concat", "sum": "add", "plus": "add",
+        "multiply": "mul", "subtract": "sub", "average": "mean", "maximum": "max",
+        "residual": "add", "skip": "add", "identity": "id", "drop": "dropout",
+        "dropout1d": "dropout", "dropout2d": "dropout", "softmax2d": "softmax", "bmm": "matmul",
+        "dot": "matmul", "mlp": "fc",
+    }
+)  # fmt: skip
+"""Names from other tools, lower case, with ours."""
+
+
+def attached(word: str) -> tuple[str, int | float] | None:
+    """`fc4` as (`fc`, 4), `dropout0.5` as (`dropout`, 0.5); None without a trailing number."""
+    match = TRAILING_NUMBER.fullmatch(word)
+    if match is None:
+        return None
+    digits = match[2].replace("_", "")
+    if len(digits) > 64:
+        return None
+    return match[1], int(digits) if digits.isdigit() else float(digits)
+
+
+def operator_called(word: str) -> tuple[type[Op], int | float | None] | None:
+    """The operator that a word names, and the number attached to it."""
+    if word in CATALOGUE:
+        return CATALOGUE[word], None
+    parts = attached(word)
+    if parts and parts[0] in CATALOGUE:
+        return CATALOGUE[parts[0]], parts[1]
+    return None
+
+
+def unknown(word: str, span: Span) -> UnknownOperator:
+    """The mistake for a word that nothing has as its name, with the nearest or native one."""
+    stem, number = attached(word) or (word, None)
+    tail = "" if number is None else word[len(stem) :]
+    for candidate, rest in ((word, ""), (stem, tail)):
+        ours = FOREIGN.get(candidate.lower()) or _other_case(candidate)
+        if ours:
+            return UnknownOperator(span, word, foreign=ours + rest, replacement=ours + rest)
+    near = get_close_matches(stem, [*CATALOGUE, "id"], 1, 0.6)
+    nearest = near[0] + tail if near else None
+    return UnknownOperator(span, word, nearest=nearest, replacement=nearest)
+
+
+def _other_case(word: str) -> str | None:
+    return word.lower() if word.lower() in CATALOGUE and word not in CATALOGUE else None

@@ -1,0 +1,1 @@
+"""Text to tree: the `.nn` language, its parser, and the diagnostics that every room speaks in."""

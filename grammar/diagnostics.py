@@ -1,0 +1,118 @@
+"""What every room says when something is wrong: a code, a place, what, and what to do.
+
+A mistake is a frozen dataclass derived from `Mistake`: its fields are the facts, its docstring is
+the page that explains the code, and `message()` and `help()` are the only prose. Functions return
+mistakes; `SpecError` is raised once, at the public edge.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from .source import Span
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace the text of `span` by `text`."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True)
+class Fix:
+    """Edits that mend a mistake, and one line that says what they do."""
+
+    title: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A second place that belongs to a mistake, with its label."""
+
+    span: Span
+    label: str
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Something wrong, found at a place."""
+
+    code: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    severity: ClassVar[Severity] = Severity.ERROR
+    by_code: ClassVar[dict[str, type[Mistake]]] = {}
+
+    span: Span | None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not cls.code:
+            return
+        twin = Mistake.by_code.setdefault(cls.code, cls)
+        if twin is not cls and twin.__qualname__ != cls.__qualname__:
+            raise TypeError(f"{cls.code} is both {twin.__qualname__} and {cls.__qualname__}")
+
+    def message(self) -> str:
+        """What is wrong, in one sentence without a full stop."""
+        raise NotImplementedError(f"{type(self).__name__} has no message")
+
+    def label(self) -> str:
+        """A few words under the caret; empty for none."""
+        return ""
+
+    def help(self) -> str:
+        """What to do, in one line; empty when nothing useful can be said."""
+        return ""
+
+    def notes(self) -> tuple[Note, ...]:
+        """Further places: the other side of a clash, the calls that led here."""
+        return ()
+
+    def fix(self) -> Fix | None:
+        return None
+
+    @classmethod
+    def page(cls) -> str:
+        """The explanation of this code: the docstring."""
+        return inspect.getdoc(cls) or ""
+
+
+def in_order(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
+    """Sorted by file, place and code, each said once."""
+
+    def key(mistake: Mistake) -> tuple[str, int, str, str]:
+        span = mistake.span
+        place = (span.source.name, span.start) if span else ("", 0)
+        return (*place, mistake.code, mistake.message())
+
+    return tuple(dict.fromkeys(sorted(mistakes, key=key)))
+
+
+class SpecError(Exception):
+    """A spec, a setting, a data file or a weights file is wrong; `diagnostics` says how.
+
+    `str(error)` is one line a mistake: ``path:line:col: CODE message``.
+    """
+
+    def __init__(self, diagnostics: Sequence[Mistake]) -> None:
+        self.diagnostics = in_order(diagnostics)
+        super().__init__("\n".join(concise(mistake) for mistake in self.diagnostics))
+
+
+def concise(mistake: Mistake) -> str:
+    """One line: place, code, message, and the help after a dash."""
+    place = f"{mistake.span}: " if mistake.span else ""
+    advice = f" ({mistake.help()})" if mistake.help() else ""
+    return f"{place}{mistake.code} {mistake.message()}{advice}"

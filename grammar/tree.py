@@ -1,0 +1,230 @@
+"""The syntax tree: what was written, frozen, each part with its place.
+
+Spans do not take part in comparison, so two texts that differ in layout alone have equal trees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from .source import Span
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A part of the text."""
+
+    span: Span = field(compare=False, repr=False)
+
+
+# ------------------------------------------------------------------------------- expressions
+
+
+@dataclass(frozen=True)
+class Number(Tree):
+    """`4`, `1_000`, `0.5`, `1e-3`, `4.2G`, `2MiB`: an int where the value is whole and written so."""
+
+    value: int | float
+
+
+@dataclass(frozen=True)
+class Shape(Tree):
+    """`3x32x32`, at least two sizes joined by `x`."""
+
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Text(Tree):
+    """`"words"`."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Truth(Tree):
+    """`true` or `false`."""
+
+    value: bool
+
+
+@dataclass(frozen=True)
+class Name(Tree):
+    """`width`, `params`, `adam`: looked up where it stands."""
+
+    word: str
+
+
+@dataclass(frozen=True)
+class Reference(Tree):
+    """`@name`, or `@name.shape` with `attribute`."""
+
+    word: str
+    attribute: str | None = None
+
+
+@dataclass(frozen=True)
+class Attribute(Tree):
+    """`in.c`: the owner and the attribute's name."""
+
+    owner: str
+    word: str
+
+
+@dataclass(frozen=True)
+class Tuple(Tree):
+    """`(1, 7)`."""
+
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class Argument(Tree):
+    """`lr=1e-3` or `64` inside a call's parentheses."""
+
+    name: str | None
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Call(Tree):
+    """`adam(lr=1e-3)`, `min(a, b)`: a name with parentheses right behind it."""
+
+    word: str
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
+class Unary(Tree):
+    """`-x`, `not x`."""
+
+    operator: str
+    operand: Expression
+
+
+@dataclass(frozen=True)
+class Binary(Tree):
+    """`a + b`, `a == b`, `a and b`."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True)
+class Conditional(Tree):
+    """`a if condition else b`."""
+
+    then: Expression
+    condition: Expression
+    otherwise: Expression
+
+
+Expression: TypeAlias = (
+    Number | Shape | Text | Truth | Name | Reference | Attribute | Tuple | Call | Unary | Binary
+    | Conditional
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------- chains
+
+
+@dataclass(frozen=True)
+class Word(Tree):
+    """`fc4`, `relu`, `same`, `s2`: an operator, a block, a flag or an option, decided later.
+
+    `arguments` holds what stands in parentheses right behind the word; None where none stand.
+    """
+
+    word: str
+    arguments: tuple[Argument, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Value(Tree):
+    """A number, a shape or a parenthesised expression that stands by itself in a stage."""
+
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Option(Tree):
+    """`stride=2`, `init=he`."""
+
+    name: str
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Group(Tree):
+    """`[ chain ]`, `[ chain | chain ]`, `[ chain ]*3`."""
+
+    branches: tuple[Chain, ...]
+    repeat: Expression | None = None
+
+
+Piece: TypeAlias = Word | Value | Option | Group | Reference
+
+
+@dataclass(frozen=True)
+class Stage(Tree):
+    """What stands between two arrows."""
+
+    label: Name | None
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Chain(Tree):
+    """Stages joined by `->`."""
+
+    stages: tuple[Stage, ...]
+
+
+# --------------------------------------------------------------------------------- statements
+
+
+@dataclass(frozen=True)
+class Flow(Tree):
+    """A chain as a statement: `chain`, `name: chain`, `output name: chain`.
+
+    `label` names the value of the whole chain; `documentation` is the `##` text above it.
+    """
+
+    label: Name | None
+    chain: Chain
+    output: bool = False
+    documentation: str = ""
+
+
+@dataclass(frozen=True)
+class Expect(Tree):
+    """`expect params == 41`."""
+
+    condition: Expression
+
+
+@dataclass(frozen=True)
+class Train(Tree):
+    """`train(loss = mse, batch = 32)`."""
+
+    arguments: tuple[Argument, ...]
+
+
+Statement: TypeAlias = Flow | Expect | Train
+
+
+@dataclass(frozen=True)
+class Comment(Tree):
+    """`# words`, with `##` for documentation; kept for the formatter and for silencing rules."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class File(Tree):
+    """A whole text."""
+
+    statements: tuple[Statement, ...]
+    comments: tuple[Comment, ...] = ()

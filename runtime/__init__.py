@@ -1,0 +1,1 @@
+"""Schedule to numbers: binding, kernels, training and inference in NumPy."""

@@ -1,0 +1,76 @@
+"""What users pass as a batch, checked against what the net takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..compiler.graph import Graph
+from ..compiler.shapes import Value, written
+from ..compiler.training import Loss
+from ..grammar.diagnostics import SpecError
+from .errors import BatchShape, BatchSizes, LabelRange, MissingInput, NotNumbers
+from .kernels import Array
+
+
+def as_inputs(graph: Graph, x: Any, dtype: np.dtype[Any]) -> tuple[dict[str, Array], int]:
+    """Arrays by input name, (N, *shape) each, and N.
+
+    An array goes to the only input, a mapping goes by name. A batch whose examples have the right
+    size under another shape is taken in memory order (8x8 images for an input of 64).
+    """
+    names = [node.name for node in graph.inputs]
+    given = x if isinstance(x, Mapping) else {names[0]: x}
+    missing = [name for name in names if name not in given]
+    if missing or len(given) > len(names):
+        raise SpecError([MissingInput(None, tuple(names), tuple(map(str, given)))])
+    found = {
+        node.name: _shaped(node.name, given[node.name], node.value, dtype) for node in graph.inputs
+    }
+    counts = {name: len(array) for name, array in found.items()}
+    if len(set(counts.values())) > 1:
+        raise SpecError([BatchSizes(None, counts)])
+    return found, next(iter(counts.values()))
+
+
+def _shaped(name: str, x: Any, value: Value, dtype: np.dtype[Any]) -> Array:
+    array = _numbers(name, x)
+    if array.ndim == 0 or array[:1].size not in (value.size, 0) or (array.ndim == 1 and value.size > 1):
+        raise SpecError([BatchShape(None, name, value.shape, array.shape)])
+    wanted = np.dtype(np.int64) if value.integer else dtype
+    if value.integer and array.dtype.kind == "f" and not np.array_equal(array, np.floor(array)):
+        raise SpecError([NotNumbers(None, name, "fractions, but it takes whole numbers")])
+    return np.ascontiguousarray(array.reshape(len(array), *value.shape), dtype=wanted)
+
+
+def _numbers(name: str, x: Any) -> Array:
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise SpecError([NotNumbers(None, name, "rows of unequal length")]) from None
+    if array.dtype.kind not in "biuf":
+        raise SpecError([NotNumbers(None, name, f"{array.dtype}, not numbers")])
+    return array
+
+
+def as_truth(loss: Loss, y: Any, output: Value, count: int, dtype: np.dtype[Any]) -> Array:
+    """Labels (N,) int64 for a loss that judges classes, else values (N, *output)."""
+    array = _numbers("y", y)
+    if len(np.atleast_1d(array)) != count:
+        raise SpecError([BatchSizes(None, {"x": count, "y": len(np.atleast_1d(array))})])
+    if loss.target == "values":
+        if array.size != count * output.size:
+            raise SpecError([BatchShape(None, "y", output.shape, array.shape)])
+        return np.ascontiguousarray(array.reshape(count, *output.shape), dtype=dtype)
+    if array.size != count:
+        raise SpecError([BatchShape(None, "y", (), array.shape)])
+    labels = array.reshape(count)
+    classes = max(2, output.size)
+    if array.dtype.kind == "f" and not np.array_equal(labels, np.floor(labels)):
+        raise SpecError([NotNumbers(None, "y", f"fractions, but {loss.name} takes class labels")])
+    if count and not (0 <= labels.min() and labels.max() < classes):
+        found = (int(labels.min()), int(labels.max()))
+        raise SpecError([LabelRange(None, found, classes, written(output.shape))])
+    return labels.astype(np.int64)

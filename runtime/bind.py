@@ -1,0 +1,145 @@
+"""A schedule bound to memory: one arena, views into it, and one flat list of calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..compiler.plan.schedule import ALIGNMENT, Phase, Schedule, Step
+from .kernels import Array, Arrays, Call, kernel_of
+from .losses import COMPUTE
+
+FLOATS = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The flat vectors that all schedules of one net share, and views of them by name."""
+
+    parameters: Array
+    gradient: Array
+    state: Array
+    weights: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+    statistics: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A schedule that can run: `run()` makes every call in order.
+
+    Attributes
+    ----------
+    arena: the one allocation behind all arrays, in bytes.
+    inputs, outputs: by name, batch first. `target`, `loss`: the truth and the mean loss.
+    """
+
+    schedule: Schedule
+    arena: Array
+    calls: tuple[Call, ...]
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    target: Array | None
+    loss: Array | None
+
+    def run(self) -> None:
+        for function, arguments in self.calls:
+            function(*arguments)
+
+
+def allocate(schedule: Schedule) -> Memory:
+    """Zeroed vectors for a net's parameters, gradients and running statistics."""
+    parameters = schedule.parameters
+    dtype = FLOATS[schedule.float_bytes]
+    vector, gradient = aligned(parameters.size, dtype), aligned(parameters.size, dtype)
+    state = aligned(parameters.state_size, dtype)
+    weights = {e.name: vector[e.start : e.stop].reshape(e.weight.shape) for e in parameters.entries}
+    gradients = {
+        e.name: gradient[e.start : e.stop].reshape(e.weight.shape) for e in parameters.entries
+    }
+    statistics = {e.name: state[e.start : e.stop].reshape(e.weight.shape) for e in parameters.state}
+    return Memory(vector, gradient, state, weights, gradients, statistics)
+
+
+def aligned(count: int, dtype: np.dtype[np.generic]) -> Array:
+    """Zeros that begin on a cache line."""
+    raw = np.zeros(count * dtype.itemsize + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + count * dtype.itemsize].view(dtype)
+
+
+def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Generator]) -> Bound:
+    """Allocate the arena and turn every step into calls on views of it.
+
+    `streams`: the random stream of each node that draws.
+    """
+    arena = aligned(schedule.arena_bytes, np.dtype(np.uint8))
+    arrays = [_view(schedule, arena, index) for index in range(len(schedule.arrays))]
+    calls = tuple(
+        call
+        for step in schedule.steps
+        for call in _calls(schedule, step, arrays, memory, streams)
+    )
+    return Bound(
+        schedule,
+        arena,
+        calls,
+        {name: arrays[index] for name, index in schedule.inputs.items()},
+        {name: arrays[index] for name, index in schedule.outputs.items()},
+        None if schedule.target is None else arrays[schedule.target],
+        None if schedule.loss_value is None else arrays[schedule.loss_value],
+    )
+
+
+def _view(schedule: Schedule, arena: Array, index: int) -> Array:
+    array = schedule.arrays[index]
+    floats = FLOATS[schedule.float_bytes]
+    dtype = floats if array.dtype == "float" else np.dtype(array.dtype)
+    start = schedule.offsets[index]
+    stop = start + math.prod(array.shape) * dtype.itemsize
+    return arena[start:stop].view(dtype).reshape(array.shape)
+
+
+def _calls(
+    schedule: Schedule,
+    step: Step,
+    arrays: Sequence[Array],
+    memory: Memory,
+    streams: Mapping[str, np.random.Generator],
+) -> tuple[Call, ...]:
+    def of(index: int | None) -> Array | None:
+        return None if index is None else arrays[index]
+
+    inputs = tuple(of(index) for index in step.inputs)
+    scratch = {name: arrays[index] for name, index in step.scratch.items()}
+    output, d_output = of(step.output), of(step.d_output)
+    if step.phase is Phase.ACCUMULATE:
+        return ((np.add, (*inputs, output)),)
+    if step.phase is Phase.LOSS:
+        assert schedule.loss is not None
+        return tuple(COMPUTE[type(schedule.loss)](schedule.loss, *inputs, output, d_output, scratch))
+    node = step.node
+    assert node is not None
+    forward = step.phase is Phase.FORWARD
+    kept = [w.name for w in node.weights] if forward else step.weights
+    bundle = Arrays(
+        values=node.arrivals,
+        inputs=inputs,  # type: ignore[arg-type]
+        output=output,
+        weights={name: memory.weights[f"{node.name}.{name}"] for name in kept},
+        state={s.name: memory.statistics[f"{node.name}.{s.name}"] for s in node.state},
+        saved={name: arrays[index] for name, index in step.saved.items()},
+        scratch=scratch,
+        d_output=d_output,
+        d_inputs=tuple(of(index) for index in step.d_inputs),
+        d_weights={w.name: memory.gradients[f"{node.name}.{w.name}"] for w in node.weights},
+        rng=streams.get(node.name),
+    )
+    kernel = kernel_of(node.op, step.algorithm)
+    if not forward:
+        return tuple(kernel.backward(node.op, bundle))
+    run = kernel.forward if schedule.mode == "train" else kernel.infer
+    return tuple(run(node.op, bundle))

@@ -1,0 +1,101 @@
+"""Kernels: arrays in, arrays filled. No shape is worked out here, no memory is asked for.
+
+A kernel does not compute: it *yields calls*, each a function with its arguments bound to arrays
+that exist already. They are collected once when a schedule is bound, and a training step runs
+through the flat list. What depends on the step (a learning rate, a random stream) is a 0-d array
+or a generator that the call reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...compiler.op import Elementwise, Op
+from ...compiler.shapes import Value
+
+Array: TypeAlias = NDArray[Any]
+
+Call: TypeAlias = tuple[Callable[..., object], tuple[object, ...]]
+"""A function and its positional arguments; ``functools.partial`` where keywords are needed."""
+
+Calls: TypeAlias = Iterator[Call]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The arrays of one use of an operator, every one already shaped, the batch axis first.
+
+    Forward sees `inputs`, `output`, `weights`, `state`, `saved` and `scratch`; backward sees what
+    the operator's `Needs.reads_back` names of inputs, output and weights, and beside it `saved`,
+    `scratch` (those of backward), `d_output`, `d_inputs` (None where nobody asks) and `d_weights`.
+    Forward fills `output` and `saved`; backward fills (never adds to) `d_inputs` and `d_weights`.
+
+    Attributes
+    ----------
+    values: shape facts of the inputs, without the batch axis.
+    rng: the random stream of this use, for operators that draw.
+    """
+
+    values: tuple[Value, ...]
+    inputs: tuple[Array, ...] = ()
+    output: Array | None = None
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    state: Mapping[str, Array] = field(default_factory=dict)
+    saved: Mapping[str, Array] = field(default_factory=dict)
+    scratch: Mapping[str, Array] = field(default_factory=dict)
+    d_output: Array | None = None
+    d_inputs: tuple[Array | None, ...] = ()
+    d_weights: Mapping[str, Array] = field(default_factory=dict)
+    rng: np.random.Generator | None = None
+
+
+class Kernel(Protocol):
+    """How NumPy computes one operator."""
+
+    def forward(self, op: Any, a: Arrays) -> Calls:
+        """The calls of a training step's forward pass."""
+
+    def infer(self, op: Any, a: Arrays) -> Calls:
+        """The calls at inference; `saved` is empty."""
+
+    def backward(self, op: Any, a: Arrays) -> Calls:
+        """The calls that fill `d_inputs` and `d_weights` from `d_output`."""
+
+
+KERNELS: dict[tuple[type[Op], str], Kernel] = {}
+
+
+def kernel(operator: type[Op], algorithm: str = "") -> Callable[[type[Kernel]], type[Kernel]]:
+    """Enter a kernel class for an operator; a second one for the same place is refused."""
+
+    def enter(cls: type[Kernel]) -> type[Kernel]:
+        if (operator, algorithm) in KERNELS:
+            raise TypeError(f"two kernels for `{operator.name}` {algorithm}".rstrip())
+        KERNELS[operator, algorithm] = cls()
+        return cls
+
+    return enter
+
+
+def kernel_of(op: Op, algorithm: str = "") -> Kernel:
+    """The kernel of an operator: its own, or for a law the one that runs laws."""
+    own = KERNELS.get((type(op), algorithm))
+    if own is None and isinstance(op, Elementwise):
+        return KERNELS[Elementwise, ""]
+    if own is None:
+        raise LookupError(
+            f"operator `{op.name}` has no law and no kernel: give it one in "
+            f"runtime/kernels/{type(op).__module__.rpartition('.')[2]}.py"
+        )
+    return own
+
+
+for _family in sorted(module.name for module in iter_modules(__path__)):
+    import_module(f"{__name__}.{_family}")

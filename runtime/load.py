@@ -1,0 +1,26 @@
+"""A net from a weights file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..compiler.elaborate import elaborate
+from ..grammar.source import Source
+from .net import DType, Net
+from .weights import pour, read
+
+
+def load(path: str | Path) -> Net:
+    """The net that `Net.save` wrote: its spec is compiled anew and its weights are put back.
+
+    Raises SpecError when the file is damaged, is no weights file, or does not fit its own spec.
+    """
+    place = Path(path)
+    saved = read(place)
+    graph = elaborate(Source(str(place), saved.spec)).net
+    precise = any(array.dtype.itemsize == 8 for array in saved.arrays.values())
+    dtype: DType = "float64" if precise else "float32"
+    net = Net(graph, dtype=dtype)
+    net.set(**saved.settings)
+    pour(saved, place, graph, {**net.weights, **net.state})
+    return net

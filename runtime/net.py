@@ -1,0 +1,223 @@
+"""What users hold: a net with weights, that trains and answers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..compiler.graph import Graph
+from ..compiler.op import Trait
+from ..compiler.plan.build import schedule
+from ..compiler.settings import as_text, overridden
+from ..compiler.training import unsuitable
+from ..grammar.diagnostics import SpecError
+from .batches import as_inputs, as_truth
+from .bind import Bound, allocate, bind
+from .errors import Untrainable
+from .history import Epoch, History, Scores
+from .initialise import fill, stream
+from .judge import judge
+from .kernels import Array
+from .learner import Learner
+from .train import Watch, train
+from .weights import write
+
+DType: TypeAlias = Literal["float32", "float64"]
+
+REMEMBERED = 4
+"""Batch sizes whose bound schedules are kept."""
+
+AT_ONCE = 256
+"""Examples that inference runs at a time."""
+
+
+class Net:
+    """A compiled spec, ready to run.
+
+    Parameters
+    ----------
+    graph: the net; its `training` settings hold the loss, the optimiser and their numbers.
+    seed: of weights, shuffling and noise; the spec's own where None.
+    dtype: "float32" or "float64".
+    """
+
+    def __init__(self, graph: Graph, *, seed: int | None = None, dtype: DType = "float32") -> None:
+        self.graph = graph
+        self.training = graph.training
+        self.seed = graph.training.seed if seed is None else seed
+        self.dtype = np.dtype(dtype)
+        plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
+        self._memory = allocate(plan)
+        self._parameters = plan.parameters
+        fill(plan.parameters, self._memory.parameters, self._memory.state, self.seed)
+        self._streams = {
+            node.name: stream(self.seed, "noise", node.name)
+            for node in graph.nodes
+            if Trait.RANDOM in node.op.traits
+        }
+        self._bound: OrderedDict[int, Bound] = OrderedDict()
+        self._learner: Learner | None = None
+
+    # ---------------------------------------------------------------------------- the weights
+
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """Every learned array by name, `fc1.weight` (out, in), as writable views."""
+        return MappingProxyType(self._memory.weights)
+
+    @property
+    def state(self) -> Mapping[str, Array]:
+        """Running statistics by name, `bn1.mean`, as writable views."""
+        return MappingProxyType(self._memory.statistics)
+
+    @property
+    def params(self) -> int:
+        """How many numbers it learns."""
+        return self._parameters.size
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, statistics and the spec as safetensors; raises SpecError."""
+        write(Path(path), self.graph, {**self.weights, **self.state}, as_text(self.training))
+
+    # ------------------------------------------------------------------------------ inference
+
+    def __call__(self, x: Any) -> Any:
+        """The net's output for a batch: (N, *input) in, (N, *output) out, noise off.
+
+        A net of several inputs takes a mapping by name; one of several outputs returns one.
+        Raises SpecError when the shapes do not suit.
+        """
+        inputs, count = as_inputs(self.graph, x, self.dtype)
+        results = {
+            name: np.empty((count, *self.graph[node].value.shape), self.dtype)
+            for name, node in self.graph.outputs.items()
+        }
+        for start in range(0, count, AT_ONCE):
+            stop = min(start + AT_ONCE, count)
+            bound = self._inference(stop - start)
+            for name, array in bound.inputs.items():
+                array[:] = inputs[name][start:stop]
+            with quiet():
+                bound.run()
+            for name, result in results.items():
+                result[start:stop] = bound.outputs[name]
+        return results if len(results) > 1 else next(iter(results.values()))
+
+    def _inference(self, batch: int) -> Bound:
+        found = self._bound.get(batch)
+        if found is None:
+            plan = schedule(self.graph, batch, "infer", float_bytes=self.dtype.itemsize)
+            found = self._bound[batch] = bind(plan, self._memory, {})
+            if len(self._bound) > REMEMBERED:
+                self._bound.popitem(last=False)
+        self._bound.move_to_end(batch)
+        return found
+
+    # ------------------------------------------------------------------------------- training
+
+    @property
+    def learner(self) -> Learner:
+        """What trains the net under its present settings; raises SpecError when nothing can."""
+        if self._learner is None:
+            mistakes = unsuitable(self.training, self.graph.output.value)
+            if not self._parameters.size:
+                problem = "the net has no weights to train"
+                mistakes = (Untrainable(None, problem, "add an operator with weights, as `fc`"),)
+            if mistakes:
+                raise SpecError(mistakes)
+            self._learner = Learner(self.graph, self.training, self._memory, self._streams)
+        return self._learner
+
+    def set(self, **settings: object) -> None:
+        """Change training settings: ``net.set(l2=1e-4, optimizer="adam(lr=1e-2)")``.
+
+        The optimiser keeps what it remembers unless it is itself another. Raises SpecError.
+        """
+        training, mistakes = overridden(self.training, settings)
+        if mistakes:
+            raise SpecError(mistakes)
+        if self._learner is not None and training != self.training:
+            self._learner = self._learner.continued(training)
+        self.training = training
+
+    def _filled(self, x: Any, y: ArrayLike) -> Bound:
+        """The training schedule for a batch, its inputs and truth in place."""
+        learner = self.learner
+        inputs, count = as_inputs(self.graph, x, self.dtype)
+        truth = as_truth(learner.loss, y, self.graph.output.value, count, self.dtype)
+        bound = learner.bound(count)
+        for name, array in bound.inputs.items():
+            array[:] = inputs[name]
+        assert bound.target is not None
+        bound.target[:] = truth
+        return bound
+
+    def gradients(self, x: Any, y: ArrayLike) -> tuple[float, dict[str, Array]]:
+        """The loss of a batch, l2 included, and its gradient by every weight's name, as copies."""
+        bound = self._filled(x, y)
+        with quiet():
+            loss = self.learner.gradient(bound)
+        found = {name: gradient.copy() for name, gradient in self._memory.gradients.items()}
+        for entry in self._parameters.entries:
+            if entry.weight.decays and self.training.l2:
+                found[entry.name] += self.training.l2 * self.weights[entry.name]
+        return loss, found
+
+    def step(self, x: Any, y: ArrayLike) -> float:
+        """One training step on a batch; returns its loss, l2 included, before the step."""
+        bound = self._filled(x, y)
+        with quiet():
+            return self.learner.step(bound)
+
+    def fit(
+        self,
+        x: Any,
+        y: ArrayLike,
+        *,
+        validation: tuple[Any, ArrayLike] | None = None,
+        on_epoch: Callable[[Epoch], None] | None = None,
+        on_step: Callable[[int, int, float], None] | None = None,
+        **settings: object,
+    ) -> History:
+        """Train by the spec's `train(...)`, overridden by keyword arguments.
+
+        Parameters
+        ----------
+        x, y: inputs (N, *input), and labels (N,) or values (N, *output).
+        validation: held-out inputs and truth, judged after every epoch.
+        on_epoch: called with each finished epoch.
+        on_step: called with (step, steps of the epoch, loss).
+        settings: `epochs=20`, `optimizer="adam(lr=1e-2)"`, ...; they stay set.
+
+        Raises SpecError when data or settings do not suit, or when the loss stops being a number;
+        the weights of the last good epoch are then put back.
+        """
+        self.set(**settings)
+        inputs, count = as_inputs(self.graph, x, self.dtype)
+        truth = as_truth(self.learner.loss, y, self.graph.output.value, count, self.dtype)
+        held = validation
+        validate = None if held is None else lambda: self.evaluate(held[0], held[1])
+        with quiet():
+            return train(
+                self.learner, inputs, truth, self.seed, Watch(validate, on_epoch, on_step)
+            )
+
+    def evaluate(self, x: Any, y: ArrayLike) -> Scores:
+        """Loss (without l2) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""
+        loss = self.training.judged_by(self.graph.output.value)
+        scores = self(x)
+        main = scores[list(self.graph.outputs)[-1]] if isinstance(scores, dict) else scores
+        truth = as_truth(loss, y, self.graph.output.value, len(main), self.dtype)
+        with quiet():
+            return judge(loss, main, truth)
+
+
+def quiet() -> np.errstate:
+    """exp may overflow to infinity on its way to a sigmoid of 0: that is meant."""
+    return np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
