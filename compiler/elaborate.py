@@ -12,7 +12,13 @@ from difflib import get_close_matches
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake, Note, Severity, SpecError, in_order
-from ..grammar.errors import DimensionTooLarge, RankTooHigh, RepeatTooLarge, TooManyNodes
+from ..grammar.errors import (
+    AxisTooLong,
+    RepeatedTooOften,
+    TooManyAxes,
+    TooManyElements,
+    TooManyNodes,
+)
 from ..grammar.limits import Limits
 from ..grammar.parse import parse
 from ..grammar.source import Source, Span
@@ -452,9 +458,11 @@ class _Reading:
 
     def bounded(self, value: Value, span: Span) -> None:
         if value.rank > self.limits.rank:
-            raise Refused(RankTooHigh(span, value.rank, self.limits.rank))
-        if max(value.shape) > self.limits.dimension or value.size > self.limits.elements:
-            raise Refused(DimensionTooLarge(span, str(value), self.limits.elements))
+            raise Refused(TooManyAxes(span, value.rank, self.limits.rank))
+        if max(value.shape) > self.limits.dimension:
+            raise Refused(AxisTooLong(span, max(value.shape), self.limits.dimension))
+        if value.size > self.limits.elements:
+            raise Refused(TooManyElements(span, value.size, self.limits.elements))
 
     def group(self, group: tree.Group, value: str | None) -> str | None:
         if len(group.branches) > 1:
@@ -481,7 +489,7 @@ class _Reading:
             problem = f"a group is repeated a whole number of times, not {shown(times)}"
             raise Refused(BadExpression(repeat.span, problem))
         if times > self.limits.repeat:
-            raise Refused(RepeatTooLarge(repeat.span, times, self.limits.repeat))
+            raise Refused(RepeatedTooOften(repeat.span, times, self.limits.repeat))
         nodes = len(self.nodes) + times * self.count(group.branches[0])
         if nodes > self.limits.nodes:
             raise Refused(TooManyNodes(group.span, nodes, self.limits.nodes))
