@@ -99,7 +99,8 @@ class Conv(Op):
         columns = {"columns": Needed((images, self.g, taps, places))}
         padded = Needed((images, x.shape[0], *(w.size + w.before + w.after for w in windows)))
         pads = any(w.before or w.after for w in windows)
-        products = {"products": Needed((images, self.g, self.n // self.g, taps))}
+        filters = (self.g, self.n // self.g, taps)
+        products = {"products": Needed((images, *filters)), "total": Needed(filters)}
         bias = {} if self.nobias else {"sums": Needed((batch, self.n))}
         gather = {} if self.pointwise(x) else columns
         return Needs(

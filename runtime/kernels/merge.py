@@ -1,0 +1,175 @@
+"""Merges: branches into one value, and its gradient back to each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+import numpy as np
+
+from ...compiler.ops.merge import Add, Concat, MatMul, Max, Mean, Mul, Sub
+from ...compiler.shapes import Value
+from . import Array, Arrays, Calls, kernel
+
+
+def widest(a: Arrays) -> Value:
+    """The value whose shape the merge has."""
+    return max(a.values, key=lambda value: value.rank)
+
+
+def spread(array: Array, a: Arrays) -> Array:
+    """A branch as a view that broadcasts over the output: vectors go along the channels."""
+    whole = widest(a)
+    if array.ndim == whole.rank + 1:
+        return array
+    shape = [len(array), *[1] * whole.rank]
+    shape[whole.channel_axis + 1] = -1
+    return array.reshape(shape)
+
+
+def gathered(source: Array, target: Array, a: Arrays) -> Calls:
+    """Fill a branch's gradient: a copy, or for a vector the sum over all places of a channel."""
+    if source.ndim == target.ndim:
+        yield np.copyto, (target, source)
+        return
+    axis = widest(a).channel_axis + 1
+    places = tuple(i for i in range(1, source.ndim) if i != axis)
+    yield partial(np.add.reduce, source, axis=places, out=target), ()
+
+
+def wanted(a: Arrays) -> Iterable[tuple[int, Array]]:
+    return ((i, d) for i, d in enumerate(a.d_inputs) if d is not None)
+
+
+class Folded:
+    """y = the branches folded by one operation, from the left."""
+
+    fold = np.add
+
+    def forward(self, op: object, a: Arrays) -> Calls:
+        assert a.output is not None
+        first, *others = (spread(x, a) for x in a.inputs)
+        if not others:
+            yield np.copyto, (a.output, first)
+            return
+        yield partial(self.fold, first, others[0], out=a.output), ()
+        for other in others[1:]:
+            yield partial(self.fold, a.output, other, out=a.output), ()
+
+    infer = forward
+
+
+@kernel(Add)
+class AddKernel(Folded):
+    def backward(self, op: Add, a: Arrays) -> Calls:
+        assert a.d_output is not None
+        for _, d in wanted(a):
+            yield from gathered(a.d_output, d, a)
+
+
+@kernel(Sub)
+class SubKernel(Folded):
+    fold = np.subtract
+
+    def backward(self, op: Sub, a: Arrays) -> Calls:
+        assert a.d_output is not None
+        for index, d in wanted(a):
+            yield from gathered(a.d_output, d, a)
+            if index:
+                yield np.negative, (d, d)
+
+
+@kernel(Mean)
+class MeanKernel(Folded):
+    def forward(self, op: Mean, a: Arrays) -> Calls:
+        assert a.output is not None
+        yield from super().forward(op, a)
+        yield np.multiply, (a.output, self._share(a, a.output), a.output)
+
+    infer = forward
+
+    def backward(self, op: Mean, a: Arrays) -> Calls:
+        assert a.d_output is not None
+        for _, d in wanted(a):
+            yield from gathered(a.d_output, d, a)
+            yield np.multiply, (d, self._share(a, d), d)
+
+    def _share(self, a: Arrays, like: Array) -> Array:
+        return np.array(1 / len(a.values), like.dtype)
+
+
+@kernel(Mul)
+class MulKernel(Folded):
+    fold = np.multiply
+
+    def backward(self, op: Mul, a: Arrays) -> Calls:
+        """Each branch's gradient is dy times all the others."""
+        product = a.scratch["product"]
+        for index, d in wanted(a):
+            yield np.copyto, (product, a.d_output)
+            for other, x in enumerate(a.inputs):
+                if other != index:
+                    yield np.multiply, (product, spread(x, a), product)
+            yield from gathered(product, d, a)
+
+
+@kernel(Max)
+class MaxKernel(Folded):
+    fold = np.maximum
+
+    def backward(self, op: Max, a: Arrays) -> Calls:
+        """A number's gradient goes to the first branch that has it."""
+        mask, free, product = (a.scratch[name] for name in ("mask", "free", "product"))
+        yield free.fill, (True,)
+        for index, x in enumerate(a.inputs):
+            yield np.equal, (spread(x, a), a.output, mask)
+            yield np.logical_and, (mask, free, mask)
+            yield np.logical_xor, (free, mask, free)
+            d = a.d_inputs[index]
+            if d is not None:
+                yield np.multiply, (a.d_output, mask, product)
+                yield from gathered(product, d, a)
+
+
+@kernel(Concat)
+class ConcatKernel:
+    """Branches copied into slices of the output."""
+
+    def forward(self, op: Concat, a: Arrays) -> Calls:
+        assert a.output is not None
+        for x, part in zip(a.inputs, self._slices(op, a, a.output), strict=True):
+            yield np.copyto, (part, x)
+
+    infer = forward
+
+    def backward(self, op: Concat, a: Arrays) -> Calls:
+        assert a.d_output is not None
+        for d, part in zip(a.d_inputs, self._slices(op, a, a.d_output), strict=True):
+            if d is not None:
+                yield np.copyto, (d, part)
+
+    def _slices(self, op: Concat, a: Arrays, whole: Array) -> list[Array]:
+        axis = op.along(a.values[0])
+        ends = np.cumsum([value.shape[axis] for value in a.values])[:-1]
+        return np.split(whole, ends, axis=axis + 1)
+
+
+@kernel(MatMul)
+class MatMulKernel:
+    """y = A B, example by example."""
+
+    def forward(self, op: MatMul, a: Arrays) -> Calls:
+        yield np.matmul, (*a.inputs, a.output)
+
+    infer = forward
+
+    def backward(self, op: MatMul, a: Arrays) -> Calls:
+        """dA = dy B^T, dB = A^T dy."""
+        left, right = a.inputs
+        d_left, d_right = a.d_inputs
+        if d_left is not None:
+            yield np.matmul, (a.d_output, right.swapaxes(1, 2), d_left)
+        if d_right is not None:
+            yield np.matmul, (left.swapaxes(1, 2), a.d_output, d_right)
+
+

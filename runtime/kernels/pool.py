@@ -1,0 +1,130 @@
+"""Pooling: one strided view of the input for each tap of the window, no window ever gathered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
+
+import numpy as np
+
+from ...compiler.ops.pool import AvgPool, GlobalAverage, MaxPool
+from ...compiler.shapes import Window
+from . import Array, Arrays, Calls, kernel
+
+
+def taps(
+    windows: tuple[Window, ...],
+) -> Iterator[tuple[int, tuple[slice, ...], tuple[slice, ...]]]:
+    """For each tap its number, the input places it reads, and the output places that read there.
+
+    Taps that would read padding alone are left out; so padding is never touched.
+    """
+    for number, tap in enumerate(product(*(range(w.kernel) for w in windows))):
+        inside = [w.inside(t) for w, t in zip(windows, tap, strict=True)]
+        if all(last > first for first, last, _ in inside):
+            outputs = tuple(slice(first, last) for first, last, _ in inside)
+            inputs = tuple(
+                slice(start, start + (last - first - 1) * w.stride + 1, w.stride)
+                for (first, last, start), w in zip(inside, windows, strict=True)
+            )
+            yield number, (..., *inputs), (..., *outputs)  # type: ignore[misc]
+
+
+@kernel(MaxPool)
+class MaxPoolKernel:
+    """The largest, and by number the tap that had it."""
+
+    def forward(self, op: MaxPool, a: Arrays) -> Calls:
+        (x,), y, winner = a.inputs, a.output, a.saved["winner"]
+        assert y is not None
+        mask, index = a.scratch["mask"], a.scratch["index"]
+        yield y.fill, (-math.inf,)
+        yield winner.fill, (0,)
+        for number, read, written in taps(op.windows(a.values[0])):
+            seen, best = x[read], y[written]
+            better, place = mask[written], index[written]
+            yield np.greater, (seen, best, better)
+            yield partial(np.maximum, seen, best, out=best), ()
+            # Later taps have larger numbers, so the last one to win is the largest to have won.
+            yield np.multiply, (better, np.array(number, winner.dtype), place)
+            yield partial(np.maximum, winner[written], place, out=winner[written]), ()
+
+    def infer(self, op: MaxPool, a: Arrays) -> Calls:
+        (x,), y = a.inputs, a.output
+        assert y is not None
+        yield y.fill, (-math.inf,)
+        for _, read, written in taps(op.windows(a.values[0])):
+            yield partial(np.maximum, x[read], y[written], out=y[written]), ()
+
+    def backward(self, op: MaxPool, a: Arrays) -> Calls:
+        dx, dy, winner = a.d_inputs[0], a.d_output, a.saved["winner"]
+        if dx is None or dy is None:
+            return
+        mask, share = a.scratch["mask"], a.scratch["share"]
+        yield dx.fill, (0,)
+        for number, read, written in taps(op.windows(a.values[0])):
+            yield np.equal, (winner[written], np.array(number, winner.dtype), mask[written])
+            yield np.multiply, (dy[written], mask[written], share[written])
+            yield np.add, (dx[read], share[written], dx[read])
+
+
+def counted(windows: tuple[Window, ...], dtype: np.dtype[np.generic]) -> Array:
+    """How many places each window averages: its kernel, cut off where the padding ends."""
+    whole = np.ones((), dtype)
+    for window in windows:
+        starts = np.arange(window.output) * window.stride - window.before
+        ends = np.minimum(starts + window.kernel, window.size + window.after)
+        whole = np.multiply.outer(whole, (ends - starts).astype(dtype))
+    return whole
+
+
+@kernel(AvgPool)
+class AvgPoolKernel:
+    def forward(self, op: AvgPool, a: Arrays) -> Calls:
+        (x,), y = a.inputs, a.output
+        assert y is not None
+        windows = op.windows(a.values[0])
+        yield y.fill, (0,)
+        for _, read, written in taps(windows):
+            yield np.add, (x[read], y[written], y[written])
+        yield np.copyto, (a.scratch["divisor"], counted(windows, y.dtype))
+        yield np.divide, (y, a.scratch["divisor"], y)
+
+    infer = forward
+
+    def backward(self, op: AvgPool, a: Arrays) -> Calls:
+        dx, dy = a.d_inputs[0], a.d_output
+        if dx is None or dy is None:
+            return
+        windows, share = op.windows(a.values[0]), a.scratch["share"]
+        yield np.copyto, (a.scratch["divisor"], counted(windows, dy.dtype))
+        yield np.divide, (dy, a.scratch["divisor"], share)
+        yield dx.fill, (0,)
+        for _, read, written in taps(windows):
+            yield np.add, (dx[read], share[written], dx[read])
+
+
+@kernel(GlobalAverage)
+class GlobalAverageKernel:
+    def forward(self, op: GlobalAverage, a: Arrays) -> Calls:
+        (x,), y = a.inputs, a.output
+        assert y is not None
+        axes, share = self._places(a, x)
+        yield partial(np.add.reduce, x, axis=axes, out=y), ()
+        yield np.multiply, (y, share, y)
+
+    infer = forward
+
+    def backward(self, op: GlobalAverage, a: Arrays) -> Calls:
+        dx, dy = a.d_inputs[0], a.d_output
+        if dx is None or dy is None:
+            return
+        axes, share = self._places(a, dx)
+        yield np.multiply, (np.expand_dims(dy, axes), share, dx)
+
+    def _places(self, a: Arrays, whole: Array) -> tuple[tuple[int, ...], Array]:
+        (value,) = a.values
+        axes = tuple(i for i in range(1, whole.ndim) if i != value.channel_axis + 1)
+        return axes, np.array(value.channels / value.size, whole.dtype)
