@@ -194,3 +194,141 @@ class TooMuchMemory(Mistake):
 
     def help(self) -> str:
         return "use a smaller batch"
+
+
+# --------------------------------------------------------------------------------------- data
+
+
+@dataclass(frozen=True)
+class NoSuchData(Mistake):
+    """A data set is neither the name of one that ships, nor a file."""
+
+    code, name = "NN501", "no-such-data"
+    found: str
+    nearest: str | None
+    known: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"no data set and no file is called `{self.found}`"
+
+    def help(self) -> str:
+        if self.nearest:
+            return f"did you mean `{self.nearest}`?"
+        return f"these ship: {', '.join(self.known)}; or give a .npz, .csv or IDX file"
+
+
+@dataclass(frozen=True)
+class DataDamaged(Mistake):
+    """A data file cannot be opened or read to its end."""
+
+    code, name = "NN502", "data-damaged"
+    path: str
+    problem: str
+
+    def message(self) -> str:
+        return f"cannot read `{self.path}`: {self.problem}"
+
+
+@dataclass(frozen=True)
+class DataUnfit(Mistake):
+    """A data file can be read, but what it holds is no data set."""
+
+    code, name = "NN503", "data-unfit"
+    path: str
+    problem: str
+    advice: str = ""
+
+    def message(self) -> str:
+        return f"`{self.path}` {self.problem}"
+
+    def help(self) -> str:
+        return self.advice
+
+
+@dataclass(frozen=True)
+class DataLengths(Mistake):
+    """There are not as many labels as examples."""
+
+    code, name = "NN504", "data-lengths"
+    path: str
+    examples: int
+    labels: int
+
+    def message(self) -> str:
+        return f"`{self.path}` holds {self.examples:,} examples, but {self.labels:,} labels"
+
+
+@dataclass(frozen=True)
+class BadCell(Mistake):
+    """A feature in a CSV file is no number."""
+
+    code, name = "NN505", "bad-cell"
+    path: str
+    line: int
+    column: int
+    found: str
+
+    def message(self) -> str:
+        cell = f"`{self.found[:40]}`" if self.found else "empty"
+        return f"line {self.line}, column {self.column} of `{self.path}` is {cell}, not a number"
+
+    def help(self) -> str:
+        return "features are numbers; the truth may be words, in the last column or `--target NAME`"
+
+
+@dataclass(frozen=True)
+class MissingArray(Mistake):
+    """A `.npz` archive lacks the arrays that make a data set."""
+
+    code, name = "NN506", "missing-array"
+    path: str
+    found: tuple[str, ...]
+
+    def message(self) -> str:
+        held = ", ".join(self.found[:8]) or "nothing"
+        return f"`{self.path}` holds {held}, but not `x` and `y`"
+
+    def help(self) -> str:
+        return "save it as np.savez(file, x=inputs, y=labels)"
+
+
+@dataclass(frozen=True)
+class DataShape(Mistake):
+    """The examples of a set have another size than the net takes."""
+
+    code, name = "NN507", "data-shape"
+    data: str
+    found: tuple[int, ...]
+    wanted: tuple[int, ...]
+
+    def message(self) -> str:
+        return (
+            f"the net takes {_sized(self.wanted)}, "
+            f"but an example of `{self.data}` has {_sized(self.found)}"
+        )
+
+    def help(self) -> str:
+        return f"begin the spec with {_shape(self.found)}"
+
+
+def _sized(shape: tuple[int, ...]) -> str:
+    size = 1
+    for length in shape:
+        size *= length
+    return f"{_shape(shape)} = {size:,} numbers" if len(shape) > 1 else f"{size:,} numbers"
+
+
+@dataclass(frozen=True)
+class CannotSplit(Mistake):
+    """A set cannot be split into a part to train on and a part to test on."""
+
+    code, name = "NN508", "cannot-split"
+    data: str
+    examples: int
+    held_out: float
+
+    def message(self) -> str:
+        return f"holding out {self.held_out:.0%} of {self.examples:,} examples of `{self.data}` leaves a part empty"
+
+    def help(self) -> str:
+        return "use more examples, or another share with `--held-out`"
