@@ -1,18 +1,114 @@
 """nnspec: the language, compiler, linter and runtime for neural networks.
 
-The names below are looked up on first use, so that ``import nnspec`` costs no NumPy, networkx or
-pydantic.
+>>> import nnspec
+>>> nnspec.analyze("3 -> fc4 relu -> fc4 relu -> fc1").params
+41
+
+Names are looked up on first use, so that ``import nnspec`` costs no NumPy, networkx or pydantic.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
     from nnspec.analyzers.report import Report
-    from nnspec.face import analyze, compile
+    from nnspec.compiler.graph import Graph
     from nnspec.grammar.diagnostics import SpecError
+    from nnspec.grammar.limits import Limits
+    from nnspec.runtime.data import load as load_data
     from nnspec.runtime.load import load
-    from nnspec.runtime.net import Net
+    from nnspec.runtime.net import DType, Net
 
 __version__ = "0.1.0"
-__all__ = ["Net", "Report", "SpecError", "__version__", "analyze", "compile", "load"]
+__all__ = [
+    "Limits",
+    "Net",
+    "Report",
+    "SpecError",
+    "__version__",
+    "analyze",
+    "compile",
+    "graph",
+    "load",
+    "load_data",
+]
+
+_HOME = {
+    "Limits": ("nnspec.grammar.limits", "Limits"),
+    "Net": ("nnspec.runtime.net", "Net"),
+    "Report": ("nnspec.analyzers.report", "Report"),
+    "SpecError": ("nnspec.grammar.diagnostics", "SpecError"),
+    "load": ("nnspec.runtime.load", "load"),
+    "load_data": ("nnspec.runtime.data", "load"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        module, attribute = _HOME[name]
+        return getattr(import_module(module), attribute)
+    raise AttributeError(f"module 'nnspec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def graph(
+    spec: "str | PathLike[str]",
+    *,
+    limits: "Limits | None" = None,
+    settings: "Mapping[str, object] | None" = None,
+) -> "Graph":
+    """The validated graph of a spec: a path, `-`, or the text itself.
+
+    `settings` win over the spec's `train(...)`. Raises SpecError for every mistake at once, broken
+    promises (`expect`) among them.
+    """
+    from nnspec.analyzers.promises import check_promises
+    from nnspec.compiler.elaborate import elaborate
+    from nnspec.grammar.diagnostics import SpecError
+    from nnspec.grammar.read import read
+
+    net = elaborate(read(spec, limits), limits, settings).net
+    broken = check_promises(net)
+    if broken:
+        raise SpecError(broken)
+    return net
+
+
+def analyze(spec: "str | PathLike[str]", *, limits: "Limits | None" = None) -> "Report":
+    """Everything counted of a net: parameters, multiply-adds, shapes, each with its derivation.
+
+    Raises SpecError when the spec is wrong.
+    """
+    from nnspec.analyzers.report import report
+
+    return report(graph(spec, limits=limits))
+
+
+def compile(
+    spec: "str | PathLike[str]",
+    *,
+    seed: int | None = None,
+    dtype: "DType" = "float32",
+    limits: "Limits | None" = None,
+    **settings: object,
+) -> "Net":
+    """A net ready to train and to run.
+
+    Parameters
+    ----------
+    spec: a path, or the text itself.
+    seed: of weights, shuffling and noise; the spec's own where None.
+    dtype: "float32" or "float64".
+    settings: win over the spec's `train(...)`: ``optimizer="adam(lr=1e-3)", loss="mse"``.
+
+    Raises SpecError when the spec or a setting is wrong.
+    """
+    from nnspec.runtime.net import Net
+
+    return Net(graph(spec, limits=limits, settings=settings), seed=seed, dtype=dtype)

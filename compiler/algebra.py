@@ -201,11 +201,11 @@ def _allocate(inputs: tuple[str, ...], sources: list[Term], terms: list[Term]) -
     floats = made["float"] + extra
     base = {"in": 0, "out": out, "float": out + 1, "mask": out + 1 + floats}
 
-    def register(where: tuple[str, int] | float) -> Operand:
+    def placed(where: tuple[str, int] | float) -> Operand:
         return where if isinstance(where, float) else base[where[0]] + where[1]
 
     instructions = tuple(
-        Instruction(operation, tuple(register(o) for o in operands), base[target[0]] + target[1])
+        Instruction(operation, tuple(placed(o) for o in operands), base[target[0]] + target[1])
         for operation, operands, target in written
     )
     return Program(inputs, instructions, floats, made["mask"])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
 from ..grammar.source import Span
 from .errors import BadArgument
@@ -33,7 +32,7 @@ def checked(model: type[Model], word: str, given: Mapping[str, Given], span: Spa
         field = str(first["loc"][0])
         place = given[field].span if field in given else span
         found = place.text if field in given else "missing"
-        wanted = _wanted(first["type"], first.get("ctx", {}), model.model_fields[field])
+        wanted = _wanted(first["type"], first.get("ctx", {}))
         raise Refused(BadArgument(place, word, describe(model, field), found, wanted)) from None
 
 
@@ -42,7 +41,7 @@ def describe(model: type[BaseModel], field: str) -> str:
     return LETTERS.get(field, model.model_fields[field].description or field)
 
 
-def _wanted(kind: str, context: Mapping[str, Any], field: FieldInfo) -> str:
+def _wanted(kind: str, context: Mapping[str, Any]) -> str:
     match kind:
         case "greater_than_equal":
             return f"at least {context['ge']:g}"
@@ -79,7 +78,7 @@ def field_named(model: type[BaseModel], word: str) -> str | None:
 
 def signature(op: type[Op]) -> str:
     """How an operator is written: `conv n kernel [stride= padding= dilation= groups= same nobias]`."""
-    places = [p if p not in LETTERS else LETTERS[p] for p in op.places]
+    places = [LETTERS.get(place, place) for place in op.places]
     rest = [
         field if is_flag(op, field) else f"{LETTERS.get(field, field)}="
         for field in op.model_fields

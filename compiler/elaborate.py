@@ -442,7 +442,9 @@ class _Reading:
         except Refused as refused:
             mistake = replace(refused.mistake, span=refused.mistake.span or span)
             if isinstance(mistake, ShapeMistake):
-                notes = (Note(self.nodes[n].span, f"{self.nodes[n].value} leaves here") for n in inputs)
+                notes = (
+                    Note(self.nodes[n].span, f"{self.nodes[n].value} leaves here") for n in inputs
+                )
                 mistake = replace(mistake, arrivals=tuple(dict.fromkeys(notes)))
             raise Refused(mistake) from None
         self.mistakes.extend(replace(remark, span=span) for remark in remarks)

@@ -337,6 +337,23 @@ class NoNet(Mistake):
         return "write one as a chain: `3 -> fc4 relu -> fc1`"
 
 
+@dataclass(frozen=True)
+class UnknownLayer(Mistake):
+    """A command asks for a layer that the net does not have."""
+
+    code, name = "NN120", "unknown-layer"
+    word: str
+    nearest: str | None
+    layers: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"the net has no layer `{self.word}`"
+
+    def help(self) -> str:
+        shown = ", ".join(self.layers[:12]) + (", ..." if len(self.layers) > 12 else "")
+        return _did_you_mean(self.nearest) or f"its layers are {shown}"
+
+
 # ------------------------------------------------------------------------------------ shapes
 
 
@@ -501,7 +518,9 @@ class PaddingTooLarge(ShapeMistake):
     kernel: int
 
     def message(self) -> str:
-        return f"`{self.operator}` pads by {self.padding}, more than half its window of {self.kernel}"
+        return (
+            f"`{self.operator}` pads by {self.padding}, more than half its window of {self.kernel}"
+        )
 
     def help(self) -> str:
         return f"pad by at most {self.kernel // 2}"

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..grammar import tree
 from ..grammar.source import Span
@@ -39,29 +39,29 @@ FUNCTIONS: Mapping[str, Callable[..., Worth]] = MappingProxyType(
 )  # fmt: skip
 
 
-def _divide(left: float, right: float) -> int | float:
+def _divide(left: Any, right: Any) -> Any:
     """Exact where it comes out whole: `in.c / 2` is a number of channels."""
     if isinstance(left, int) and isinstance(right, int) and left % right == 0:
         return left // right
     return left / right
 
 
-def _power(base: float, exponent: float) -> float:
+def _power(base: Any, exponent: Any) -> Any:
     if abs(exponent) > 1000 or abs(base) > LARGEST:
         raise OverflowError
     result = base**exponent
     if isinstance(result, complex):
-        raise ValueError
+        raise OverflowError
     return result
 
 
-OPERATORS: Mapping[str, Callable[[Worth, Worth], Worth]] = MappingProxyType(
+OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
     {
         "+": operator.add, "-": operator.sub, "*": operator.mul, "/": _divide,
         "//": operator.floordiv, "%": operator.mod, "^": _power,
         "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
         ">": operator.gt, ">=": operator.ge,
-    }  # type: ignore[dict-item]
+    }
 )  # fmt: skip
 
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
@@ -177,4 +177,8 @@ def shown(value: Worth) -> str:
             return f'"{value}"'
         case _:
             parts = [str(part) if isinstance(part, int) else shown(part) for part in value]
-            return "x".join(parts) if all(isinstance(p, int) for p in value) else f"({', '.join(parts)})"
+            return (
+                "x".join(parts)
+                if all(isinstance(p, int) for p in value)
+                else f"({', '.join(parts)})"
+            )

@@ -165,7 +165,13 @@ class Graph:
     def digest(self) -> str:
         """SHA-256 over everything that decides which weights fit: operators, arguments, wiring."""
         facts = [
-            [node.name, node.op.name, node.op.model_dump(mode="json"), node.inputs, node.value.shape]
+            [
+                node.name,
+                node.op.name,
+                node.op.model_dump(mode="json"),
+                node.inputs,
+                node.value.shape,
+            ]
             for node in self.nodes
         ]
         text = json.dumps([facts, self.outputs], sort_keys=True, separators=(",", ":"))

@@ -171,7 +171,9 @@ class Refused(Exception):
 class Op(BaseModel):
     """One operator with its arguments; subclasses enter the catalogue by being defined."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, ignored_types=(cached_property,))
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, ignored_types=(cached_property,)
+    )
 
     name: ClassVar[str] = ""
     traits: ClassVar[frozenset[Trait]] = frozenset()
@@ -295,5 +297,3 @@ Catalogue: TypeAlias = Mapping[str, type[Op]]
 def catalogue() -> Catalogue:
     """Every operator by name. `compiler.ops` fills it; ask there unless you are an operator."""
     return MappingProxyType(_CATALOGUE)
-
-

@@ -33,7 +33,9 @@ def read_training(
             mistakes.append(refused.mistake)
     if mistakes or statement is None:
         return training, tuple(mistakes)
-    kept = {name: Given(getattr(training, name), statement.span) for name in training.model_fields_set}
+    kept = {
+        name: Given(getattr(training, name), statement.span) for name in training.model_fields_set
+    }
     try:
         return checked(Training, "train", {**kept, **given}, statement.span), ()
     except Refused as refused:
@@ -97,9 +99,7 @@ def _setting(name: str, value: tree.Expression) -> object:
             raise Refused(BadSetting(value.span, name, f"cannot be {value.span.text}", advice))
 
 
-def _chosen(
-    name: str, word: str, arguments: tuple[tree.Argument, ...], span: Span
-) -> Setting:
+def _chosen(name: str, word: str, arguments: tuple[tree.Argument, ...], span: Span) -> Setting:
     kind = KINDS[name].get(word)
     if kind is None:
         near = get_close_matches(word, list(KINDS[name]), 1)

@@ -119,7 +119,7 @@ class Window:
         """For one tap of the kernel: the outputs `first` up to `last` that read a real input
         through it, and the input index that the first of them reads."""
         offset = tap * self.dilation - self.before
-        first = max(0, -(-(-offset) // self.stride)) if offset < 0 else 0
+        first = -(offset // self.stride) if offset < 0 else 0
         last = min(self.output, (self.size - 1 - offset) // self.stride + 1)
         return first, max(first, last), first * self.stride + offset
 

@@ -107,7 +107,9 @@ def _needs_classes(output: Value) -> str:
     if output.rank != 1:
         return f"judges one row of scores, not {output}"
     if output.size == 1:
-        return "compares classes, but the net has one output: use bce for yes or no, mse for a number"
+        return (
+            "compares classes, but the net has one output: use bce for yes or no, mse for a number"
+        )
     return ""
 
 

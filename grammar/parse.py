@@ -299,7 +299,8 @@ class _Reader:
             except UnexpectedToken:
                 return None, _explained(tokens, index), _resume(tokens, index)
         try:
-            return state.feed_eof(tokens[-1]), None, None
+            end = Token.new_borrow_pos("$END", "", tokens[-1])
+            return state.feed_token(end), None, None
         except UnexpectedToken:
             return None, _explained(tokens, len(tokens)), None
 
@@ -380,4 +381,3 @@ def _advice(before: Placed, found: Placed) -> str:
 def _shown(token: Placed) -> str:
     text = str(token)
     return text if len(text) <= 40 else text[:37] + "..."
-

@@ -37,7 +37,11 @@ def as_inputs(graph: Graph, x: Any, dtype: np.dtype[Any]) -> tuple[dict[str, Arr
 
 def _shaped(name: str, x: Any, value: Value, dtype: np.dtype[Any]) -> Array:
     array = _numbers(name, x)
-    if array.ndim == 0 or array[:1].size not in (value.size, 0) or (array.ndim == 1 and value.size > 1):
+    if (
+        array.ndim == 0
+        or array[:1].size not in (value.size, 0)
+        or (array.ndim == 1 and value.size > 1)
+    ):
         raise SpecError([BatchShape(None, name, value.shape, array.shape)])
     wanted = np.dtype(np.int64) if value.integer else dtype
     if value.integer and array.dtype.kind == "f" and not np.array_equal(array, np.floor(array)):
@@ -70,7 +74,7 @@ def as_truth(loss: Loss, y: Any, output: Value, count: int, dtype: np.dtype[Any]
     classes = max(2, output.size)
     if array.dtype.kind == "f" and not np.array_equal(labels, np.floor(labels)):
         raise SpecError([NotNumbers(None, "y", f"fractions, but {loss.name} takes class labels")])
-    if count and not (0 <= labels.min() and labels.max() < classes):
+    if count and not (labels.min() >= 0 and labels.max() < classes):
         found = (int(labels.min()), int(labels.max()))
         raise SpecError([LabelRange(None, found, classes, written(output.shape))])
     return labels.astype(np.int64)

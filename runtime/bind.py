@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ..compiler.plan.schedule import ALIGNMENT, Phase, Schedule, Step
 from .kernels import Array, Arrays, Call, kernel_of
 from .losses import COMPUTE
 
-FLOATS = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
+FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,7 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
     arena = aligned(schedule.arena_bytes, np.dtype(np.uint8))
     arrays = [_view(schedule, arena, index) for index in range(len(schedule.arrays))]
     calls = tuple(
-        call
-        for step in schedule.steps
-        for call in _calls(schedule, step, arrays, memory, streams)
+        call for step in schedule.steps for call in _calls(schedule, step, arrays, memory, streams)
     )
     return Bound(
         schedule,
@@ -100,7 +99,8 @@ def _view(schedule: Schedule, arena: Array, index: int) -> Array:
     dtype = floats if array.dtype == "float" else np.dtype(array.dtype)
     start = schedule.offsets[index]
     stop = start + math.prod(array.shape) * dtype.itemsize
-    return arena[start:stop].view(dtype).reshape(array.shape)
+    view: Array = arena[start:stop].view(dtype).reshape(array.shape)
+    return view
 
 
 def _calls(
@@ -110,24 +110,25 @@ def _calls(
     memory: Memory,
     streams: Mapping[str, np.random.Generator],
 ) -> tuple[Call, ...]:
-    def of(index: int | None) -> Array | None:
+    def of(index: int | None) -> Any:
         return None if index is None else arrays[index]
 
     inputs = tuple(of(index) for index in step.inputs)
     scratch = {name: arrays[index] for name, index in step.scratch.items()}
     output, d_output = of(step.output), of(step.d_output)
     if step.phase is Phase.ACCUMULATE:
-        return ((np.add, (*inputs, output)),)
+        return ((np.add, (inputs[0], inputs[1], output)),)
     if step.phase is Phase.LOSS:
-        assert schedule.loss is not None
-        return tuple(COMPUTE[type(schedule.loss)](schedule.loss, *inputs, output, d_output, scratch))
+        scores, truth = inputs
+        compute = COMPUTE[type(schedule.loss)]  # type: ignore[index]
+        return tuple(compute(schedule.loss, scores, truth, output, d_output, scratch))
     node = step.node
     assert node is not None
     forward = step.phase is Phase.FORWARD
     kept = [w.name for w in node.weights] if forward else step.weights
     bundle = Arrays(
         values=node.arrivals,
-        inputs=inputs,  # type: ignore[arg-type]
+        inputs=inputs,
         output=output,
         weights={name: memory.weights[f"{node.name}.{name}"] for name in kept},
         state={s.name: memory.statistics[f"{node.name}.{s.name}"] for s in node.state},

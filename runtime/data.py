@@ -14,7 +14,7 @@ import numpy as np
 from ..grammar.diagnostics import SpecError
 from . import bundled
 from .dataset import Dataset
-from .errors import DataShape, NoSuchData, CannotSplit
+from .errors import CannotSplit, DataShape, NoSuchData
 from .kernels import Array
 from .readers import read_csv, read_idx, read_npz
 
@@ -56,9 +56,11 @@ def split(data: Dataset, held_out: float = 0.2, seed: int = 0) -> tuple[Dataset,
     The same seed gives the same parts. Raises SpecError when a part would be empty.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    groups = [np.flatnonzero(data.y == label) for label in np.unique(data.y)] if data.is_labelled else [
-        np.arange(len(data))
-    ]
+    groups = (
+        [np.flatnonzero(data.y == label) for label in np.unique(data.y)]
+        if data.is_labelled
+        else [np.arange(len(data))]
+    )
     held: list[Array] = []
     for group in groups:
         shuffled = rng.permutation(group)

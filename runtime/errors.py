@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from ..grammar.diagnostics import Mistake
 
-
 # ------------------------------------------------------------------------------------ weights
 
 
@@ -190,7 +189,9 @@ class TooMuchMemory(Mistake):
     batch: int
 
     def message(self) -> str:
-        return f"a batch of {self.batch:,} needs {self.wanted / 2**30:,.1f} GiB, which cannot be had"
+        return (
+            f"a batch of {self.batch:,} needs {self.wanted / 2**30:,.1f} GiB, which cannot be had"
+        )
 
     def help(self) -> str:
         return "use a smaller batch"

@@ -78,7 +78,11 @@ class Learner:
         """
         bound.run()
         assert bound.loss is not None
-        penalty = 0.5 * self.training.l2 * float(self._decayed.dot(self._decayed)) if self.training.l2 else 0.0
+        penalty = (
+            0.5 * self.training.l2 * float(self._decayed.dot(self._decayed))
+            if self.training.l2
+            else 0.0
+        )
         return float(bound.loss) + penalty
 
     def update(self) -> None:

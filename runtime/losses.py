@@ -20,7 +20,12 @@ Compute: TypeAlias = Callable[[Any, Array, Array, Array, Array, Mapping[str, Arr
 
 
 def mse(
-    loss: Mse, scores: Array, truth: Array, value: Array, gradient: Array, scratch: Mapping[str, Array]
+    loss: Mse,
+    scores: Array,
+    truth: Array,
+    value: Array,
+    gradient: Array,
+    scratch: Mapping[str, Array],
 ) -> Calls:
     """mean (s - t)^2 over every number; its gradient is 2 (s - t) / count."""
     flat = gradient.reshape(-1)
@@ -61,7 +66,12 @@ def cross_entropy(
 
 
 def bce(
-    loss: Bce, scores: Array, truth: Array, value: Array, gradient: Array, scratch: Mapping[str, Array]
+    loss: Bce,
+    scores: Array,
+    truth: Array,
+    value: Array,
+    gradient: Array,
+    scratch: Mapping[str, Array],
 ) -> Calls:
     """mean max(s, 0) - s t + log(1 + exp(-|s|)); its gradient is (sigmoid(s) - t) / count.
 

@@ -204,9 +204,7 @@ class Net:
         held = validation
         validate = None if held is None else lambda: self.evaluate(held[0], held[1])
         with quiet():
-            return train(
-                self.learner, inputs, truth, self.seed, Watch(validate, on_epoch, on_step)
-            )
+            return train(self.learner, inputs, truth, self.seed, Watch(validate, on_epoch, on_step))
 
     def evaluate(self, x: Any, y: ArrayLike) -> Scores:
         """Loss (without l2) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""

@@ -57,7 +57,9 @@ def finished(path: Path, x: Array, y: Array, classes: tuple[str, ...] = ()) -> D
     for name, array in (("x", x), ("y", y)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
-            problem = f"`{name}` is not finite in {bad.sum():,} rows, first in row {bad.argmax() + 1}"
+            problem = (
+                f"`{name}` is not finite in {bad.sum():,} rows, first in row {bad.argmax() + 1}"
+            )
             raise unfit(path, problem, "remove or fill in missing values")
     if y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind in "iub":
         y = y[:, 0]
@@ -83,7 +85,9 @@ def read_npz(path: Path) -> Dataset:
             raise unfit(path, f"unfolds to {size / 2**30:,.0f} GiB", "split it into smaller files")
         with np.load(path, allow_pickle=False) as arrays:
             names = tuple(arrays.files)
-            pair = next((p for p in (("x", "y"), ("x_train", "y_train")) if set(p) <= set(names)), None)
+            pair = next(
+                (p for p in (("x", "y"), ("x_train", "y_train")) if set(p) <= set(names)), None
+            )
             if pair is None:
                 raise SpecError([MissingArray(None, str(path), names)])
             x, y = (_numbers(path, arrays, name) for name in pair)
@@ -133,7 +137,9 @@ def read_csv(path: Path, target: str | None = None) -> Dataset:
         raise unfit(path, "has one column", "features and truth need two at least")
     column = _target(path, target, header, width)
     features = [i for i in range(width) if i != column]
-    x = np.array([[_cell(path, row[i], n, i) for i in features] for n, row in enumerate(body, 1 + headed)])
+    x = np.array(
+        [[_cell(path, row[i], n, i) for i in features] for n, row in enumerate(body, 1 + headed)]
+    )
     y, classes = _truth([row[column].strip() for row in body])
     return finished(path, x, y, classes)
 
@@ -192,7 +198,9 @@ def _pair(path: Path) -> tuple[Path, Path]:
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if "images" in p.name and "idx" in p.name)
         if not found:
-            raise unfit(path, "holds no IDX images", "expected a file such as train-images-idx3-ubyte")
+            raise unfit(
+                path, "holds no IDX images", "expected a file such as train-images-idx3-ubyte"
+            )
         path = next((p for p in found if p.name.startswith("train")), found[0])
     if "images" not in path.name:
         advice = "data is .npz, .csv, IDX (...-images-idx3-ubyte, .gz too) or a bundled set"
@@ -206,8 +214,8 @@ def _pair(path: Path) -> tuple[Path, Path]:
 
 def _idx(path: Path) -> Array:
     with reading(path):
-        opener = gzip.open if path.suffix == ".gz" else Path.open
-        with opener(path, "rb") as file:  # type: ignore[operator]
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "rb") as file:
             content = file.read(BUDGET + 1)
     if len(content) > BUDGET:
         raise unfit(path, "unfolds to more than 2 GiB")
@@ -225,4 +233,6 @@ def _idx(path: Path) -> Array:
     if len(content) - start != wanted:
         problem = f"promises {wanted:,} bytes of numbers, but holds {len(content) - start:,}"
         raise unfit(path, problem)
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    return (
+        np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    )

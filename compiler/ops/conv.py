@@ -86,9 +86,7 @@ class Conv(Op):
 
     def pointwise(self, x: Value) -> bool:
         """A 1x1 kernel that visits every place: its input is its columns."""
-        return all(
-            w.kernel == w.stride == 1 and w.before == w.after == 0 for w in self.windows(x)
-        )
+        return all(w.kernel == w.stride == 1 and w.before == w.after == 0 for w in self.windows(x))
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         (x,) = inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 from pydantic import Field
 
 from ..errors import WrongRank
@@ -57,7 +58,9 @@ class Fc(Op):
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return Needs(
-            scratch={} if self.nobias else {"ones": Needed((batch * math.prod(inputs[0].shape[:-1]),))},
+            scratch={}
+            if self.nobias
+            else {"ones": Needed((batch * math.prod(inputs[0].shape[:-1]),))},
             scratch_back={}
             if self.nobias
             else {"ones": Needed((batch * math.prod(inputs[0].shape[:-1]),))},
@@ -90,9 +93,7 @@ class Maxout(Op):
         w = Weight("weight", shape, fan_in, self.n, decays=True, factors=(self.k, fan_in, self.n))
         if self.nobias:
             return (w,)
-        return w, Weight(
-            "bias", shape[:2], fan_in, self.n, constant=0.0, factors=(self.k, self.n)
-        )
+        return w, Weight("bias", shape[:2], fan_in, self.n, constant=0.0, factors=(self.k, self.n))
 
     def macs(self, *inputs: Value) -> int:
         return self.k * inputs[0].size * self.n

@@ -31,7 +31,9 @@ def schedule(
         offsets=tuple(offsets[array.index] for array in plan.arrays),
         arena_bytes=arena_bytes,
         parameters=lay_out(graph),
-        inputs={node.name: plan.values[node.name] for node in graph.inputs if node.name in plan.values},
+        inputs={
+            node.name: plan.values[node.name] for node in graph.inputs if node.name in plan.values
+        },
         outputs={
             label: plan.values[name] for label, name in graph.outputs.items() if name in plan.values
         },

@@ -138,9 +138,7 @@ def _sum(plan: Order, parts: list[int]) -> int:
     return whole
 
 
-def _backward_of(
-    plan: Order, node: Node, d_output: int, learns: set[str]
-) -> list[tuple[str, int]]:
+def _backward_of(plan: Order, node: Node, d_output: int, learns: set[str]) -> list[tuple[str, int]]:
     """Add the backward step of a node; returns its inputs' names with their gradients' arrays."""
     d_inputs = tuple(
         plan.array((plan.batch, *value.shape), "float", Kind.GRADIENT) if name in learns else None

@@ -55,7 +55,12 @@ def lay_out(graph: Graph) -> Parameters:
     """Give every weight its place: those that decay first, each group in the net's order."""
     rectified = _rectified(graph)
     found = [
-        (f"{node.name}.{weight.name}", weight, getattr(node.op, "init", None), node.name in rectified)
+        (
+            f"{node.name}.{weight.name}",
+            weight,
+            getattr(node.op, "init", None),
+            node.name in rectified,
+        )
         for node in graph.nodes
         for weight in node.weights
     ]

@@ -78,7 +78,9 @@ class Step:
     def writes(self) -> tuple[int, ...]:
         backward = self.phase is Phase.BACKWARD
         made = () if backward or self.output is None else (self.output,)
-        gradient = (self.d_output,) if self.phase is Phase.LOSS and self.d_output is not None else ()
+        gradient = (
+            (self.d_output,) if self.phase is Phase.LOSS and self.d_output is not None else ()
+        )
         inner = (*self.scratch.values(), *(() if backward else self.saved.values()))
         return (*made, *gradient, *(d for d in self.d_inputs if d is not None), *inner)
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -63,7 +64,9 @@ def seen(array: Array, g: Geometry) -> Array:
 
 def inner(array: Array, g: Geometry) -> Array:
     """The part of a padded array that is not padding."""
-    return array[(..., *(slice(w.before, w.before + w.size) for w in g.windows))]
+    index: tuple[Any, ...] = (..., *(slice(w.before, w.before + w.size) for w in g.windows))
+    found: Array = array[index]
+    return found
 
 
 def gather(x: Array, g: Geometry, a: Arrays) -> tuple[Calls, Array]:
@@ -145,7 +148,7 @@ class ConvKernel:
         yield np.matmul, (w, g.grouped(dy), columns)
         yield target.fill, (0,)
         for tap in product(*map(range, g.kernel)):
-            here = (slice(None), slice(None), *tap)
+            here: tuple[Any, ...] = (slice(None), slice(None), *tap)
             yield np.add, (view[here], taps[here], view[here])
         if g.pads:
             yield np.copyto, (dx, inner(target, g))

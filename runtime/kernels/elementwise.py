@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from ...compiler.algebra import EXTRA_FLOATS, Instruction, Program
+from ...compiler.algebra import EXTRA_FLOATS, Instruction, Operand, Program
 from ...compiler.op import BLOCK, Elementwise
 from . import Array, Arrays, Calls, kernel
 from .erf import erf
@@ -58,7 +59,8 @@ def run(
     flat = output.reshape(-1)
     registers = [scratch[f"float{i}"] for i in range(program.floats)]
     registers += [scratch[f"mask{i}"] for i in range(program.masks)]
-    block = size if len(program.instructions) == 1 else BLOCK
+    alone = len(program.instructions) == 1 and program.instructions[0].operation in PLAIN
+    block = size if alone else BLOCK
     for start in range(0, size, block):
         stop = min(start + block, size)
         memory = [array if array is None else array[start:stop] for array in (*whole, flat)]
@@ -73,24 +75,28 @@ def _flat(array: Array | None, size: int) -> Array | None:
     return None if array is None else array.reshape(size)
 
 
-def _call(instruction: Instruction, memory: list[Array | None], floats: list[Array | None]) -> Calls:
-    target = memory[instruction.target]
-    assert target is not None
-    operands = [
-        memory[o] if isinstance(o, int) else np.array(o, _float(memory)) for o in instruction.operands
-    ]
+def _call(instruction: Instruction, memory: list[Array | None], floats: list[Any]) -> Calls:
+    def operand(place: Operand) -> Any:
+        if isinstance(place, int):
+            return memory[place]
+        # The target of `greater` is a mask: the constant is as precise as what it is held against.
+        return np.array(
+            place, next(a.dtype for a in memory if a is not None and a.dtype.kind == "f")
+        )
+
+    operands = [operand(place) for place in instruction.operands]
+    target: Any = memory[instruction.target]
     if instruction.operation == "erf":
-        extra = EXTRA_FLOATS["erf"]
-        yield from erf(operands[0], target, *floats[-extra:])
+        z, s, t = floats[-EXTRA_FLOATS["erf"] :]
+        yield from erf(operands[0], target, z, s, t)
     elif instruction.operation in BOUNDS:
-        function = BOUNDS[instruction.operation]
-        bound = np.full(target.shape, instruction.operands[1], target.dtype)
-        yield partial(function, operands[0], bound, out=target), ()
+        bound = repeated(float(operands[1]), target.dtype)[: len(target)]
+        yield partial(BOUNDS[instruction.operation], operands[0], bound, out=target), ()
     else:
         yield PLAIN[instruction.operation], (*operands, target)
 
 
-def _float(memory: list[Array | None]) -> np.dtype[np.generic]:
-    return next(array.dtype for array in memory if array is not None and array.dtype.kind == "f")
-
-
+@cache
+def repeated(value: float, dtype: np.dtype[Any]) -> Array:
+    """A block full of one number, shared by all who need it."""
+    return np.full(BLOCK, value, dtype)

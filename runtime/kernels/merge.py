@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -44,9 +45,9 @@ def wanted(a: Arrays) -> Iterable[tuple[int, Array]]:
 class Folded:
     """y = the branches folded by one operation, from the left."""
 
-    fold = np.add
+    fold: ClassVar[Callable[..., object]] = np.add
 
-    def forward(self, op: object, a: Arrays) -> Calls:
+    def forward(self, op: Any, a: Arrays) -> Calls:
         assert a.output is not None
         first, *others = (spread(x, a) for x in a.inputs)
         if not others:
@@ -81,7 +82,7 @@ class SubKernel(Folded):
 
 @kernel(Mean)
 class MeanKernel(Folded):
-    def forward(self, op: Mean, a: Arrays) -> Calls:
+    def forward(self, op: Any, a: Arrays) -> Calls:
         assert a.output is not None
         yield from super().forward(op, a)
         yield np.multiply, (a.output, self._share(a, a.output), a.output)
@@ -171,5 +172,3 @@ class MatMulKernel:
             yield np.matmul, (a.d_output, right.swapaxes(1, 2), d_left)
         if d_right is not None:
             yield np.matmul, (left.swapaxes(1, 2), a.d_output, d_right)
-
-

@@ -15,7 +15,8 @@ class DropoutKernel:
     """y = x kept, with kept 0 by chance p and else 1 / (1 - p)."""
 
     def forward(self, op: Dropout, a: Arrays) -> Calls:
-        assert a.output is not None and a.rng is not None
+        assert a.output is not None
+        assert a.rng is not None
         kept, mask = a.saved["kept"], a.scratch["mask"]
         yield partial(a.rng.random, dtype=kept.dtype, out=kept), ()
         yield np.greater_equal, (kept, np.array(op.p, kept.dtype), mask)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 from itertools import product
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,10 +14,13 @@ from ...compiler.ops.pool import AvgPool, GlobalAverage, MaxPool
 from ...compiler.shapes import Window
 from . import Array, Arrays, Calls, kernel
 
+Index: TypeAlias = tuple[Any, ...]
+"""What stands in an array's brackets: an ellipsis, then a slice for each spatial axis."""
+
 
 def taps(
     windows: tuple[Window, ...],
-) -> Iterator[tuple[int, tuple[slice, ...], tuple[slice, ...]]]:
+) -> Iterator[tuple[int, Index, Index]]:
     """For each tap its number, the input places it reads, and the output places that read there.
 
     Taps that would read padding alone are left out; so padding is never touched.
@@ -29,7 +33,7 @@ def taps(
                 slice(start, start + (last - first - 1) * w.stride + 1, w.stride)
                 for (first, last, start), w in zip(inside, windows, strict=True)
             )
-            yield number, (..., *inputs), (..., *outputs)  # type: ignore[misc]
+            yield number, (..., *inputs), (..., *outputs)
 
 
 @kernel(MaxPool)

@@ -1,0 +1,70 @@
+# `make` alone lists what there is. Every target sets up what it needs in $(VENV).
+
+PYTHON ?= python3
+VENV ?= .venv
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+BIN := $(VENV)/bin
+OUT ?= $(VENV)/demo
+export PYTHONPATH := .dev
+
+.PHONY: help demo test lint bench accept fuzz clean
+
+help:
+	@echo "make demo    check, explain, train and judge a net on real handwritten digits"
+	@echo "make test    the linters, the types, the layers and all tests"
+	@echo "make lint    only the linters, the types and the layers"
+	@echo "make bench   time nnspec against PyTorch, side by side"
+	@echo "make fuzz    a long run of the fuzzer (CASES=1000000)"
+	@echo "make accept  take the present messages as the expected ones"
+	@echo "make clean   remove what the other targets made"
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit("nnspec needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+demo: $(VENV)/.installed
+	@mkdir -p $(OUT)
+	@echo; echo "== The net is written as a paper's table prints it: specs/course/digits.nn"; echo
+	@cat specs/course/digits.nn
+	@echo; echo "== It is checked before it runs: nnspec check"; echo
+	@$(BIN)/nnspec check specs/course/digits.nn
+	@echo; echo "== Everything about it is known: nnspec summary"; echo
+	@$(BIN)/nnspec summary specs/course/digits.nn
+	@echo; echo "== And every number has its derivation: nnspec explain"; echo
+	@$(BIN)/nnspec explain specs/course/digits.nn conv2
+	@echo; echo "== NumPy trains it on 1,438 handwritten digits: nnspec train"; echo
+	@$(BIN)/nnspec train specs/course/digits.nn --data digits --save $(OUT)/digits.safetensors
+	@echo; echo "== It is loaded again and judged on the 359 it never saw: nnspec evaluate"; echo
+	@$(BIN)/nnspec evaluate $(OUT)/digits.safetensors --data digits --held-out 0.2
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy | sed "s#^\.dev/nnspec/##"
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -q
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m compileall -q grammar compiler analyzers runtime __init__.py __main__.py
+	$(BIN)/python tests/bench/versus_torch.py
+
+fuzz: $(VENV)/.installed-dev
+	NNSPEC_FUZZ_CASES=$(or $(CASES),1000000) $(BIN)/python -m pytest -n 2 -q tests/house/test_fuzz.py
+
+accept: $(VENV)/.installed-dev
+	NNSPEC_ACCEPT=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/test_readme.py
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,177 @@
+"""The command line: `nnspec` and `python -m nnspec`.
+
+A word is looked up in `COMMANDS`; its module has two functions named after it: `configure_WORD`
+adds its arguments, `WORD` runs it and returns the exit code: 0, or 1 for findings. Wrong usage is
+2, Ctrl-C 130. Results go to stdout, notices and progress to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from importlib import import_module
+from typing import NoReturn
+
+COMMANDS = {
+    "check": ("analyzers.commands", "find mistakes in specs"),
+    "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
+    "explain": ("analyzers.commands", "where each number comes from"),
+    "schema": ("analyzers.commands", "the JSON Schema of a report"),
+    "train": ("runtime.commands", "train a net on data"),
+    "evaluate": ("runtime.commands", "judge a trained net on data"),
+    "predict": ("runtime.commands", "what a trained net says"),
+}
+
+EXAMPLES = """examples:
+  nnspec summary "3 -> fc4 relu -> fc4 relu -> fc1"
+  nnspec check specs/course
+  nnspec train specs/course/digits.nn --data digits --save digits.safetensors
+  nnspec evaluate digits.safetensors --data digits --held-out 0.2
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with `did you mean` for options."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        known = [option for action in self._actions for option in action.option_strings]
+        wrong = next((word for word in message.split() if word.startswith("--")), "")
+        near = get_close_matches(wrong.partition("=")[0], known, 1) if wrong else []
+        hint = f"; did you mean `{near[0]}`?" if near else ""
+        print(f"{self.prog}: {message}{hint}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away: not a mistake, but nothing more can be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview(), end="")
+        return 0 if words else 2
+    if words[0] in ("-V", "--version", "version"):
+        from . import __version__
+
+        print(f"nnspec {__version__}")
+        return 0
+    if words[0] not in COMMANDS:
+        near = get_close_matches(words[0], COMMANDS, 1)
+        hint = f"did you mean `{near[0]}`?" if near else "`nnspec --help` lists the commands"
+        print(f"nnspec: there is no command `{words[0]}`; {hint}", file=sys.stderr)
+        return 2
+    return _command(words[0], words[1:])
+
+
+def _overview() -> str:
+    rows = "\n".join(f"  {word:<10} {says}" for word, (_, says) in COMMANDS.items())
+    return (
+        "nnspec: the language, compiler, linter and runtime for neural networks\n\n"
+        f"usage: nnspec COMMAND ...\n\ncommands:\n{rows}\n\n"
+        "A spec is a path, `-` for standard input, or the text itself.\n"
+        "`nnspec COMMAND --help` tells the rest.\n\n"
+        f"{EXAMPLES}"
+    )
+
+
+def _command(word: str, words: list[str]) -> int:
+    place, says = COMMANDS[word]
+    module = import_module(f".{place}", __package__)
+    parser = Parser(
+        prog=f"nnspec {word}",
+        description=f"{says[0].upper()}{says[1:]}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    parser.add_argument(
+        "--limit", action="append", default=[], metavar="NAME=N", help="raise a limit: nodes=200000"
+    )
+    getattr(module, f"configure_{word}")(parser)
+    options = parser.parse_args(words)
+    options.colour = _coloured(options.color)
+    options.limits = _limits(options.limit, parser)
+    options.graph = _graph
+    return _guarded(getattr(module, word), options)
+
+
+def _graph(options: argparse.Namespace, settings: dict[str, object]) -> object:
+    """What commands call to compile their spec: the rooms meet only here, in the root."""
+    from . import graph
+
+    return graph(options.spec, limits=options.limits, settings=settings)
+
+
+def _guarded(run: object, options: argparse.Namespace) -> int:
+    """Run a command; mistakes are printed as it prints everything else."""
+    from .grammar.diagnostics import SpecError
+    from .grammar.errors import Unreadable
+
+    assert callable(run)
+    try:
+        code: int = run(options)
+        return code
+    except SpecError as error:
+        from .analyzers.render.messages import messages
+        from .analyzers.render.structured import as_json, diagnostics
+
+        if options.format == "json":
+            _write(as_json({"diagnostics": diagnostics(error.diagnostics)}), sys.stdout)
+        else:
+            _write(
+                messages(error.diagnostics, colour=_coloured(options.color, sys.stderr)), sys.stderr
+            )
+        return 2 if any(isinstance(m, Unreadable) for m in error.diagnostics) else 1
+    except MemoryError:
+        print("nnspec: there is not enough memory for this", file=sys.stderr)
+        return 1
+
+
+def _write(text: str, stream: object) -> None:
+    print(text.encode("utf-8", "backslashreplace").decode(), end="", file=stream)  # type: ignore[call-overload]
+
+
+def _coloured(choice: str, stream: object = None) -> bool:
+    """https://no-color.org: NO_COLOR wins over a terminal, FORCE_COLOR over a pipe."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return bool(getattr(stream or sys.stdout, "isatty", lambda: False)())
+
+
+def _limits(raised: Sequence[str], parser: argparse.ArgumentParser) -> object:
+    from .grammar.limits import Limits
+
+    known = [field.name for field in fields(Limits)]
+    given: dict[str, int] = {}
+    for text in raised:
+        name, _, value = text.partition("=")
+        if name not in known or not value.isdigit():
+            parser.error(f"argument --limit: `{text}` is not NAME=N; names: {', '.join(known)}")
+        given[name] = int(value)
+    return Limits(**given)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,36 @@
+"""How many numbers a net learns.
+
+Convention: every learned number once; running statistics of norms are not learned and not counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...compiler.graph import Graph, Layer
+from ...compiler.op import total
+
+CONVENTION = "learned numbers, each once; running statistics are not counted"
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number and how it came about: `3·4 + 4 = 16`."""
+
+    value: int
+    formula: str
+
+
+def of_layer(layer: Layer) -> Count:
+    """The parameters of a layer, norms and all."""
+    weights = [weight for node in layer.nodes for weight in node.weights]
+    value = sum(weight.size for weight in weights)
+    return Count(value, total([w.formula for w in weights], value) if weights else "0")
+
+
+def of_net(graph: Graph) -> Count:
+    """All parameters as the sum over layers: `16 + 20 + 5 = 41`."""
+    counts = [of_layer(layer).value for layer in graph.layers]
+    parts = [f"{count:,}" for count in counts if count]
+    value = sum(counts)
+    return Count(value, total(parts, value).replace(f"= {value}", f"= {value:,}") if parts else "0")

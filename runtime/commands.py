@@ -1,0 +1,291 @@
+"""`nnspec train`, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..compiler.settings import as_text
+from ..compiler.training import Bce, CrossEntropy, Training
+from ..grammar.diagnostics import SpecError
+from .data import described, fitted, load, split
+from .dataset import Dataset
+from .errors import DataUnfit
+from .history import Epoch, Scores
+from .kernels import Array
+from .load import load as load_net
+from .net import Net
+
+SETTINGS = tuple(Training.model_fields)
+
+
+def _data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", required=True, metavar="D", help="digits, iris, spiral, moons, or a file"
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="which column of a .csv is the truth")
+
+
+def _loaded(options: argparse.Namespace, shape: tuple[int, ...]) -> Dataset:
+    return fitted(load(options.data, target=options.target), shape)
+
+
+def _input_shape(net: Net) -> tuple[int, ...]:
+    return net.graph.inputs[0].value.shape
+
+
+def _print(value: object) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+# -------------------------------------------------------------------------------------- train
+
+
+def configure_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
+    _data_arguments(parser)
+    parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE", help="to test on")
+    parser.add_argument("--save", metavar="FILE", help="write the trained net as safetensors")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    settings = parser.add_argument_group("settings, which win over the spec's train(...)")
+    for name in SETTINGS:
+        settings.add_argument(f"--{name}", metavar="VALUE")
+    parser.epilog = (
+        "examples:\n  nnspec train specs/course/digits.nn --data digits --save digits.safetensors\n"
+        '  nnspec train "4 -> fc16 relu -> fc3" --data iris --epochs 50 '
+        '--optimizer "momentum(lr=0.05)"\n'
+        "  nnspec train net.nn --data images-idx3-ubyte.gz --format json"
+    )
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train on a part of the data, and judge on the part that was held out."""
+    given = {name: getattr(options, name) for name in SETTINGS}
+    settings = {name: value for name, value in given.items() if value is not None}
+    net = Net(options.graph(options, settings), dtype=options.dtype)
+    if not 0 < options.held_out < 1:
+        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
+    learned, held = split(_loaded(options, _input_shape(net)), options.held_out)
+    quiet = options.format == "json"
+    with progress(net, quiet=quiet) as (on_epoch, on_step):
+        history = net.fit(
+            learned.x, learned.y, validation=(held.x, held.y), on_epoch=on_epoch, on_step=on_step
+        )
+    scores = net.evaluate(held.x, held.y)
+    if options.save:
+        net.save(options.save)
+    if quiet:
+        report = {
+            "data": described(learned) | {"held_out": len(held)},
+            "settings": as_text(net.training),
+            "params": net.params,
+            "epochs": history.rows(),
+            "test": {"loss": scores.loss, "accuracy": scores.accuracy},
+            "saved": options.save,
+        }
+        _print(report)
+        return 0
+    seconds = sum(epoch.seconds for epoch in history)
+    print(
+        f"trained {net.params:,} parameters on {len(learned):,} examples of {learned.name}, "
+        f"{len(history)} epochs in {seconds:.1f} s"
+    )
+    print(f"on {len(held):,} examples it never saw: {_told(scores)}")
+    if options.save:
+        print(f"saved to {options.save}")
+    return 0
+
+
+def _told(scores: Scores) -> str:
+    if scores.accuracy is None:
+        return f"loss {scores.loss:.4f}"
+    return f"accuracy {percent(scores.accuracy)}, loss {scores.loss:.4f}"
+
+
+@contextmanager
+def progress(net: Net, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
+    """A progress bar on stderr: epochs, loss, held-out accuracy, examples a second, time left."""
+    if quiet:
+        yield None, None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
+        BarColumn(bar_width=24),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("{task.fields[judged]}"),
+        TextColumn("{task.fields[rate]:>9,.0f}/s"),
+        TimeRemainingColumn(compact=True),
+    )
+    epochs = net.training.epochs
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, refresh_per_second=8) as bar:
+        task = bar.add_task(
+            "", total=float(epochs), epoch=1, epochs=epochs, loss=float("nan"), judged="", rate=0.0
+        )
+        done = 0
+
+        def on_step(step: int, steps: int, loss: float) -> None:
+            bar.update(task, completed=done + step / steps, loss=loss)
+
+        def on_epoch(epoch: Epoch) -> None:
+            nonlocal done
+            done = epoch.number
+            judged = ""
+            if epoch.validation is not None and epoch.validation.accuracy is not None:
+                judged = f"accuracy {percent(epoch.validation.accuracy)}"
+            shown = min(done + 1, epochs)
+            bar.update(
+                task, completed=done, loss=epoch.loss, epoch=shown, judged=judged, rate=epoch.rate
+            )
+
+        yield on_epoch, on_step
+
+
+# ----------------------------------------------------------------------------------- evaluate
+
+
+def configure_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("weights", help="a file that `nnspec train --save` wrote")
+    _data_arguments(parser)
+    parser.add_argument(
+        "--held-out", type=float, metavar="SHARE", help="judge only the part that training held out"
+    )
+    parser.epilog = (
+        "examples:\n  nnspec evaluate digits.safetensors --data digits --held-out 0.2\n"
+        "  nnspec evaluate digits.safetensors --data new.npz --format json"
+    )
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Loss, accuracy, and which classes are taken for which."""
+    net = load_net(Path(options.weights))
+    data = _loaded(options, _input_shape(net))
+    if options.held_out is not None:
+        _, data = split(data, options.held_out)
+    scores = net.evaluate(data.x, data.y)
+    confusion = _confusion(net, data)
+    if options.format == "json":
+        _print(
+            {
+                "data": described(data),
+                "loss": scores.loss,
+                "accuracy": scores.accuracy,
+                "confusion": None if confusion is None else confusion.tolist(),
+            }
+        )
+        return 0
+    print(f"{len(data):,} examples of {data.name}: {_told(scores)}")
+    if confusion is not None and len(confusion) <= 12:
+        print()
+        print(_matrix(confusion, data.classes))
+    return 0
+
+
+def _confusion(net: Net, data: Dataset) -> Array | None:
+    """Counts by (true class, predicted class)."""
+    if net.training.judged_by(net.graph.output.value).target != "labels":
+        return None
+    count = max(2, net.graph.output.value.size)
+    found = np.zeros((count, count), np.int64)
+    np.add.at(found, (data.y, chosen(net(data.x))), 1)
+    return found
+
+
+def chosen(scores: Array) -> Array:
+    """The class of each row of scores; with a single score its sign decides."""
+    return (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
+
+
+def _matrix(confusion: Array, classes: tuple[str, ...]) -> str:
+    names = [classes[i] if i < len(classes) else str(i) for i in range(len(confusion))]
+    wide = max(4, *(len(name) for name in names), len(f"{confusion.max():,}"))
+    head = "true \\ said".rjust(wide + 2) if wide >= 9 else "said".rjust(wide + 2)
+    lines = [head + "".join(name.rjust(wide + 1) for name in names)]
+    for name, row in zip(names, confusion, strict=True):
+        cells = "".join((f"{n:,}" if n else "·").rjust(wide + 1) for n in row)
+        lines.append(name.rjust(wide + 2) + cells)
+    return "\n".join(lines)
+
+
+# ------------------------------------------------------------------------------------ predict
+
+
+def configure_predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("weights", help="a file that `nnspec train --save` wrote")
+    parser.add_argument("--data", metavar="D", help="digits, iris, spiral, moons, or a file")
+    parser.add_argument("--target", metavar="COLUMN", help="which column of a .csv is the truth")
+    parser.add_argument("--input", metavar="NUMBERS", help="one example: 5.1,3.5,1.4,0.2")
+    parser.add_argument("--first", type=int, default=10, metavar="N", help="examples to show")
+    parser.epilog = (
+        "examples:\n  nnspec predict iris.safetensors --input 5.1,3.5,1.4,0.2\n"
+        "  nnspec predict digits.safetensors --data digits --first 5 --format json"
+    )
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Classes with their probabilities, or plain outputs."""
+    net = load_net(Path(options.weights))
+    x, classes = _examples(options, _input_shape(net))
+    outputs = net(x)
+    probable = _probabilities(net, outputs)
+    rows = []
+    for index, output in enumerate(outputs):
+        row: dict[str, object] = {"output": output.tolist()}
+        if probable is not None:
+            label = int(probable[index].argmax())
+            row |= {
+                "class": classes[label] if label < len(classes) else str(label),
+                "probability": float(probable[index, label]),
+            }
+        rows.append(row)
+    if options.format == "json":
+        _print(rows)
+        return 0
+    for number, row in enumerate(rows, 1):
+        if "class" in row:
+            print(f"{number:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
+        else:
+            print(f"{number:>4}  {np.array2string(outputs[number - 1], precision=4, threshold=12)}")
+    return 0
+
+
+def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
+    if options.data:
+        data = fitted(load(options.data, target=options.target), shape)
+        return data.x[: options.first], data.classes
+    try:
+        numbers = np.array([float(cell) for cell in (options.input or "").split(",")])
+    except ValueError:
+        advice = "write numbers parted by commas: --input 5.1,3.5,1.4,0.2"
+        raise SpecError([DataUnfit(None, "--input", "is not a row of numbers", advice)]) from None
+    if numbers.size != np.prod(shape):
+        problem = f"holds {numbers.size} numbers, but the net takes {int(np.prod(shape))}"
+        raise SpecError([DataUnfit(None, "--input", problem)])
+    return numbers.reshape(1, *shape), ()
+
+
+def _probabilities(net: Net, outputs: Array) -> Array | None:
+    """Rows that sum to 1, where the loss gives scores that meaning."""
+    loss = net.training.judged_by(net.graph.output.value)
+    scores = outputs.astype(np.float64)
+    if isinstance(loss, Bce) and scores.shape[1:] == (1,):
+        yes = np.exp(-np.logaddexp(0, -scores[:, 0]))
+        return np.stack([1 - yes, yes], axis=1)
+    if isinstance(loss, CrossEntropy):
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return None
