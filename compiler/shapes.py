@@ -78,7 +78,8 @@ class Window:
 
     @property
     def fits(self) -> bool:
-        return self.room >= 0
+        """Whether there is any output; rounded up, a window may be larger than its input."""
+        return self.output >= 1
 
     @property
     def output(self) -> int:

@@ -1,0 +1,147 @@
+"""One operator by itself: its arrays made from what it declares, its kernel run on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from nnspec.compiler.op import Needed, Op, Trait
+from nnspec.compiler.shapes import Value
+from nnspec.runtime.kernels import KERNELS, Array, Arrays, kernel_of
+
+assert KERNELS
+TYPES = {"float": np.float64, "bool": np.bool_, "uint8": np.uint8, "int64": np.int64}
+STEP = 1e-5
+
+
+def poisoned(needed: Needed) -> Array:
+    """Memory as it is found: NaN, or garbage where there is no NaN."""
+    if needed.dtype == "float":
+        return np.full(needed.shape, np.nan)
+    return np.full(needed.shape, 1 if needed.dtype == "bool" else 77, TYPES[needed.dtype])
+
+
+def all_poisoned(needed: Mapping[str, Needed]) -> dict[str, Array]:
+    return {name: poisoned(n) for name, n in needed.items()}
+
+
+@dataclass
+class Bench:
+    """An operator, a batch of inputs and weights, and a direction to measure the output along."""
+
+    op: Op
+    values: tuple[Value, ...]
+    inputs: list[Array]
+    weights: dict[str, Array]
+    direction: Array
+
+    @property
+    def batch(self) -> int:
+        return len(self.inputs[0])
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return (self.batch, *self.op.shape(*self.values).shape)
+
+    def state(self) -> dict[str, Array]:
+        return {w.name: np.full(w.shape, w.constant or 0.0) for w in self.op.state(*self.values)}
+
+    def forward(self, *, onto_input: bool = False) -> tuple[Array, dict[str, Array]]:
+        """The output, and what was saved; every array it may write is poisoned first."""
+        needs = self.op.needs(self.batch, *self.values)
+        inputs = tuple(x.copy() for x in self.inputs) if onto_input else tuple(self.inputs)
+        output = inputs[0] if onto_input else np.full(self.output_shape, np.nan)
+        arrays = Arrays(
+            values=self.values,
+            inputs=inputs,
+            output=output,
+            weights=self.weights,
+            state=self.state(),
+            saved=all_poisoned(needs.saved),
+            scratch=all_poisoned(needs.scratch),
+            rng=np.random.default_rng(7),
+        )
+        self.run(kernel_of(self.op, needs.algorithm).forward(self.op, arrays))
+        return output, dict(arrays.saved)
+
+    def backward(self, *, onto_gradient: bool = False) -> tuple[list[Array], dict[str, Array]]:
+        """Gradients of inputs and weights along the direction; backward sees what it declared."""
+        output, saved = self.forward()
+        needs = self.op.needs(self.batch, *self.values)
+        reads = needs.reads_back
+        d_output = self.direction.copy()
+        d_inputs = [np.full(x.shape, np.nan) for x in self.inputs]
+        if onto_gradient:
+            d_inputs[0] = d_output
+        d_weights = {name: np.full(w.shape, np.nan) for name, w in self.weights.items()}
+        arrays = Arrays(
+            values=self.values,
+            inputs=tuple(x if "x" in reads else None for x in self.inputs),  # type: ignore[arg-type]
+            output=output if "y" in reads else None,
+            weights={name: w for name, w in self.weights.items() if name in reads},
+            saved=saved,
+            scratch=all_poisoned(needs.scratch_back),
+            d_output=d_output,
+            d_inputs=tuple(d_inputs),
+            d_weights=d_weights,
+        )
+        self.run(kernel_of(self.op, needs.algorithm).backward(self.op, arrays))
+        return d_inputs, d_weights
+
+    def run(self, calls: object) -> None:
+        with np.errstate(over="ignore"):
+            for function, arguments in list(calls):  # type: ignore[call-overload]
+                function(*arguments)
+
+    def along(self) -> float:
+        return float((self.forward()[0] * self.direction).sum())
+
+    def measured(self, array: Array) -> Array:
+        """Central differences of the output along the direction, for every element of `array`."""
+        found = np.empty(array.size)
+        flat = array.reshape(-1)
+        for index in range(array.size):
+            kept = flat[index]
+            flat[index] = kept + STEP
+            above = self.along()
+            flat[index] = kept - STEP
+            below = self.along()
+            flat[index] = kept
+            found[index] = (above - below) / (2 * STEP)
+        return found.reshape(array.shape)
+
+    def error(self) -> float:
+        """The largest error of any gradient, relative to the larger of the two and to 1e-2."""
+        d_inputs, d_weights = self.backward()
+        pairs = [(d, self.measured(x)) for d, x in zip(d_inputs, self.inputs, strict=True)]
+        pairs += [(d_weights[name], self.measured(w)) for name, w in self.weights.items()]
+        return max((relative(computed, measured) for computed, measured in pairs), default=0.0)
+
+
+def relative(computed: Array, measured: Array) -> float:
+    scale = np.maximum(np.maximum(np.abs(computed), np.abs(measured)), 1e-2)
+    worst = float(np.max(np.abs(computed - measured) / scale, initial=0.0))
+    return math.inf if math.isnan(worst) else worst
+
+
+def bench(op: Op, *shapes: tuple[int, ...], batch: int, seed: int, last: bool = False) -> Bench:
+    """Random inputs, all at least 1e-3 apart from each other and from where slopes break."""
+    rng = np.random.default_rng(seed)
+    values = tuple(
+        Value(
+            s,
+            channels_last=last
+            or (len(s) == 2 and Trait.POOLS not in op.traits and op.name != "conv"),
+        )
+        for s in shapes
+    )
+    sizes = [batch * value.size for value in values]
+    apart = rng.permutation(sum(sizes)) - sum(sizes) / 2 + 0.31
+    spread = apart * min(0.013, 6 / sum(sizes)) + 0.0017
+    cuts = np.split(spread, np.cumsum(sizes)[:-1])
+    inputs = [c.reshape(batch, *v.shape) for c, v in zip(cuts, values, strict=True)]
+    weights = {w.name: rng.standard_normal(w.shape) * 0.7 for w in op.weights(*values)}
+    made = Bench(op, values, inputs, weights, np.empty(0))
+    return replace(made, direction=rng.standard_normal(made.output_shape))

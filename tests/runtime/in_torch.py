@@ -1,0 +1,145 @@
+"""A graph computed by PyTorch: an interpreter that shares no line with the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from nnspec.compiler.graph import Graph, Node
+from torch import Tensor
+
+Operation = Callable[[Node, list[Tensor], dict[str, Tensor]], Tensor]
+
+
+def run(graph: Graph, inputs: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Tensor:
+    """The main output in training mode (batch norm by the batch's statistics)."""
+    values = dict(inputs)
+    for node in graph.nodes:
+        if not node.is_input:
+            own = {w.name: weights[f"{node.name}.{w.name}"] for w in node.weights}
+            given = [values[name] for name in node.inputs]
+            values[node.name] = OPERATIONS[node.op.name](node, given, own)
+    return values[graph.output.name]
+
+
+def plain(function: Callable[[Tensor], Tensor]) -> Operation:
+    return lambda node, x, w: function(x[0])
+
+
+def channel_axis(node: Node) -> int:
+    return node.arrivals[0].channel_axis + 1
+
+
+def conv(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    windows = op.windows(node.arrivals[0])
+    function = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[len(windows)]
+    pads = [p for window in reversed(windows) for p in (window.before, window.after)]
+    stride, dilation = [v.stride for v in windows], [v.dilation for v in windows]
+    padded = F.pad(x[0], pads)
+    return function(padded, w["weight"], w.get("bias"), stride, 0, dilation, op.g)
+
+
+def pool(maximum: bool) -> Operation:
+    def computed(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+        op: Any = node.op
+        windows = op.windows(node.arrivals[0])
+        kernel, stride = [v.kernel for v in windows], [v.stride for v in windows]
+        padding = [v.before for v in windows]
+        if maximum:
+            function: Any = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(windows) - 1]
+            return function(x[0], kernel, stride, padding, ceil_mode=op.ceil)
+        function = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(windows) - 1]
+        return function(x[0], kernel, stride, padding, op.ceil)
+
+    return computed
+
+
+def bn(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    axis = channel_axis(node)
+    moved = x[0].movedim(axis, 1)
+    op: Any = node.op
+    return F.batch_norm(moved, None, None, w["scale"], w["shift"], True, 0.1, op.eps).movedim(
+        1, axis
+    )
+
+
+def prelu(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    axis = channel_axis(node)
+    return F.prelu(x[0].movedim(axis, 1), w["slope"]).movedim(1, axis)
+
+
+def maxout(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    pieces = torch.einsum("...i,koi->...ko", x[0], w["weight"])
+    if "bias" in w:
+        pieces = pieces + w["bias"]
+    return pieces.max(dim=-2).values
+
+
+def merge(fold: Callable[[list[Tensor]], Tensor]) -> Operation:
+    def computed(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+        wide = []
+        for part in x:
+            if part.ndim < node.value.rank + 1:
+                shape = [len(part)] + [1] * node.value.rank
+                shape[node.value.channel_axis + 1] = -1
+                part = part.reshape(shape)
+            wide.append(part.expand(len(part), *node.value.shape))
+        return fold(wide)
+
+    return computed
+
+
+def gap(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    axes = [i for i in range(1, x[0].ndim) if i != channel_axis(node)]
+    return x[0].mean(dim=axes)
+
+
+def concat(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    return torch.cat(x, dim=op.along(node.arrivals[0]) + 1)
+
+
+def first_less_others(x: list[Tensor]) -> Tensor:
+    total = x[0]
+    for part in x[1:]:
+        total = total - part
+    return total
+
+
+OPERATIONS: dict[str, Operation] = {
+    "fc": lambda node, x, w: F.linear(x[0], w["weight"], w.get("bias")),
+    "maxout": maxout,
+    "conv": conv,
+    "maxpool": pool(True),
+    "avgpool": pool(False),
+    "gap": gap,
+    "bn": bn,
+    "prelu": prelu,
+    "softmax": lambda node, x, w: x[0].softmax(channel_axis(node)),
+    "flatten": lambda node, x, w: x[0].flatten(1),
+    "dropout": plain(lambda x: x),
+    "add": merge(lambda x: torch.stack(x).sum(0)),
+    "sub": merge(first_less_others),
+    "mul": merge(lambda x: torch.stack(x).prod(0)),
+    "max": merge(lambda x: torch.stack(x).max(0).values),
+    "mean": merge(lambda x: torch.stack(x).mean(0)),
+    "concat": concat,
+    "matmul": lambda node, x, w: x[0] @ x[1],
+    "relu": plain(F.relu),
+    "relu6": plain(F.relu6),
+    "lrelu": lambda node, x, w: F.leaky_relu(x[0], node.op.a),  # type: ignore[attr-defined]
+    "elu": lambda node, x, w: F.elu(x[0], node.op.a),  # type: ignore[attr-defined]
+    "gelu": plain(F.gelu),
+    "silu": plain(F.silu),
+    "sigmoid": plain(torch.sigmoid),
+    "tanh": plain(torch.tanh),
+    # F.hardsigmoid multiplies gradients by a sixth in single precision, even of doubles.
+    "hsigmoid": plain(lambda x: (x / 6 + 0.5).clamp(0, 1)),
+    "hswish": plain(lambda x: x * (x + 3).clamp(0, 6) / 6),
+    # By default PyTorch takes x itself above 20, which is off by 2e-9.
+    "softplus": plain(lambda x: F.softplus(x, threshold=700)),
+    "step": plain(lambda x: (x > 0).to(x.dtype) + 0 * x),
+}

@@ -1,0 +1,81 @@
+"""Random nets made of all operators, as text."""
+
+from __future__ import annotations
+
+from random import Random
+
+from nnspec.compiler.op import Elementwise
+from nnspec.compiler.ops import CATALOGUE
+
+ACTIVATIONS = [n for n, k in CATALOGUE.items() if issubclass(k, Elementwise)] + ["prelu", "softmax"]
+MERGES = ["add", "sub", "mul", "max", "mean"]
+
+
+def random_net(seed: int) -> str:
+    """A chain of two to eight stages with branches, groups and references; small shapes."""
+    rng = Random(seed)
+    kind = rng.choice(("vector", "image", "image", "line", "sequence"))
+    head = {
+        "vector": f"{rng.randint(1, 6)}",
+        "image": f"{rng.randint(1, 4)}x{rng.randint(5, 9)}x{rng.randint(5, 9)}",
+        "line": f"{rng.randint(1, 4)}x{rng.randint(6, 12)}",
+        "sequence": f"{rng.randint(2, 5)}x{rng.randint(2, 5)}",
+    }[kind]
+    stages = [head]
+    flat = {"vector": True, "sequence": True}.get(kind, False)
+    maps = not flat
+    if kind == "line":
+        stages.append(f"conv{rng.randint(1, 4)} 3 p1")
+    count = rng.randint(2, 6)
+    for index in range(count):
+        if maps:
+            if rng.random() < 0.25 and index > 1:
+                stages.append(rng.choice(("gap", "flatten")))
+                maps, flat = False, True
+            else:
+                stages.append(spatial(rng))
+        elif kind == "sequence" and rng.random() < 0.2:
+            stages.append("flatten")
+            kind = "vector"
+        else:
+            stages.append(dense(rng))
+        if rng.random() < 0.3:
+            stages.append(f"r{index}: id {rng.choice(ACTIVATIONS[:12])}")
+            stages.append(f"{rng.choice(MERGES)}[ id | @r{index} ]")
+    return " -> ".join(stages)
+
+
+def decorated(rng: Random) -> str:
+    return rng.choice(("", " bn", "", " dropout0")) + " " + rng.choice(ACTIVATIONS)
+
+
+def dense(rng: Random) -> str:
+    n = rng.randint(1, 5)
+    return rng.choice(
+        (
+            f"fc{n}{decorated(rng)}",
+            f"maxout{n} k{rng.randint(1, 3)}",
+            f"{rng.choice(MERGES)}[ fc{n} | fc{n} tanh | fc{n} nobias ]",
+            f"concat[ id | fc{n} sigmoid ]",
+            f"[fc{n}{decorated(rng)}]*{rng.randint(0, 2)} fc{n}",
+            f"fc{n} nobias{decorated(rng)}",
+        )
+    )
+
+
+def spatial(rng: Random) -> str:
+    n = rng.choice((1, 2, 4))
+    return rng.choice(
+        (
+            f"conv{n} {rng.choice((1, 2, 3))} p1{decorated(rng)}",
+            f"conv{n} 3 same s{rng.choice((1, 2))} nobias{decorated(rng)}",
+            f"conv4 1 -> conv4 3 p2 d2 g{rng.choice((1, 2, 4))}{decorated(rng)}",
+            f"maxpool{rng.choice((1, 2))} s1",
+            f"maxpool3 s{rng.choice((1, 2))} p1{rng.choice(('', ' ceil'))}",
+            f"avgpool2 s{rng.choice((1, 2))} p1{rng.choice(('', ' ceil'))}",
+            f"{rng.choice(MERGES)}[ id | gap{rng.choice(('', ' sigmoid'))} ]",
+            f"{rng.choice(MERGES)}[ conv{n} 3 p1 | conv{n} 1 ]",
+            f"concat[ id | conv{n} 1 relu | conv{n} 3 same ]",
+            f"bn {rng.choice(ACTIVATIONS)}",
+        )
+    )
