@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import NoReturn
 
 COMMANDS = {
-    "check": ("analyzers.commands", "find mistakes in specs"),
+    "check": ("analyzers.check", "find mistakes in specs"),
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
     "schema": ("analyzers.commands", "the JSON Schema of a report"),

@@ -93,9 +93,9 @@ def _known(graph: Graph, part: tree.Name | tree.Reference) -> Worth:
             NothingToExpect(part.span, part.word, near[0] if near else None, tuple(FACTS))
         )
     name = graph.named.get(part.word, part.word)
-    if (part.attribute or "shape") == "shape" and name in graph.dag:
+    if (part.attribute or "shape") == "shape" and name in graph:
         return _size(graph[name].value.shape)
-    known = [f"@{word}.shape" for word in (*graph.named, *graph.dag)]
+    known = [f"@{word}.shape" for word in (*graph.named, *(node.name for node in graph.nodes))]
     near = get_close_matches(_key(part), known, 1)
     raise Refused(
         NothingToExpect(part.span, _key(part), near[0] if near else None, ("@name.shape",))

@@ -24,21 +24,36 @@ class Given:
 
 
 def checked(model: type[Model], word: str, given: Mapping[str, Given], span: Span) -> Model:
-    """The model with the given arguments; raises `Refused` for the first one it cannot take."""
+    """The model with the given arguments; raises `Refused` with every one that it cannot take."""
     try:
         return model(**{field: argument.value for field, argument in given.items()})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = str(first["loc"][0])
-        place = given[field].span if field in given else span
-        found = place.text if field in given else "missing"
-        wanted = _wanted(first["type"], first.get("ctx", {}))
-        raise Refused(BadArgument(place, word, describe(model, field), found, wanted)) from None
+        wrong: dict[str, BadArgument] = {}
+        for detail in error.errors(include_url=False):
+            field = str(detail["loc"][0])
+            place = given[field].span if field in given else span
+            found = _shown(given[field].value) if field in given else "missing"
+            wanted = _wanted(detail["type"], detail.get("ctx", {}))
+            mistake = BadArgument(place, word, describe(model, field), found, wanted)
+            wrong.setdefault(field, mistake)
+        raise Refused(*wrong.values()) from None
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return f"{value:,}"
+        case tuple():
+            return "x".join(map(_shown, value))
+        case _:
+            return str(value)
 
 
 def describe(model: type[BaseModel], field: str) -> str:
     """What a user calls the field: `stride`, `kernel`, `how many filters`."""
-    return LETTERS.get(field, model.model_fields[field].description or field)
+    return model.model_fields[field].description or LETTERS.get(field, field)
 
 
 def _wanted(kind: str, context: Mapping[str, Any]) -> str:
@@ -70,10 +85,16 @@ def is_flag(model: type[BaseModel], field: str) -> bool:
 
 
 def field_named(model: type[BaseModel], word: str) -> str | None:
-    """The field that an option's name means: its own name, or the long form of its letter."""
+    """The field that an option's name means: its own name, or the long form of its letter.
+
+    A letter that stands for something else here (the chance of `dropout p`) has no long form.
+    """
     if word in model.model_fields:
         return word
-    return next((f for f in model.model_fields if LETTERS.get(f) == word), None)
+    meant = {word, "window"} if word == "kernel" else {word}
+    return next(
+        (f for f in model.model_fields if LETTERS.get(f) == word and describe(model, f) in meant), None
+    )
 
 
 def signature(op: type[Op]) -> str:

@@ -37,6 +37,7 @@ from .errors import (
     ShapeMistake,
     SourceInside,
     StrayBranches,
+    UnknownOperator,
     UnknownOption,
     UnknownReference,
     Unused,
@@ -93,6 +94,8 @@ class _Operator:
     span: Span
     given: dict[str, Given] = field(default_factory=dict)
     branches: tree.Group | None = None
+    flawed: bool = False
+    """Something of it was refused and reported: it is not applied."""
 
     def place(self, name: str, argument: Given) -> None:
         if name in self.given:
@@ -205,7 +208,9 @@ class _Reading:
         """Run a value through the stages; None when nothing flows in."""
         for index, stage in enumerate(chain.stages):
             value = self.stage(stage, value, label if index == 0 else None, first=index == 0)
-        return POISON if value is None else value
+        if value is None:
+            return self.poison(NoSource(chain.span, chain.stages[0].span.text))
+        return value
 
     def stage(
         self, stage: tree.Stage, value: str | None, chain_label: tree.Name | None, *, first: bool
@@ -264,7 +269,7 @@ class _Reading:
             value = Value(whole, channels_last=len(whole) == 2, integer=integer)
             self.bounded(value, piece.span)
         except Refused as refused:
-            return self.poison(refused.mistake)
+            return self.poison(*refused.mistakes)
         scope = "" if label else self.prefix
         name = self.names.labelled(scope, label.word if label else "input")
         self.nodes[name] = Node(name, Input(), (), (value,), value, name, piece.span)
@@ -293,12 +298,20 @@ class _Reading:
                         yield current
                     current = begun
             except Refused as refused:
-                self.poison(refused.mistake)
+                self.poison(*refused.mistakes)
+                if isinstance(refused.mistake, UnknownOperator):
+                    if current:
+                        yield current
+                    current = _Operator(piece.span.text, Op, piece.span, flawed=True)
+                elif current:
+                    current.flawed = True
         if current:
             yield current
 
     def read(self, piece: tree.Piece, current: _Operator | None) -> _Operator | None:
         """Give the piece to the current operator, or return the operator that it begins."""
+        if current and current.kind is Op and _is_argument(piece):
+            return None
         match piece:
             case tree.Reference():
                 raise Refused(SourceInside(piece.span, piece.span.text))
@@ -387,6 +400,10 @@ class _Reading:
         self, part: _Operator, value: str | None, layer: str | None, label: tree.Name | None
     ) -> tuple[str | None, str | None]:
         """Apply an operator; returns its value and the layer that now stands open."""
+        if part.flawed:
+            if part.branches:
+                self.branches(part, value)
+            return self.silent(), None
         try:
             op = self.bound(part)
             inputs = self.branches(part, value) if part.branches else [value]
@@ -397,7 +414,7 @@ class _Reading:
                 return self.silent(), None
             return self.node(op, sources, part.span, layer, label)
         except Refused as refused:
-            return self.poison(refused.mistake), None
+            return self.poison(*refused.mistakes), None
 
     def bound(self, part: _Operator) -> Op:
         merges = Trait.MERGES in part.kind.traits
@@ -406,7 +423,6 @@ class _Reading:
         for name, info in part.kind.model_fields.items():
             if info.is_required() and name not in part.given:
                 missing = f"its {describe(part.kind, name)}"
-                missing = missing.replace("its how many", "to know how many")
                 raise Refused(MissingArgument(part.span, part.word, missing, signature(part.kind)))
         return checked(part.kind, part.word, part.given, part.span)
 
@@ -475,7 +491,7 @@ class _Reading:
         try:
             times = self.times(group, group.repeat)
         except Refused as refused:
-            return self.poison(refused.mistake)
+            return self.poison(*refused.mistakes)
         for _ in range(times):
             self.labels.append({})
             value = self.branch(body, value)
@@ -512,14 +528,25 @@ class _Reading:
 
     # ------------------------------------------------------------------------------- mistakes
 
-    def poison(self, mistake: Mistake) -> str:
-        self.mistakes.append(mistake)
+    def poison(self, *mistakes: Mistake) -> str:
+        self.mistakes.extend(mistakes)
         return self.silent()
 
     def silent(self) -> str:
         """A poisoned value without a message: the mistake behind it has been reported."""
         self.poisoned = True
         return POISON
+
+
+FLAGS = frozenset(f for kind in CATALOGUE.values() for f in kind.model_fields if is_flag(kind, f))
+
+
+def _is_argument(piece: tree.Piece) -> bool:
+    """Whether a piece behind an unknown operator is most likely meant for it."""
+    if isinstance(piece, tree.Word):
+        parts = attached(piece.word)
+        return piece.word in FLAGS or (parts is not None and parts[0] in LETTERS)
+    return isinstance(piece, tree.Value | tree.Option)
 
 
 def _labels(flow: tree.Flow) -> Iterator[tree.Name]:

@@ -172,7 +172,7 @@ class UnknownReference(Mistake):
 
 @dataclass(frozen=True)
 class NameTaken(Mistake):
-    """Two things have one name."""
+    """Two things have one name, or a name is an operator's; names are unique where they stand."""
 
     code, name = "NN109", "name-taken"
     word: str
@@ -563,11 +563,9 @@ class Unseen(Mistake):
     derivation: str
 
     def message(self) -> str:
-        things = self.axis if self.count == 1 else f"{self.axis}s"
-        return (
-            f"`{self.operator}` never sees the last {self.count} {things} of {self.size}: "
-            f"{self.derivation}"
-        )
+        last = "last" if self.count == 1 else f"last {self.count}"
+        things = self.axis if self.count == 1 else f"{self.axis.replace(' and', 's and')}s"
+        return f"`{self.operator}` never sees the {last} {things} of {self.size}: {self.derivation}"
 
     def help(self) -> str:
         return "pad the input, or change kernel or stride, if that is not meant"

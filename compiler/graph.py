@@ -7,14 +7,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from ..grammar.source import Source, Span
 from ..grammar.tree import Expect
 from .op import Op, Trait, Weight
 from .shapes import Value
 from .training import Training
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 class Input(Op):
@@ -89,9 +91,12 @@ class Layer:
 class Graph:
     """A validated net. Nodes stand in a fixed order in which inputs precede their users.
 
+    Raises ValueError when a name stands twice, a node reads what is not made before it, or an
+    output is no node: so the net has no cycle.
+
     Attributes
     ----------
-    dag: the DiGraph; a node's name is its key, the `Node` its attribute `node`.
+    nodes: in topological order: the order of the text, which reads no value before it is made.
     outputs: names of the nodes whose values leave the net, the main one last, under the name each
         output is known by.
     promises: the `expect` statements, not yet checked.
@@ -113,35 +118,47 @@ class Graph:
         self.promises = tuple(promises)
         self.named = dict(named or {})
         self.documentation = documentation
-        self.dag: nx.DiGraph[str] = nx.DiGraph()
-        for node in nodes:
+        self.nodes = tuple(nodes)
+        self._by_name: dict[str, Node] = {}
+        for node in self.nodes:
             self._add(node)
-        if not nx.is_directed_acyclic_graph(self.dag):
-            raise ValueError("a net has no cycles")
-        missing = set(self.outputs.values()) - set(self.dag)
+        missing = set(self.outputs.values()) - self._by_name.keys()
         if missing or not self.outputs:
             raise ValueError(f"outputs must be nodes of the net: {sorted(missing)}")
 
     def _add(self, node: Node) -> None:
-        if node.name in self.dag:
+        if node.name in self._by_name:
             raise ValueError(f"two nodes are called {node.name}")
-        if absent := [name for name in node.inputs if name not in self.dag]:
+        if absent := [name for name in node.inputs if name not in self._by_name]:
             raise ValueError(f"{node.name} reads {absent} before they are made")
-        self.dag.add_node(node.name, node=node)
-        self.dag.add_edges_from((name, node.name) for name in node.inputs)
+        self._by_name[node.name] = node
 
     def __getitem__(self, name: str) -> Node:
-        node = self.dag.nodes[name]["node"]
-        assert isinstance(node, Node)
-        return node
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
 
     def __len__(self) -> int:
-        return len(self.dag)
+        return len(self.nodes)
 
     @cached_property
-    def nodes(self) -> tuple[Node, ...]:
-        """In topological order: the order of the text, which reads no value before it is made."""
-        return tuple(self[name] for name in self.dag)
+    def dag(self) -> nx.DiGraph[str]:
+        """The net as a networkx DiGraph, for every algorithm that networkx has.
+
+        Keys are names; a node's attribute `node` is the `Node`, an edge's `places` are the
+        positions at which the reader takes the value. Made when first asked for: loading networkx
+        takes longer than checking a spec.
+        """
+        import networkx as nx
+
+        dag: nx.DiGraph[str] = nx.DiGraph()
+        for node in self.nodes:
+            dag.add_node(node.name, node=node)
+            for name in node.inputs:
+                places = tuple(i for i, read in enumerate(node.inputs) if read == name)
+                dag.add_edge(name, node.name, places=places)
+        return dag
 
     @cached_property
     def inputs(self) -> tuple[Node, ...]:

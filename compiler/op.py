@@ -58,7 +58,7 @@ class Initialiser(BaseModel):
     word: Literal[
         "he", "he_uniform", "xavier", "xavier_uniform", "lecun", "lecun_uniform",
         "normal", "uniform", "zeros",
-    ]  # fmt: skip
+    ] = Field(description="the initialiser")  # fmt: skip
     scale: float | None = Field(default=None, gt=0)
 
 
@@ -158,11 +158,19 @@ class Needs:
 
 
 class Refused(Exception):
-    """Raised by a shape rule; the compiler adds the place and reports the mistake."""
+    """Raised by a shape rule or a check of arguments; the compiler reports the mistakes.
 
-    def __init__(self, mistake: Mistake) -> None:
-        super().__init__(mistake.message())
-        self.mistake = mistake
+    A mistake without a place gets the operator's.
+    """
+
+    def __init__(self, *mistakes: Mistake) -> None:
+        super().__init__(mistakes[0].message())
+        self.mistakes = mistakes
+
+    @property
+    def mistake(self) -> Mistake:
+        """The first of them."""
+        return self.mistakes[0]
 
 
 # -------------------------------------------------------------------------------- operators

@@ -30,7 +30,7 @@ def read_training(
                 raise Refused(BadSetting(argument.span, name, "is given twice", "keep one"))
             given[name] = Given(_setting(name, argument.value), argument.value.span)
         except Refused as refused:
-            mistakes.append(refused.mistake)
+            mistakes.extend(refused.mistakes)
     if mistakes or statement is None:
         return training, tuple(mistakes)
     kept = {
@@ -39,11 +39,14 @@ def read_training(
     try:
         return checked(Training, "train", {**kept, **given}, statement.span), ()
     except Refused as refused:
-        mistake = refused.mistake
-        if isinstance(mistake, BadArgument):
-            problem = f"is {mistake.found}, but must be {mistake.wanted}"
-            mistake = BadSetting(mistake.span, mistake.argument, problem)
-        return training, (mistake,)
+        return training, tuple(_as_setting(mistake) for mistake in refused.mistakes)
+
+
+def _as_setting(mistake: Mistake) -> Mistake:
+    if not isinstance(mistake, BadArgument):
+        return mistake
+    problem = f"is {mistake.found}, but must be {mistake.wanted}"
+    return BadSetting(mistake.span, mistake.argument, problem)
 
 
 def overridden(

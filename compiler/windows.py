@@ -57,7 +57,10 @@ def slide(
 
 
 def unseen(operator: str, windows: Sequence[Window]) -> tuple[Mistake, ...]:
-    """A warning for each axis whose far end no window covers."""
+    """A warning for each axis whose far end no window covers; one where all axes are alike."""
+    if len(windows) > 1 and len(set(windows)) == 1 and windows[0].unseen:
+        w, axis = windows[0], " and ".join(AXES[len(windows)])
+        return (Unseen(None, operator, w.unseen, axis, w.size, w.derivation),)
     return tuple(
         Unseen(None, operator, w.unseen, axis, w.size, w.derivation)
         for w, axis in zip(windows, AXES[len(windows)], strict=True)

@@ -35,7 +35,7 @@ class Conv(Op):
         "3x4x4 -> conv2 1x1",
     )
 
-    n: Count = Field(description="how many filters")
+    n: Count = Field(description="number of filters")
     k: Sizes = Field(description="kernel")
     s: Sizes = Field(default=(1,), description="stride")
     p: Margins = Field(default=(0,), description="padding")

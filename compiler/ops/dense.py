@@ -36,7 +36,7 @@ class Fc(Op):
     source = "CS231n, neural networks 1, 'Layer-wise organization'"
     samples = ("3 -> fc4", "5x3 -> fc4 nobias", "6 -> fc3 relu -> fc2")
 
-    n: Count = Field(description="how many neurons")
+    n: Count = Field(description="number of neurons")
     nobias: bool = Field(default=False, description="leave out b")
     init: Initialiser | None = None
 
@@ -77,8 +77,8 @@ class Maxout(Op):
     source = "Goodfellow et al. 2013; CS231n, neural networks 1, 'Maxout'"
     samples = ("3 -> maxout4", "5x3 -> maxout2 k3")
 
-    n: Count = Field(description="how many neurons")
-    k: Count = Field(default=2, description="pieces")
+    n: Count = Field(description="number of neurons")
+    k: Count = Field(default=2, description="number of pieces")
     nobias: bool = Field(default=False, description="leave out b")
     init: Initialiser | None = None
 

@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 import torch
 import torch.nn.functional as F
+
 from nnspec.compiler.op import Refused
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.shapes import Value
@@ -18,7 +19,7 @@ SIZES, KERNELS, STRIDES, PADDINGS, DILATIONS = (
 
 def ours(name: str, size: int, **arguments: object) -> int | None:
     try:
-        return CATALOGUE[name](**arguments).shape(Value((1, size))).shape[1]  # type: ignore[arg-type]
+        return CATALOGUE[name](**arguments).shape(Value((1, size))).shape[1]
     except Refused:
         return None
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from nnspec.compiler.op import Needed, Op, Trait
 from nnspec.compiler.shapes import Value
 from nnspec.runtime.kernels import KERNELS, Array, Arrays, kernel_of
@@ -78,7 +79,7 @@ class Bench:
         d_weights = {name: np.full(w.shape, np.nan) for name, w in self.weights.items()}
         arrays = Arrays(
             values=self.values,
-            inputs=tuple(x if "x" in reads else None for x in self.inputs),  # type: ignore[arg-type]
+            inputs=tuple(x if "x" in reads else None for x in self.inputs),  # type: ignore[misc]
             output=output if "y" in reads else None,
             weights={name: w for name, w in self.weights.items() if name in reads},
             saved=saved,

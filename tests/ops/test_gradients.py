@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from nnspec.compiler.op import Trait
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.runtime.kernels import Arrays, Calls, kernel_of

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from nnspec.compiler.graph import Graph, Node
 from torch import Tensor
+
+from nnspec.compiler.graph import Graph, Node
 
 Operation = Callable[[Node, list[Tensor], dict[str, Tensor]], Tensor]
 
@@ -50,9 +51,11 @@ def pool(maximum: bool) -> Operation:
         padding = [v.before for v in windows]
         if maximum:
             function: Any = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(windows) - 1]
-            return function(x[0], kernel, stride, padding, ceil_mode=op.ceil)
+            largest: Tensor = function(x[0], kernel, stride, padding, ceil_mode=op.ceil)
+            return largest
         function = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(windows) - 1]
-        return function(x[0], kernel, stride, padding, op.ceil)
+        averaged: Tensor = function(x[0], kernel, stride, padding, op.ceil)
+        return averaged
 
     return computed
 

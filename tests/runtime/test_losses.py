@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import nnspec
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+
+import nnspec
 from nnspec.compiler.shapes import Value
 from nnspec.compiler.training import LOSSES, Hinge, Loss
 from nnspec.runtime.kernels import Array
@@ -20,7 +23,7 @@ def computed(loss: Loss, scores: Array, truth: Array) -> tuple[float, Array]:
     """Value and gradient, from poisoned memory."""
     value, gradient = np.array(np.nan), np.full_like(scores, np.nan)
     needed = loss.scratch(len(scores), Value(scores.shape[1:]))
-    scratch = {
+    scratch: dict[str, Array] = {
         n: np.full(k.shape, np.nan if k.dtype == "float" else 1, TYPES[k.dtype])
         for n, k in needed.items()
     }
@@ -71,11 +74,12 @@ def test_value_against_torch(loss: Loss, scores: Array, truth: Array) -> None:
         else:
             wanted = F.multi_margin_loss(s, t, margin=loss.margin) * scores.shape[1]
     else:
-        wanted = {
+        functions: dict[str, Any] = {
             "mse": F.mse_loss,
             "cross_entropy": F.cross_entropy,
             "bce": F.binary_cross_entropy_with_logits,
-        }[loss.name](s, t)
+        }
+        wanted = functions[loss.name](s, t)
     assert computed(loss, scores, truth)[0] == pytest.approx(float(wanted), rel=1e-12)
 
 
