@@ -93,7 +93,8 @@ def field_named(model: type[BaseModel], word: str) -> str | None:
         return word
     meant = {word, "window"} if word == "kernel" else {word}
     return next(
-        (f for f in model.model_fields if LETTERS.get(f) == word and describe(model, f) in meant), None
+        (f for f in model.model_fields if LETTERS.get(f) == word and describe(model, f) in meant),
+        None,
     )
 
 

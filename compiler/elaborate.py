@@ -135,6 +135,8 @@ class _Reading:
     """Every label of the file, for references to what comes below."""
     prefix: str = ""
     constants: Scope = field(default_factory=dict)
+    made: dict[object, Op] = field(default_factory=dict)
+    """Operators by kind and arguments: a repeat makes many nodes of one operator."""
     poisoned: bool = False
 
     # ------------------------------------------------------------------------------ the file
@@ -400,11 +402,11 @@ class _Reading:
         self, part: _Operator, value: str | None, layer: str | None, label: tree.Name | None
     ) -> tuple[str | None, str | None]:
         """Apply an operator; returns its value and the layer that now stands open."""
-        if part.flawed:
-            if part.branches:
-                self.branches(part, value)
-            return self.silent(), None
         try:
+            if part.flawed:
+                if part.branches:
+                    self.branches(part, value)
+                return self.silent(), None
             op = self.bound(part)
             inputs = self.branches(part, value) if part.branches else [value]
             if any(name is None for name in inputs):
@@ -424,7 +426,11 @@ class _Reading:
             if info.is_required() and name not in part.given:
                 missing = f"its {describe(part.kind, name)}"
                 raise Refused(MissingArgument(part.span, part.word, missing, signature(part.kind)))
-        return checked(part.kind, part.word, part.given, part.span)
+        key = (part.kind, tuple((n, type(g.value), g.value) for n, g in part.given.items()))
+        made = self.made.get(key)
+        if made is None:
+            made = self.made[key] = checked(part.kind, part.word, part.given, part.span)
+        return made
 
     def branches(self, part: _Operator, value: str | None) -> list[str | None]:
         group = part.branches

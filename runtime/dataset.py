@@ -32,7 +32,7 @@ class Dataset:
 
     @property
     def is_labelled(self) -> bool:
-        return self.y.dtype == np.int64
+        return self.y.dtype == np.int64 and self.y.ndim == 1
 
     def taken(self, chosen: Array) -> Dataset:
         """The examples at some indices, or where a mask is true."""

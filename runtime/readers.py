@@ -4,24 +4,53 @@ from __future__ import annotations
 
 import csv
 import gzip
+import lzma
+import os
+import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
+from itertools import chain
+from math import prod
 from pathlib import Path
+from tokenize import TokenError
+from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
 
 from ..grammar.diagnostics import SpecError
 from .dataset import Dataset
-from .errors import BadCell, DataDamaged, DataLengths, DataUnfit, MissingArray
+from .errors import (
+    BadCell,
+    BadLabels,
+    DataDamaged,
+    DataLengths,
+    DataSizes,
+    DataTooLarge,
+    DataUnfit,
+    EmptyData,
+    MissingArray,
+    NoLabels,
+    NoSuchColumn,
+    NotFinite,
+    NumbersTooLarge,
+    PythonObjects,
+    RaggedRow,
+)
 from .kernels import Array
+
+Truth: TypeAlias = Literal["classes", "values"]
+Place: TypeAlias = Callable[[int], str]
 
 BUDGET = 2 * 2**30
 """Bytes that a data file may unfold to."""
 
-IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+MOST_LABEL = 65_535
+"""A larger label is taken for a mistake: a value, or an identifier."""
 
 
 @contextmanager
@@ -31,126 +60,247 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         problem = error.strerror.lower() if error.strerror else "it is damaged"
-        raise SpecError([DataDamaged(None, str(path), problem)]) from None
-    except (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError):
-        raise SpecError([DataDamaged(None, str(path), "it is cut short or damaged")]) from None
     except UnicodeDecodeError:
-        raise SpecError([DataDamaged(None, str(path), "it is not text in UTF-8")]) from None
+        problem = "it is not text in UTF-8"
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error):
+        problem = "it is cut short or damaged"
+    except MemoryError:
+        problem = "there is not enough memory for it"
+    except (NotImplementedError, RuntimeError):
+        problem = "it is encrypted, or compressed in a way that is not read"
+    else:
+        return
+    raise SpecError([DataDamaged(None, str(path), problem)])
 
 
 def unfit(path: Path, problem: str, advice: str = "") -> SpecError:
     return SpecError([DataUnfit(None, str(path), problem, advice)])
 
 
-def finished(path: Path, x: Array, y: Array, classes: tuple[str, ...] = ()) -> Dataset:
-    """A data set from arrays that were read, once they are known to make one."""
+def _affordable(path: Path, size: int) -> None:
+    if size > BUDGET:
+        raise SpecError([DataTooLarge(None, str(path), size, BUDGET)])
+
+
+# ------------------------------------------------------------------------- from arrays to a set
+
+
+def by_row(row: int) -> str:
+    return f"row {row + 1:,}"
+
+
+def finished(
+    path: Path,
+    x: Array,
+    y: Array,
+    classes: tuple[str, ...] = (),
+    *,
+    truth: Truth | None = None,
+    source: str = "",
+    place: Place = by_row,
+) -> Dataset:
+    """A data set from arrays that were read, once they are known to make one.
+
+    `place` says where an example stands in the file.
+    """
     if len(x) != len(y):
         raise SpecError([DataLengths(None, str(path), len(x), len(y))])
     if not len(x):
-        raise unfit(path, "holds no examples")
-    if x.ndim == 1:
-        x = x.reshape(-1, 1)
-    if x.dtype == np.uint8 and x.ndim >= 3:
-        x = x.astype(np.float32) / np.float32(255)
-    elif x.dtype.kind == "f":
-        x = x.astype(np.float32)
-    for name, array in (("x", x), ("y", y)):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
-            problem = (
-                f"`{name}` is not finite in {bad.sum():,} rows, first in row {bad.argmax() + 1}"
-            )
-            raise unfit(path, problem, "remove or fill in missing values")
-    if y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind in "iub":
+        raise SpecError([EmptyData(None, str(path), "examples")])
+    if not x.size or not y.size:
+        raise SpecError([EmptyData(None, str(path), "numbers in its examples")])
+    if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    if y.ndim == 1 and y.dtype.kind in "iub":
-        y = y.astype(np.int64)
-        if y.min() < 0:
-            raise unfit(path, f"labels begin at {y.min()}", "labels count from 0")
-        classes = classes or tuple(str(i) for i in range(int(y.max()) + 1))
-    return Dataset(path.name, np.ascontiguousarray(x), y, classes, str(path))
+    if truth is None:
+        truth = "classes" if y.ndim == 1 and y.dtype.kind in "iub" else "values"
+    x = _features(path, x, place)
+    if truth == "values":
+        return Dataset(path.name, x, _float32(path, "y", y, place), (), source or str(path))
+    y = _labels(path, y, place)
+    classes = classes or tuple(str(label) for label in range(int(y.max()) + 1))
+    return Dataset(path.name, x, y, classes, source or str(path))
+
+
+def _features(path: Path, x: Array, place: Place) -> Array:
+    if x.ndim == 1:
+        x = x[:, None]
+    if x.dtype == np.uint8 and x.ndim >= 3:
+        images = x[:, None] if x.ndim == 3 else x
+        scaled: Array = images / np.float32(255)
+        return scaled
+    if x.dtype.kind in "fb":
+        return _float32(path, "x", x, place)
+    whole: Array = x.astype(x.dtype.newbyteorder("="), order="C")
+    return whole
+
+
+def _float32(path: Path, what: str, numbers: Array, place: Place) -> Array:
+    """The same numbers in 32 bits, all of them finite."""
+    with np.errstate(over="ignore"):
+        small: Array = numbers.astype(np.float32, order="C")
+    lost = ~np.isfinite(small)
+    if lost.any():
+        missing = ~np.isfinite(numbers)
+        mistake, wrong = (NotFinite, missing) if missing.any() else (NumbersTooLarge, lost)
+        rows = wrong.reshape(len(wrong), -1).any(axis=1)
+        first = place(int(rows.argmax()))
+        raise SpecError([mistake(None, str(path), f"`{what}`", int(wrong.sum()), first)])
+    return small
+
+
+def _labels(path: Path, y: Array, place: Place) -> Array:
+    """(N,) int64, from whole numbers of any type."""
+    if y.ndim != 1:
+        raise unfit(path, f"has labels of {y.ndim} axes", "one label an example, in one row")
+    wrong = ~((y >= 0) & (y <= MOST_LABEL) & (y == np.floor(y)))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise SpecError([BadLabels(None, str(path), str(y[row]), place(row), MOST_LABEL)])
+    labels: Array = y.astype(np.int64)
+    return labels
 
 
 # -------------------------------------------------------------------------------------- .npz
 
+PAIRS = (("x", "y"), ("x_train", "y_train"), ("x_test", "y_test"))
+"""What the arrays may be called; the first pair that is there is taken."""
 
-def read_npz(path: Path) -> Dataset:
+
+def read_npz(path: Path, truth: Truth | None = None) -> Dataset:
     """Arrays `x` and `y`, or `x_train` and `y_train`; images of bytes are scaled to 0 .. 1."""
-    with reading(path):
-        if not zipfile.is_zipfile(path):
-            raise unfit(path, "is no .npz archive")
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > BUDGET:
-            raise unfit(path, f"unfolds to {size / 2**30:,.0f} GiB", "split it into smaller files")
-        with np.load(path, allow_pickle=False) as arrays:
-            names = tuple(arrays.files)
-            pair = next(
-                (p for p in (("x", "y"), ("x_train", "y_train")) if set(p) <= set(names)), None
-            )
+    with reading(path), path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise SpecError([EmptyData(None, str(path), "bytes")])
+        if not zipfile.is_zipfile(file):
+            raise unfit(path, "is no .npz archive, or is cut short")
+        with _archive(path, file) as archive:
+            members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
+            pair = next((names for names in PAIRS if members.keys() >= set(names)), None)
             if pair is None:
-                raise SpecError([MissingArray(None, str(path), names)])
-            x, y = (_numbers(path, arrays, name) for name in pair)
-    return finished(path, x, y)
+                raise SpecError([MissingArray(None, str(path), tuple(members))])
+            _affordable(path, sum(members[name].file_size for name in pair))
+            x, y = (_member(path, archive, members[name], name) for name in pair)
+    source = str(path) if pair == PAIRS[0] else f"{path}, `{pair[0]}` and `{pair[1]}`"
+    return finished(path, x, y, truth=truth, source=source)
 
 
-def _numbers(path: Path, arrays: np.lib.npyio.NpzFile, name: str) -> Array:
+def _archive(path: Path, file: IO[bytes]) -> zipfile.ZipFile:
     try:
-        array: Array = arrays[name]
-    except (ValueError, SyntaxError, KeyError, TypeError, MemoryError):
-        advice = "save plain arrays of numbers; Python objects are never unpickled"
-        raise unfit(path, f"holds `{name}` in a form that is not read", advice) from None
-    if array.dtype.kind not in "biuf" or array.ndim == 0:
-        raise unfit(path, f"`{name}` is {array.dtype} of shape {array.shape}, not rows of numbers")
-    return array
+        return zipfile.ZipFile(file)
+    except (ValueError, OverflowError):
+        mistake = DataDamaged(None, str(path), "its table of contents is damaged")
+        raise SpecError([mistake]) from None
+
+
+def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Array:
+    with archive.open(member) as stream:
+        shape, fortran, dtype = _header(path, stream, name)
+        if dtype.hasobject:
+            raise SpecError([PythonObjects(None, str(path), name)])
+        if dtype.kind not in "biuf":
+            raise unfit(path, f"holds no numbers in `{name}`, but {_content(dtype)}")
+        if not shape:
+            raise unfit(path, f"holds a single number in `{name}`, not a row of examples")
+        promised = prod(shape) * dtype.itemsize
+        content = stream.read()
+    if len(content) != promised:
+        mistake = DataSizes(None, str(path), f"`{name}`", shape, promised, len(content))
+        raise SpecError([mistake])
+    try:
+        return np.ndarray(shape, dtype, content, order="F" if fortran else "C")
+    except (ValueError, OverflowError):
+        raise unfit(path, f"has `{name}` of a shape that cannot be") from None
+
+
+def _content(dtype: np.dtype[Any]) -> str:
+    names = {"U": "text", "S": "text", "M": "dates", "m": "times", "c": "complex numbers"}
+    return names.get(dtype.kind, "records")
+
+
+def _header(
+    path: Path, stream: IO[bytes], name: str
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether the first axis runs fastest, and type, as the array's own header has them."""
+    broken = unfit(path, f"has no array in `{name}` that can be read", "save it with np.savez")
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+        else:
+            raise broken
+    except (ValueError, TypeError, KeyError, SyntaxError, TokenError, RecursionError, MemoryError):
+        raise broken from None
+    if any(length < 0 for length in shape):
+        raise broken
+    return shape, fortran, dtype
 
 
 # -------------------------------------------------------------------------------------- .csv
 
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
-def read_csv(path: Path, target: str | None = None) -> Dataset:
+
+def read_csv(path: Path, target: str | None = None, truth: Truth | None = None) -> Dataset:
     """Rows of numbers with the truth in the last column, or in the one called `target`.
 
-    A first row without any number is a header. A target of words, or of whole numbers, is classes;
-    one with a decimal point anywhere is values.
+    The first row is a header when none of its cells is a number, or when it holds `target`.
     """
-    with reading(path):
-        if path.stat().st_size > BUDGET:
-            raise unfit(path, "is larger than 2 GiB", "save it as .npz")
-        with path.open(newline="", encoding="utf-8-sig") as file:
+    lines, words, numbers = array("q"), list[str](), array("d")
+    with reading(path), path.open(newline="", encoding="utf-8-sig") as file:
+        _affordable(path, os.fstat(file.fileno()).st_size)
+        rows = _rows(path, file)
+        top = next(rows, None)
+        if top is None:
+            raise SpecError([EmptyData(None, str(path), "rows")])
+        first = [cell.strip() for cell in top[1]]
+        headed = target in first or not any(map(_is_number, first))
+        column = _target(path, target, first, headed)
+        for line, row in rows if headed else chain([top], rows):
+            if len(row) != len(first):
+                raise SpecError([RaggedRow(None, str(path), line, len(row), len(first))])
+            lines.append(line)
+            words.append(row[column].strip())
             try:
-                rows = [row for row in csv.reader(file) if row]
-            except csv.Error:
-                raise unfit(path, "has a line that is no CSV") from None
-    if not rows:
-        raise unfit(path, "is empty")
-    headed = not any(_is_number(cell) for cell in rows[0])
-    header = [cell.strip() for cell in rows[0]] if headed else []
-    body = rows[1:] if headed else rows
-    if not body:
-        raise unfit(path, "holds a header, but no examples")
-    width = len(rows[0])
-    for number, row in enumerate(body, 1 + headed):
-        if len(row) != width:
-            raise unfit(path, f"has {len(row)} columns in line {number}, but {width} in line 1")
-    if width < 2:
-        raise unfit(path, "has one column", "features and truth need two at least")
-    column = _target(path, target, header, width)
-    features = [i for i in range(width) if i != column]
-    x = np.array(
-        [[_cell(path, row[i], n, i) for i in features] for n, row in enumerate(body, 1 + headed)]
-    )
-    y, classes = _truth([row[column].strip() for row in body])
-    return finished(path, x, y, classes)
+                numbers.extend(map(float, row[:column] + row[column + 1 :]))
+            except ValueError:
+                wrong = next(
+                    i for i, cell in enumerate(row) if i != column and not _is_number(cell)
+                )
+                raise _bad_cell(path, line, wrong, row[wrong]) from None
+            _affordable(path, numbers.itemsize * len(numbers))
+    if not lines:
+        raise SpecError([EmptyData(None, str(path), "examples below its header")])
+    if "" in words:
+        raise _bad_label(path, lines[words.index("")], column)
+    x = np.array(numbers).reshape(len(lines), -1)
+    y, classes = _named(path, words, lines, column, truth)
+    return finished(path, x, y, classes, truth=truth, place=lambda row: f"line {lines[row]:,}")
 
 
-def _target(path: Path, target: str | None, header: list[str], width: int) -> int:
+def _rows(path: Path, file: IO[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, with the number of their line."""
+    reader = csv.reader(file)
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield reader.line_num, row
+    except csv.Error:
+        raise unfit(path, f"cannot be understood in line {reader.line_num}") from None
+
+
+def _target(path: Path, target: str | None, first: list[str], headed: bool) -> int:
+    if len(first) < 2:
+        advice = "features and truth take two at least, with commas between"
+        raise unfit(path, "has one column", advice)
     if target is None:
-        return width - 1
-    if target in header:
-        return header.index(target)
-    known = ", ".join(header) if header else "it has no header"
-    raise unfit(path, f"has no column `{target}`", f"columns: {known}")
+        return len(first) - 1
+    if target in first:
+        return first.index(target)
+    header = tuple(first) if headed else ()
+    near = get_close_matches(target, header, 1)
+    raise SpecError([NoSuchColumn(None, str(path), target, near[0] if near else None, header)])
 
 
 def _is_number(cell: str) -> bool:
@@ -161,78 +311,96 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _cell(path: Path, cell: str, line: int, column: int) -> float:
-    if not _is_number(cell):
-        raise SpecError([BadCell(None, str(path), line, column + 1, cell.strip())])
-    return float(cell)
+def _bad_cell(path: Path, line: int, column: int, cell: str) -> SpecError:
+    return SpecError([BadCell(None, str(path), line, column + 1, cell.strip())])
 
 
-def _truth(cells: list[str]) -> tuple[Array, tuple[str, ...]]:
-    if all(cell.lstrip("+-").isdigit() and len(cell) < 18 for cell in cells):
-        return np.array([int(cell) for cell in cells]), ()
-    if all(_is_number(cell) for cell in cells):
-        return np.array([float(cell) for cell in cells], np.float32), ()
-    classes = tuple(sorted(set(cells)))
-    place = {name: i for i, name in enumerate(classes)}
-    return np.array([place[cell] for cell in cells]), classes
+def _bad_label(path: Path, line: int, column: int) -> SpecError:
+    problem = f"has no truth in line {line}: column {column + 1} is empty"
+    return unfit(path, problem, "every example has a class or a value")
+
+
+def _named(
+    path: Path, words: list[str], lines: array[int], column: int, truth: Truth | None
+) -> tuple[Array, tuple[str, ...]]:
+    """The truth as whole numbers, numbers with a point, or places among the sorted words."""
+    if all(map(WHOLE.fullmatch, words)):
+        return np.array([int(word) for word in words]), ()
+    wrong = next((i for i, word in enumerate(words) if not _is_number(word)), None)
+    if wrong is None:
+        return np.array([float(word) for word in words]), ()
+    if truth == "values":
+        raise _bad_cell(path, lines[wrong], column, words[wrong])
+    classes = tuple(sorted(set(words)))
+    rank = {word: i for i, word in enumerate(classes)}
+    return np.array([rank[word] for word in words]), classes
 
 
 # --------------------------------------------------------------------------------------- IDX
 
+IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
-def read_idx(path: Path) -> Dataset:
+
+def is_idx(path: Path) -> bool:
+    """Whether a file is called as IDX files are."""
+    return bool(re.search(r"idx|ubyte", path.name.lower()))
+
+
+def read_idx(path: Path, truth: Truth | None = None) -> Dataset:
     """Images and labels in the format of MNIST: two files, or a folder that holds them.
 
     Source: Y. LeCun, C. Cortes, C. Burges, the MNIST database.
     """
-    images, labels = _pair(path)
+    images = _images_in(path) if path.is_dir() else path
+    labels = _labels_beside(images)
     x, y = _idx(images), _idx(labels)
-    if x.ndim == 3:
-        x = x[:, None]
-    if y.ndim != 1:
-        raise unfit(labels, f"has {y.ndim} axes, but labels are one row")
-    return finished(images, x, y.astype(np.int64))
+    if truth != "values":
+        y = _labels(labels, y, by_row)
+    return finished(images, x, y, truth=truth)
 
 
-def _pair(path: Path) -> tuple[Path, Path]:
-    if path.is_dir():
-        found = sorted(p for p in path.iterdir() if "images" in p.name and "idx" in p.name)
-        if not found:
-            raise unfit(
-                path, "holds no IDX images", "expected a file such as train-images-idx3-ubyte"
-            )
-        path = next((p for p in found if p.name.startswith("train")), found[0])
-    if "images" not in path.name:
-        advice = "data is .npz, .csv, IDX (...-images-idx3-ubyte, .gz too) or a bundled set"
-        raise unfit(path, "has an ending that is not read", advice)
-    name = path.name.replace("images", "labels").replace("idx3", "idx1")
-    labels = path.with_name(name)
-    if not labels.exists():
-        raise unfit(path, f"has no labels beside it: expected `{name}`")
-    return path, labels
+def _images_in(folder: Path) -> Path:
+    with reading(folder):
+        files = sorted(folder.iterdir())
+    if not files:
+        raise SpecError([EmptyData(None, str(folder), "files")])
+    found = [file for file in files if "images" in file.name and is_idx(file)]
+    if not found:
+        advice = "a folder of data has a file such as train-images-idx3-ubyte, .gz or not"
+        raise unfit(folder, "holds no IDX images", advice)
+    return next((file for file in found if file.name.startswith("train")), found[0])
+
+
+def _labels_beside(images: Path) -> Path:
+    if "images" not in images.name:
+        advice = "name the file of images; its labels are found beside it"
+        raise unfit(images, "is not called as IDX images are: `...images...`", advice)
+    name = re.sub(r"idx\d", "idx1", images.name.replace("images", "labels"))
+    names = tuple(dict.fromkeys((name, name.removesuffix(".gz"), f"{name.removesuffix('.gz')}.gz")))
+    with reading(images):
+        beside = next((images.with_name(n) for n in names if images.with_name(n).exists()), None)
+    if beside is None:
+        raise SpecError([NoLabels(None, str(images), names)])
+    return beside
 
 
 def _idx(path: Path) -> Array:
-    with reading(path):
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rb") as file:
-            content = file.read(BUDGET + 1)
-    if len(content) > BUDGET:
-        raise unfit(path, "unfolds to more than 2 GiB")
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES:
-        raise unfit(path, "is no IDX file: its first bytes are wrong")
-    axes = content[3]
-    start = 4 + 4 * axes
-    if not 1 <= axes <= 8 or len(content) < start:
-        raise unfit(path, "is cut short")
-    shape = struct.unpack(f">{axes}I", content[4:start])
-    dtype = np.dtype(IDX_TYPES[content[2]])
-    wanted = dtype.itemsize
-    for size in shape:
-        wanted *= size
-    if len(content) - start != wanted:
-        problem = f"promises {wanted:,} bytes of numbers, but holds {len(content) - start:,}"
-        raise unfit(path, problem)
-    return (
-        np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
-    )
+    opened: Callable[[Path, str], Any] = gzip.open if path.suffix == ".gz" else open
+    with reading(path), opened(path, "rb") as file:
+        start = file.read(4)
+        if not start:
+            raise SpecError([EmptyData(None, str(path), "bytes")])
+        if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in IDX_TYPES:
+            raise unfit(path, "is no IDX file: its first bytes are wrong")
+        axes = start[3]
+        if not 1 <= axes <= 8:
+            raise unfit(path, f"is no IDX file of numbers: it has {axes} axes")
+        shape = struct.unpack(f">{axes}I", file.read(4 * axes))
+        dtype = np.dtype(IDX_TYPES[start[2]])
+        promised = prod(shape) * dtype.itemsize
+        _affordable(path, promised)
+        content = file.read(promised + 1)
+    if len(content) != promised:
+        mistake = DataSizes(None, str(path), "the array", shape, promised, len(content))
+        raise SpecError([mistake])
+    return np.frombuffer(content, dtype).reshape(shape)

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from nnspec.analyzers.promises import check_promises
 from nnspec.analyzers.render.messages import messages
 from nnspec.compiler import errors as compiler_errors
@@ -64,7 +65,10 @@ def test_every_code_of_the_language_has_a_case() -> None:
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, Mistake) and kind.code
     }
-    elsewhere = {"NN011", "NN120"}  # a file that cannot be read; a layer asked for on the command line
+    elsewhere = {
+        "NN011",
+        "NN120",
+    }  # a file that cannot be read; a layer asked for on the command line
     assert known - said == elsewhere
 
 

@@ -104,7 +104,7 @@ class Conv(Op):
         return Needs(
             scratch={**gather, **({"padded": padded} if pads else {})},
             scratch_back={
-                **columns,
+                **gather,
                 **products,
                 **bias,
                 **({"padded": padded, "padded_gradient": padded} if pads else {}),

@@ -37,10 +37,11 @@ class BatchNorm(Op):
     def needs(self, batch: int, *inputs: Value) -> Needs:
         x = inputs[0]
         whole, channel = Needed((batch, *x.shape)), Needed((x.channels,))
+        sums = {} if x.channels_last or x.rank == 1 else {"sums": Needed((batch, x.channels))}
         return Needs(
             saved={"normal": whole, "inverse": channel},
-            scratch={"square": whole, "average": channel, "spread": channel},
-            scratch_back={"product": whole, "first": channel, "second": channel},
+            scratch={"square": whole, "average": channel, "spread": channel, **sums},
+            scratch_back={"product": whole, "first": channel, "second": channel, **sums},
             reads_back=frozenset({"scale"}),
             overwrites=True,
             overwrites_back=True,

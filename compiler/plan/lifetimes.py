@@ -27,12 +27,17 @@ def lifetimes(plan: Order, float_bytes: int) -> tuple[Lifetime, ...]:
     born, dies = _uses(plan, end)
     home = list(range(len(plan.arrays)))
     members = {index: [index] for index in home}
+    last = dict(enumerate(dies))
+    owned = {array.index: array.kind in OVERWRITABLE for array in plan.arrays}
 
-    def join(view: int, base: int) -> None:
-        root = home[base]
-        for index in members.pop(home[view]):
+    def join(array: int, base: int) -> None:
+        """Put the array, and all that lies with it, where the base lies."""
+        gone, root = home[array], home[base]
+        for index in members.pop(gone):
             home[index] = root
             members[root].append(index)
+        last[root] = max(last[root], last.pop(gone))
+        owned[root] = owned[root] and owned.pop(gone)
 
     for view, base in plan.views:
         join(view, base)
@@ -40,12 +45,11 @@ def lifetimes(plan: Order, float_bytes: int) -> tuple[Lifetime, ...]:
         if step.overwrites is None:
             continue
         written, read = step.overwrites
-        group = members[home[read]]
-        dead = all(dies[index] <= number for index in group if born[index] < number)
-        owned = all(plan.arrays[index].kind in OVERWRITABLE for index in group)
-        others = [i for i in step.reads if i != read and home[i] == home[read]]
+        root = home[read]
+        alone = all(index == read or home[index] != root for index in step.reads)
         same = plan.arrays[written].bytes(float_bytes) == plan.arrays[read].bytes(float_bytes)
-        if dead and owned and same and not others and home[written] != home[read]:
+        # Whatever lies there already was written before this step: it must be dead by now.
+        if last[root] <= number and owned[root] and same and alone and home[written] != root:
             join(written, read)
     return tuple(
         Lifetime(

@@ -9,6 +9,7 @@ import numpy as np
 from ...compiler.ops.activation import PRelu, Softmax
 from ...compiler.shapes import Value
 from . import Array, Arrays, Calls, kernel
+from .bounds import bounded
 
 
 def along_channels(weight: Array, value: Value) -> Array:
@@ -26,10 +27,9 @@ class PReluKernel:
         assert a.output is not None
         (x,), y, below = a.inputs, a.output, a.scratch["below"]
         slope = along_channels(a.weights["slope"], a.values[0])
-        zero = np.zeros((), x.dtype)
-        yield partial(np.minimum, x, zero, out=below), ()
+        yield from bounded(np.minimum, x, 0.0, below)
         yield np.multiply, (below, slope, below)
-        yield partial(np.maximum, x, zero, out=y), ()
+        yield from bounded(np.maximum, x, 0.0, y)
         yield np.add, (y, below, y)
 
     infer = forward
@@ -41,13 +41,12 @@ class PReluKernel:
         value = a.values[0]
         axes = tuple(i for i in range(x.ndim) if i != value.channel_axis + 1)
         slope = along_channels(a.weights["slope"], value)
-        zero = np.zeros((), x.dtype)
-        yield partial(np.minimum, x, zero, out=below), ()
+        yield from bounded(np.minimum, x, 0.0, below)
         yield np.multiply, (below, dy, below)
         yield partial(np.add.reduce, below, axis=axes, out=a.d_weights["slope"]), ()
         if a.d_inputs[0] is not None:
             dx = a.d_inputs[0]
-            yield np.greater, (x, zero, mask)
+            yield np.greater, (x, np.zeros((), x.dtype), mask)
             yield np.multiply, (dy, mask, below)
             yield np.logical_not, (mask, mask)
             yield np.multiply, (dy, mask, dx)

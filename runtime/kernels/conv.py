@@ -110,7 +110,7 @@ class ConvKernel:
         """dW = dy columns^T, db = the sum of dy, dx = W^T dy scattered back where it was gathered."""
         (x,), dy = a.inputs, a.d_output
         assert dy is not None
-        g = geometry(op, a, len(a.scratch["columns"]))
+        g = geometry(op, a, len(a.scratch["products"]))
         if not op.nobias:
             sums = a.scratch["sums"]
             flat = dy.reshape(*dy.shape[:2], -1)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from ...compiler.algebra import EXTRA_FLOATS, Instruction, Operand, Program
+from ...compiler.algebra import Instruction, Operand, Program
 from ...compiler.op import BLOCK, Elementwise
 from . import Array, Arrays, Calls, kernel
+from .bounds import bounded
 from .erf import erf
 
 PLAIN: Mapping[str, Callable[..., object]] = MappingProxyType(
@@ -26,7 +26,7 @@ PLAIN: Mapping[str, Callable[..., object]] = MappingProxyType(
 BOUNDS: Mapping[str, Callable[..., object]] = MappingProxyType(
     {"maximum": np.maximum, "minimum": np.minimum}
 )
-"""Against a whole array of the bound they are five times faster than against one number."""
+"""Operations against one number, which is spread over a block."""
 
 
 @kernel(Elementwise)
@@ -87,16 +87,9 @@ def _call(instruction: Instruction, memory: list[Array | None], floats: list[Any
     operands = [operand(place) for place in instruction.operands]
     target: Any = memory[instruction.target]
     if instruction.operation == "erf":
-        z, s, t = floats[-EXTRA_FLOATS["erf"] :]
-        yield from erf(operands[0], target, z, s, t)
+        yield from erf(operands[0], target, floats[-1])
     elif instruction.operation in BOUNDS:
-        bound = repeated(float(operands[1]), target.dtype)[: len(target)]
-        yield partial(BOUNDS[instruction.operation], operands[0], bound, out=target), ()
+        bound = BOUNDS[instruction.operation]
+        yield from bounded(bound, operands[0], float(operands[1]), target)
     else:
         yield PLAIN[instruction.operation], (*operands, target)
-
-
-@cache
-def repeated(value: float, dtype: np.dtype[Any]) -> Array:
-    """A block full of one number, shared by all who need it."""
-    return np.full(BLOCK, value, dtype)

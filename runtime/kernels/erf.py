@@ -1,9 +1,9 @@
 """The error function, which NumPy lacks, in ufuncs.
 
-erf(x) = sign(x) (1 - t exp(P(s) - x^2)) with t = 2 / (2 + |x|) and s = 2 t - 1: the form of Numerical
-Recipes section 6.2.2. P is the Chebyshev interpolant of log(erfc(z) / t) + z^2, computed with 40
-digits and written as a polynomial in s, the highest power first. Largest error: 4e-7 in float32,
-4e-14 in float64.
+erf(x) = sign(x) (1 - exp(z P(z))) with z = min(|x|, 4) in float32, min(|x|, 6) in float64, where the
+result is 1 to the last digit. P approximates log(erfc(z)) / z by least squares weighted with
+z erfc(z), which makes the error of the result even; coefficients by falling power. Largest error:
+1.2e-7 in float32, 4e-16 in float64.
 """
 
 from __future__ import annotations
@@ -11,46 +11,33 @@ from __future__ import annotations
 import numpy as np
 
 from . import Array, Calls
+from .bounds import bounded
 
 SINGLE = (
-    0.0003337359168941538, -0.00020790912969859783, -0.002048734809246567,
-    0.0017765646526553863, 0.008703812068609242, -0.009873768757529268,
-    -0.04687488818705612, 0.04734310629269966, 0.6726422171560106,
-    -0.671794076054381,
+    8.043815796554554e-06, -0.0001060266004060395, 0.0005879505188204348,
+    -0.0015767599688842893, 5.87813337915577e-05, 0.019217142835259438,
+    -0.10279920697212219, -0.6366161108016968, -1.1283793449401855,
 )  # fmt: skip
 DOUBLE = (
-    -3.41474538836648e-07, 2.0321252935724734e-07, 1.744296611236755e-06,
-    -9.074614627542776e-07, -3.5423114556572024e-06, 7.073215689368657e-07,
-    3.5367565694083445e-06, 5.8641956566586825e-06, -5.334441564309114e-06,
-    -2.798478787481991e-05, 3.4739171140878217e-05, 7.026668649912943e-05,
-    -0.0001753710218895383, -9.336450586163964e-05, 0.0006739221636971531,
-    -0.0001463215911664009, -0.002345846184886197, 0.0017589422742833069,
-    0.008824941131316344, -0.009872689883458817, -0.04689561032136428,
-    0.04734330685376461, 0.6726432239785833, -0.6717940840567368,
+    -8.852032868160509e-15, 4.767634654069589e-13, -1.1851979359381404e-11,
+    1.8107769256164028e-10, -1.9075576302416935e-09, 1.4708130140046355e-08,
+    -8.574823171083792e-08, 3.830568795867058e-07, -1.3002816318565352e-06,
+    3.187745622345574e-06, -4.5862716037955164e-06, -1.7063759475634073e-06,
+    2.8410749828245424e-05, -6.369584848823458e-05, -2.625099572929823e-05,
+    0.0005902570070388369, -0.001696240345732414, 0.0002092008494198525,
+    0.01912844626900412, -0.10277260324893932, -0.6366197723695154, -1.1283791670954877,
 )  # fmt: skip
 
 
-def erf(x: Array, y: Array, z: Array, s: Array, t: Array) -> Calls:
-    """The calls that fill y with erf(x); z, s and t are scratch, y may not be x."""
-    coefficients = SINGLE if y.dtype == np.float32 else DOUBLE
-
-    def constant(value: float) -> Array:
-        return np.array(value, y.dtype)
-
-    two, one = constant(2), constant(1)
+def erf(x: Array, y: Array, z: Array) -> Calls:
+    """The calls that fill y with erf(x); z is scratch, y may not be x; at most a block long."""
+    single = y.dtype == np.float32
+    first, *others = SINGLE if single else DOUBLE
     yield np.absolute, (x, z)
-    yield np.add, (z, two, t)
-    yield np.divide, (two, t, t)
-    yield np.add, (t, t, s)
-    yield np.subtract, (s, one, s)
-    yield np.multiply, (s, constant(coefficients[0]), y)
-    for coefficient in coefficients[1:-1]:
-        yield np.add, (y, constant(coefficient), y)
-        yield np.multiply, (y, s, y)
-    yield np.add, (y, constant(coefficients[-1]), y)
-    yield np.multiply, (z, z, z)
-    yield np.subtract, (y, z, y)
-    yield np.exp, (y, y)
-    yield np.multiply, (y, t, y)
-    yield np.subtract, (one, y, y)
+    yield from bounded(np.minimum, z, 4.0 if single else 6.0, z)
+    yield np.multiply, (z, np.array(first, y.dtype), y)
+    for coefficient in others:
+        yield np.add, (y, np.array(coefficient, y.dtype), y)
+        yield np.multiply, (y, z, y)
+    yield np.expm1, (y, y)
     yield np.copysign, (y, x, y)

@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnspec.compiler.op import Needed, Op, Trait
+from nnspec.compiler.op import Needed, Needs, Op, Trait
 from nnspec.compiler.shapes import Value
-from nnspec.runtime.kernels import KERNELS, Array, Arrays, kernel_of
+from nnspec.runtime.kernels import KERNELS, Array, Arrays, Call, kernel_of
 
 assert KERNELS
 TYPES = {"float": np.float64, "bool": np.bool_, "uint8": np.uint8, "int64": np.int64}
 STEP = 1e-5
+REACH = 8.0
+"""Activations are tried from -REACH to REACH, past every place where a slope breaks or dies."""
+BREAKS = (-3.0, 0.0, 3.0, 6.0)
 
 
 def poisoned(needed: Needed) -> Array:
@@ -49,12 +52,31 @@ class Bench:
     def state(self) -> dict[str, Array]:
         return {w.name: np.full(w.shape, w.constant or 0.0) for w in self.op.state(*self.values)}
 
-    def forward(self, *, onto_input: bool = False) -> tuple[Array, dict[str, Array]]:
+    def forward(
+        self, *, onto_input: bool = False, state: Mapping[str, Array] | None = None
+    ) -> tuple[Array, dict[str, Array]]:
         """The output, and what was saved; every array it may write is poisoned first."""
         needs = self.op.needs(self.batch, *self.values)
         inputs = tuple(x.copy() for x in self.inputs) if onto_input else tuple(self.inputs)
         output = inputs[0] if onto_input else np.full(self.output_shape, np.nan)
-        arrays = Arrays(
+        arrays = self.arrays(needs, inputs, output)
+        if state is not None:
+            arrays = replace(arrays, state=state)
+        self.run(kernel_of(self.op, needs.algorithm).forward(self.op, arrays))
+        return output, dict(arrays.saved)
+
+    def infer(self, state: Mapping[str, Array] | None = None) -> Array:
+        """The output at inference, where nothing is saved."""
+        needs = self.op.needs(self.batch, *self.values)
+        output = np.full(self.output_shape, np.nan)
+        arrays = replace(self.arrays(needs, tuple(self.inputs), output), saved={}, rng=None)
+        arrays = replace(arrays, state=self.state() if state is None else state)
+        self.run(kernel_of(self.op, needs.algorithm).infer(self.op, arrays))
+        return output
+
+    def arrays(self, needs: Needs, inputs: tuple[Array, ...], output: Array) -> Arrays:
+        """What forward gets, saved and scratch poisoned."""
+        return Arrays(
             values=self.values,
             inputs=inputs,
             output=output,
@@ -64,11 +86,19 @@ class Bench:
             scratch=all_poisoned(needs.scratch),
             rng=np.random.default_rng(7),
         )
-        self.run(kernel_of(self.op, needs.algorithm).forward(self.op, arrays))
-        return output, dict(arrays.saved)
 
     def backward(self, *, onto_gradient: bool = False) -> tuple[list[Array], dict[str, Array]]:
-        """Gradients of inputs and weights along the direction; backward sees what it declared."""
+        """Gradients of inputs and weights along the direction."""
+        arrays = self.arrays_back(onto_gradient=onto_gradient)
+        self.run(self.calls_back(arrays))
+        return list(arrays.d_inputs), dict(arrays.d_weights)  # type: ignore[arg-type]
+
+    def calls_back(self, arrays: Arrays) -> list[Call]:
+        algorithm = self.op.needs(self.batch, *self.values).algorithm
+        return list(kernel_of(self.op, algorithm).backward(self.op, arrays))
+
+    def arrays_back(self, *, onto_gradient: bool = False) -> Arrays:
+        """What backward gets after a forward: only what it declared, the rest poisoned."""
         output, saved = self.forward()
         needs = self.op.needs(self.batch, *self.values)
         reads = needs.reads_back
@@ -77,7 +107,7 @@ class Bench:
         if onto_gradient:
             d_inputs[0] = d_output
         d_weights = {name: np.full(w.shape, np.nan) for name, w in self.weights.items()}
-        arrays = Arrays(
+        return Arrays(
             values=self.values,
             inputs=tuple(x if "x" in reads else None for x in self.inputs),  # type: ignore[misc]
             output=output if "y" in reads else None,
@@ -88,8 +118,6 @@ class Bench:
             d_inputs=tuple(d_inputs),
             d_weights=d_weights,
         )
-        self.run(kernel_of(self.op, needs.algorithm).backward(self.op, arrays))
-        return d_inputs, d_weights
 
     def run(self, calls: object) -> None:
         with np.errstate(over="ignore"):
@@ -127,6 +155,17 @@ def relative(computed: Array, measured: Array) -> float:
     return math.inf if math.isnan(worst) else worst
 
 
+def distinct(rng: np.random.Generator, count: int, op: Op) -> Array:
+    """Numbers in random order, all at least 1e-3 from each other and from the breaks; up to
+    4,000 of them."""
+    step = 2 * REACH / count if Trait.ACTIVATION in op.traits else min(0.013, 6 / count)
+    numbers = (rng.permutation(count) - count // 2 + 0.3) * step
+    for place in BREAKS:
+        close = np.abs(numbers - place) < 1e-3
+        numbers[close] = place + 0.0015
+    return numbers
+
+
 def bench(op: Op, *shapes: tuple[int, ...], batch: int, seed: int, last: bool = False) -> Bench:
     """Random inputs, all at least 1e-3 apart from each other and from where slopes break."""
     rng = np.random.default_rng(seed)
@@ -139,9 +178,7 @@ def bench(op: Op, *shapes: tuple[int, ...], batch: int, seed: int, last: bool = 
         for s in shapes
     )
     sizes = [batch * value.size for value in values]
-    apart = rng.permutation(sum(sizes)) - sum(sizes) / 2 + 0.31
-    spread = apart * min(0.013, 6 / sum(sizes)) + 0.0017
-    cuts = np.split(spread, np.cumsum(sizes)[:-1])
+    cuts = np.split(distinct(rng, sum(sizes), op), np.cumsum(sizes)[:-1])
     inputs = [c.reshape(batch, *v.shape) for c, v in zip(cuts, values, strict=True)]
     weights = {w.name: rng.standard_normal(w.shape) * 0.7 for w in op.weights(*values)}
     made = Bench(op, values, inputs, weights, np.empty(0))

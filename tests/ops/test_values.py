@@ -1,0 +1,268 @@
+"""Every family's numbers against PyTorch in float64, and the cases that have one right answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from nnspec.compiler.op import BLOCK
+from nnspec.compiler.ops import CATALOGUE
+from nnspec.compiler.ops import conv as conv_family
+from nnspec.runtime.kernels import Array
+from nnspec.runtime.kernels.erf import erf
+
+from .configurations import uses
+from .harness import Bench, bench
+
+Torch = Callable[[Any, dict[str, Any]], Any]
+"""The same operator in PyTorch, of an input and weights by name."""
+
+BY_AXES: dict[str, tuple[Any, ...]] = {
+    "conv": (F.conv1d, F.conv2d, F.conv3d),
+    "max": (F.max_pool1d, F.max_pool2d, F.max_pool3d),
+    "avg": (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d),
+}
+
+
+def operator(name: str, arguments: dict[str, Any], shape: tuple[int, ...]) -> Bench:
+    return bench(CATALOGUE[name](**arguments), shape, batch=5, seed=5)
+
+
+def agree(one: Bench, theirs: Torch) -> None:
+    """Output and all gradients within 1e-9."""
+    x = torch.tensor(one.inputs[0], requires_grad=True)
+    weights = {n: torch.tensor(w, requires_grad=True) for n, w in one.weights.items()}
+    y = theirs(x, weights)
+    y.backward(torch.tensor(one.direction))
+    near(one.forward()[0], y)
+    d_inputs, d_weights = one.backward()
+    near(d_inputs[0], x.grad)
+    for name, gradient in d_weights.items():
+        near(gradient, weights[name].grad)
+
+
+def near(found: Array, expected: Any) -> None:
+    np.testing.assert_allclose(found, expected.detach().numpy(), rtol=1e-9, atol=1e-9)
+
+
+def named(name: str) -> list[Any]:
+    found = [(a, s[0]) for n, a, s in uses() if n == name and not a.get("same")]
+    return [pytest.param(*use, id=str(i)) for i, use in enumerate(found)]
+
+
+def convolved(arguments: dict[str, Any], axes: int) -> Torch:
+    def run(x: Any, w: dict[str, Any]) -> Any:
+        return BY_AXES["conv"][axes - 1](
+            x,
+            w["weight"],
+            w.get("bias"),
+            stride=arguments.get("s", 1),
+            padding=arguments.get("p", 0),
+            dilation=arguments.get("d", 1),
+            groups=arguments.get("g", 1),
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("block", [1, 300, 128 * 1024])
+@pytest.mark.parametrize(("arguments", "shape"), named("conv"))
+def test_conv(
+    arguments: dict[str, Any], shape: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one image a block, with a last block that is smaller, and with all in one."""
+    monkeypatch.setattr(conv_family, "COLUMNS", block)
+    agree(operator("conv", arguments, shape), convolved(arguments, len(shape) - 1))
+
+
+@pytest.mark.parametrize("g", [1, 2])
+def test_conv_whose_last_block_is_smaller(g: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = {"n": 4, "k": (3,), "p": (1,), "g": g}
+    monkeypatch.setattr(conv_family, "COLUMNS", 2 * 4 * 9 * 20 + 7)
+    one = operator("conv", arguments, (4, 5, 4))
+    columns = one.op.needs(one.batch, *one.values).scratch["columns"]
+    assert one.batch % columns.shape[0]
+    agree(one, convolved(arguments, 2))
+
+
+@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize(("arguments", "shape"), named("maxpool"))
+def test_pools(arguments: dict[str, Any], shape: tuple[int, ...], kind: str) -> None:
+    def theirs(x: Any, _: dict[str, Any]) -> Any:
+        return BY_AXES[kind][len(shape) - 2](
+            x,
+            arguments["k"],
+            stride=arguments.get("s"),
+            padding=arguments.get("p", 0),
+            ceil_mode=arguments.get("ceil", False),
+        )
+
+    one = operator(f"{kind}pool", arguments, shape)
+    agree(one, theirs)
+    np.testing.assert_array_equal(one.infer(), one.forward()[0])
+
+
+@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize("size", range(3, 12))
+@pytest.mark.parametrize(("k", "s", "p"), [(3, 2, 1), (2, 3, 1), (3, 3, 1), (4, 3, 2), (3, 1, 0)])
+def test_pools_whose_last_window_hangs_over(kind: str, size: int, k: int, s: int, p: int) -> None:
+    def theirs(x: Any, _: dict[str, Any]) -> Any:
+        return BY_AXES[kind][1](x, k, stride=s, padding=p, ceil_mode=True)
+
+    arguments = {"k": (k,), "s": (s,), "p": (p,), "ceil": True}
+    agree(operator(f"{kind}pool", arguments, (2, size, 5)), theirs)
+
+
+def test_padding_never_wins_a_maxpool() -> None:
+    one = operator("maxpool", {"k": (3,), "s": (1,), "p": (1,)}, (2, 4, 3))
+    one.inputs[0] -= 100
+    assert one.forward()[0].max() < -90
+    assert one.infer().max() < -90
+
+
+@pytest.mark.parametrize("s", [1, 2])
+def test_of_equal_numbers_the_first_wins_a_maxpool(s: int) -> None:
+    one = operator("maxpool", {"k": (2,), "s": (s,)}, (1, 4, 4))
+    one.inputs[0][...] = 1.0
+    agree(one, lambda x, w: F.max_pool2d(x, 2, stride=s))
+
+
+LAWS: dict[str, Torch] = {
+    "relu": lambda x, w: F.relu(x),
+    "relu6": lambda x, w: F.relu6(x),
+    "lrelu": lambda x, w: F.leaky_relu(x, 0.01),
+    "elu": lambda x, w: F.elu(x),
+    "gelu": lambda x, w: F.gelu(x),
+    "silu": lambda x, w: F.silu(x),
+    "sigmoid": lambda x, w: torch.sigmoid(x),
+    "tanh": lambda x, w: torch.tanh(x),
+    # By its parts: PyTorch's own hardsigmoid multiplies gradients by a 1/6 rounded to float32.
+    "hsigmoid": lambda x, w: torch.clamp(x / 6 + 0.5, 0, 1),
+    "hswish": lambda x, w: F.hardswish(x),
+    "softplus": lambda x, w: torch.logaddexp(x, torch.zeros_like(x)),
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("size", [5, BLOCK // 5, BLOCK // 5 + 1, 7001])
+def test_laws_within_a_block_and_past_it(name: str, size: int) -> None:
+    agree(operator(name, {}, (size,)), LAWS[name])
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_laws_far_out(name: str) -> None:
+    one = operator(name, {}, (2,))
+    one.inputs[0][...] = np.array(
+        [-900.0, -40.0, 40.0, 900.0, -1e4, 1e4, 0.5, -0.5, 25, -25]
+    ).reshape(5, 2)
+    agree(one, LAWS[name])
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float32, 1.2e-7), (np.float64, 4e-16)])
+def test_erf(dtype: Any, bound: float) -> None:
+    ends = np.array([np.inf, -np.inf])
+    x = np.concatenate([np.linspace(-7, 7, 12_001), np.linspace(-0.01, 0.01, 4_001), ends])
+    x = x.astype(dtype)
+    y, z = np.full_like(x, np.nan), np.full_like(x, np.nan)
+    for function, arguments in erf(x, y, z):
+        function(*arguments)
+    expected = np.array([math.erf(value) for value in x.tolist()])
+    assert np.abs(y - expected).max() <= bound
+    tiny = np.abs(expected) > 0
+    relative = np.abs(y - expected)[tiny] / np.abs(expected)[tiny]
+    assert relative.max() <= (4e-7 if dtype is np.float32 else 4e-14)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 3), (3, 1, 1), (2, 5)])
+def test_bn_in_training_and_at_inference(shape: tuple[int, ...]) -> None:
+    one = operator("bn", {"momentum": 0.3}, shape)
+    one.inputs[0] += 20
+
+    def channels_second(array: Any) -> Any:
+        return array.transpose(1, 2) if len(shape) == 2 else array
+
+    def theirs(x: Any, w: dict[str, Any]) -> Any:
+        y = F.batch_norm(channels_second(x), None, None, w["scale"], w["shift"], training=True)
+        return channels_second(y)
+
+    agree(one, theirs)
+    state = one.state()
+    state["mean"][...], state["variance"][...] = 0.7, 1.9
+    running = {n: torch.tensor(a.copy()) for n, a in state.items()}
+    weights = {n: torch.tensor(a) for n, a in one.weights.items()}
+    x = channels_second(torch.tensor(one.inputs[0]))
+
+    def normed(*, training: bool) -> Any:
+        return F.batch_norm(
+            x, running["mean"], running["variance"], weights["scale"], weights["shift"],
+            training=training, momentum=0.3,
+        )  # fmt: skip
+
+    normed(training=True)
+    one.forward(state=state)
+    near(state["mean"], running["mean"])
+    near(state["variance"], running["variance"])
+    near(one.infer(state), channels_second(normed(training=False)))
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 2, 2), (2, 5)])
+def test_softmax(shape: tuple[int, ...]) -> None:
+    axis = -1 if len(shape) == 2 else 1
+    one = operator("softmax", {}, shape)
+    agree(one, lambda x, w: F.softmax(x, axis))
+    one.inputs[0] += 1e6
+    agree(one, lambda x, w: F.softmax(x, axis))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 2), (3, 9000)])
+def test_prelu(shape: tuple[int, ...]) -> None:
+    def theirs(x: Any, w: dict[str, Any]) -> Any:
+        if len(shape) == 2:
+            return F.prelu(x.transpose(1, 2), w["slope"]).transpose(1, 2)
+        return F.prelu(x, w["slope"])
+
+    agree(operator("prelu", {}, shape), theirs)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 2), (1, 1, 1), (2, 2, 3, 2)])
+def test_gap(shape: tuple[int, ...]) -> None:
+    one = operator("gap", {}, shape)
+    agree(one, lambda x, w: x.flatten(2).mean(2))
+    np.testing.assert_array_equal(one.infer(), one.forward()[0])
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 3)])
+def test_fc_and_maxout(shape: tuple[int, ...]) -> None:
+    agree(operator("fc", {"n": 4}, shape), lambda x, w: F.linear(x, w["weight"], w["bias"]))
+
+    def largest(x: Any, w: dict[str, Any]) -> Any:
+        pieces = [F.linear(x, m, b) for m, b in zip(w["weight"], w["bias"], strict=True)]
+        return torch.stack(pieces).max(0)[0]
+
+    one = operator("maxout", {"n": 3, "k": 4}, shape)
+    agree(one, largest)
+    np.testing.assert_array_equal(one.infer(), one.forward()[0])
+
+
+def test_of_equal_pieces_the_first_wins_a_maxout() -> None:
+    one = operator("maxout", {"n": 2, "k": 3}, (3,))
+    one.weights["weight"][...] = one.weights["weight"][0]
+    one.weights["bias"][...] = 0.0
+    assert not one.backward()[1]["weight"][1:].any()
+    assert one.backward()[1]["weight"][0].all()
+
+
+def test_dropout_keeps_the_mean_and_its_share() -> None:
+    one = operator("dropout", {"p": 0.25}, (40_000,))
+    one.inputs[0][...] = 1.0
+    y = one.forward()[0]
+    assert set(np.unique(y)) == {0.0, 1 / 0.75}
+    # Five standard deviations of 200,000 draws.
+    assert abs(y.mean() - 1) < 5 * math.sqrt(0.25 / 0.75 / y.size)
+    np.testing.assert_array_equal(one.infer(), one.inputs[0])
