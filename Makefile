@@ -7,6 +7,9 @@ SHELL := /bin/bash
 BIN := $(VENV)/bin
 OUT ?= $(VENV)/demo
 export PYTHONPATH := .dev
+# Two test processes with two BLAS threads each would wait for each other.
+test: export OPENBLAS_NUM_THREADS := 1
+test: export OMP_NUM_THREADS := 1
 
 .PHONY: help demo test lint bench accept fuzz clean
 

@@ -31,7 +31,7 @@ def as_inputs(graph: Graph, x: Any, dtype: np.dtype[Any]) -> tuple[dict[str, Arr
     }
     counts = {name: len(array) for name, array in found.items()}
     if len(set(counts.values())) > 1:
-        raise SpecError([BatchSizes(None, counts)])
+        raise SpecError([BatchSizes(None, tuple(counts.items()))])
     return found, next(iter(counts.values()))
 
 
@@ -63,7 +63,7 @@ def as_truth(loss: Loss, y: Any, output: Value, count: int, dtype: np.dtype[Any]
     """Labels (N,) int64 for a loss that judges classes, else values (N, *output)."""
     array = _numbers("y", y)
     if len(np.atleast_1d(array)) != count:
-        raise SpecError([BatchSizes(None, {"x": count, "y": len(np.atleast_1d(array))})])
+        raise SpecError([BatchSizes(None, (("x", count), ("y", len(np.atleast_1d(array)))))])
     if loss.target == "values":
         if array.size != count * output.size:
             raise SpecError([BatchShape(None, "y", output.shape, array.shape)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -514,11 +513,11 @@ class BatchSizes(Mistake):
     """Inputs and truth of a batch differ in their number of examples."""
 
     code, name = "NN552", "batch-sizes"
-    counts: Mapping[str, int]
+    counts: tuple[tuple[str, int], ...]
 
     def message(self) -> str:
         return "unequal numbers of examples: " + ", ".join(
-            f"{name} has {count:,}" for name, count in self.counts.items()
+            f"{name} has {count:,}" for name, count in self.counts
         )
 
 

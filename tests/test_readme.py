@@ -13,13 +13,14 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.text import Text
+
 from nnspec.__main__ import COMMANDS, main
 from nnspec.compiler.elaborate import elaborate
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.training import LOSSES, OPTIMIZERS
 from nnspec.grammar.source import Source
-from rich.console import Console
-from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

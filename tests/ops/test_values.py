@@ -258,6 +258,14 @@ def test_of_equal_pieces_the_first_wins_a_maxout() -> None:
     assert one.backward()[1]["weight"][0].all()
 
 
+def test_of_equal_branches_the_first_wins_a_max() -> None:
+    one = bench(CATALOGUE["max"](), (2, 3), (2, 3), (2, 3), batch=2, seed=5)
+    one.inputs[1][...] = one.inputs[2][...] = one.inputs[0]
+    first, *others = one.backward()[0]
+    np.testing.assert_array_equal(first, one.direction)
+    assert not any(d.any() for d in others)
+
+
 def test_dropout_keeps_the_mean_and_its_share() -> None:
     one = operator("dropout", {"p": 0.25}, (40_000,))
     one.inputs[0][...] = 1.0

@@ -1,0 +1,187 @@
+"""The net from Python: batches in and out, weights, saving and loading, and every way to be wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from safetensors import safe_open
+
+import nnspec
+from nnspec.grammar.diagnostics import SpecError
+
+NET = "3 -> fc4 relu -> fc4 relu -> fc1"
+RNG = np.random.default_rng(0)
+
+
+def codes(error: pytest.ExceptionInfo[SpecError]) -> list[str]:
+    return [mistake.code for mistake in error.value.diagnostics]
+
+
+def test_batches_of_any_size() -> None:
+    net = nnspec.compile("4 -> fc5 relu -> fc2", dtype="float64", seed=0)
+    x = RNG.standard_normal((700, 4))
+    whole = net(x)
+    assert whole.shape == (700, 2)
+    assert net(x[:0]).shape == (0, 2)
+    for size in (1, 2, 3, 255, 256, 257):
+        np.testing.assert_allclose(net(x[:size]), whole[:size], atol=1e-12)
+    kept = net(x[:3])
+    net(x[3:6])
+    np.testing.assert_allclose(kept, whole[:3], atol=1e-12)
+
+
+def test_dtypes() -> None:
+    assert nnspec.compile(NET)(np.ones((2, 3))).dtype == np.float32
+    assert nnspec.compile(NET, dtype="float64")(np.ones((2, 3), np.float32)).dtype == np.float64
+    assert nnspec.compile(NET)([[1, 2, 3]]).shape == (1, 1)
+
+
+def test_weights_are_writable_views() -> None:
+    net = nnspec.compile(NET, dtype="float64")
+    x = RNG.standard_normal((5, 3))
+    for weight in net.weights.values():
+        weight[...] = 0
+    net.weights["fc3.bias"][0] = 7
+    assert (net(x) == 7).all()
+    assert list(net.weights) == [f"fc{i}.weight" for i in (1, 2, 3)] + [
+        f"fc{i}.bias" for i in (1, 2, 3)
+    ]
+    assert net.weights["fc1.weight"].shape == (4, 3)
+
+
+def test_several_inputs_and_outputs() -> None:
+    net = nnspec.compile(
+        "left: 3\nright: 2\na: @left -> fc4 relu\nb: @right -> fc4 relu\n"
+        "output side: @a -> fc2\nadd[ @a | @b ] -> fc1"
+    )
+    x = {"left": RNG.standard_normal((6, 3)), "right": RNG.standard_normal((6, 2))}
+    out = net(x)
+    assert {name: array.shape for name, array in out.items()} == {"side": (6, 2), "output": (6, 1)}
+    before = {n: w.copy() for n, w in net.weights.items()}
+    assert np.isfinite(net.step(x, np.zeros(6)))
+    changed = {n for n, w in net.weights.items() if (w != before[n]).any()}
+    assert "fc2.weight" in changed or "fc1.weight" in changed
+    with pytest.raises(SpecError) as error:
+        net(x["left"])
+    assert codes(error) == ["NN550"]
+
+
+@pytest.mark.parametrize(
+    ("x", "code"),
+    [
+        (np.ones(3), "NN551"),
+        (np.ones((2, 4)), "NN551"),
+        (np.float64(1), "NN551"),
+        ([[1, 2], [3]], "NN553"),
+        ([["a", "b", "c"]], "NN553"),
+        (None, "NN553"),
+        ({"x": np.ones((2, 3))}, "NN550"),
+    ],
+)
+def test_wrong_batches(x: Any, code: str) -> None:
+    with pytest.raises(SpecError) as error:
+        nnspec.compile(NET)(x)
+    assert codes(error) == [code]
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "code"),
+    [
+        ("cross_entropy", [0, 1], "NN552"),
+        ("cross_entropy", [0, 1, 3], "NN554"),
+        ("cross_entropy", [0, -1, 1], "NN554"),
+        ("cross_entropy", [0, 0.5, 1], "NN553"),
+        ("cross_entropy", np.eye(3), "NN551"),
+        ("mse", [0, 1, 2], "NN551"),
+        ("mse", np.ones((3, 2)), "NN551"),
+        ("bce", ["a", "b", "c"], "NN553"),
+    ],
+)
+def test_wrong_truth(loss: str, y: Any, code: str) -> None:
+    with pytest.raises(SpecError) as error:
+        nnspec.compile("3 -> fc3", loss=loss).step(np.ones((3, 3)), y)
+    assert codes(error) == [code]
+
+
+def test_nets_that_cannot_train() -> None:
+    with pytest.raises(SpecError, match="no weights"):
+        nnspec.compile("3 -> relu").step(np.ones((2, 3)), [0, 1])
+    with pytest.raises(SpecError, match="NN117"):
+        nnspec.compile("3 -> fc1", loss="cross_entropy").step(np.ones((2, 3)), [0, 1])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"epochs": "x"}, {"nope": 3}, {"batch": 0}, {"optimizer": "adam(lr=-1)"}, {"loss": "mse)"}],
+)
+def test_wrong_settings(settings: dict[str, object]) -> None:
+    with pytest.raises(SpecError):
+        nnspec.compile(NET, **settings)  # type: ignore[arg-type]
+    with pytest.raises(SpecError):
+        nnspec.compile(NET).set(**settings)
+
+
+NOISY = "1x4x4 -> conv3 3x3 bn relu -> flatten dropout0.2 -> fc2"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_saved_and_loaded(tmp_path: Path, dtype: Any) -> None:
+    path = tmp_path / "net.safetensors"
+    net = nnspec.compile(NOISY, dtype=dtype, optimizer="momentum(lr=0.01)", l2=1e-3)
+    x, y = RNG.standard_normal((9, 1, 4, 4)), RNG.integers(0, 2, 9)
+    net.fit(x, y, epochs=2)
+    net.save(path)
+    again = nnspec.load(path)
+    np.testing.assert_array_equal(again(x), net(x))
+    assert again.training == net.training
+    assert again.dtype == net.dtype
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    assert metadata["spec"] == NOISY
+    assert metadata["digest"] == net.graph.digest
+    assert json.loads(metadata["settings"])["l2"] == "0.001"
+    assert {p.name for p in tmp_path.iterdir()} == {"net.safetensors"}
+
+
+def test_files_that_are_no_weights(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    net = nnspec.compile(NET)
+    net.save(path)
+    whole = path.read_bytes()
+    wrong: dict[str, bytes] = {f"cut at {n}": whole[:n] for n in range(0, len(whole), 7)}
+    wrong |= {"longer": whole + b"\0", "text": b"hello", "huge header": b"\xff" * 8 + whole[8:]}
+    plain = safetensors.numpy.save({"a": np.ones(3, np.float32)})
+    for name, content in (wrong | {"no spec": plain}).items():
+        path.write_bytes(content)
+        with pytest.raises(SpecError) as error:
+            nnspec.load(path)
+        assert codes(error)[0] in ("NN530", "NN531"), name
+    for missing in (tmp_path / "none", tmp_path):
+        with pytest.raises(SpecError, match="NN530"):
+            nnspec.load(missing)
+    with pytest.raises(SpecError, match="NN533"):
+        net.save(tmp_path / "no" / "such" / "folder")
+
+
+def test_weights_that_fit_another_net(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    net = nnspec.compile(NET)
+    arrays = dict(net.weights)
+    good = {"format": "nnspec 1", "spec": NET, "digest": net.graph.digest, "settings": "{}"}
+    cases: list[tuple[dict[str, Any], dict[str, str], str]] = [
+        ({n: a for n, a in arrays.items() if n != "fc1.bias"}, good, "missing"),
+        (arrays | {"more": np.ones(2, np.float32)}, good, "unknown"),
+        (arrays | {"fc1.bias": np.ones(5, np.float32)}, good, "fc1.bias"),
+        (arrays, good | {"digest": "0"}, "NN532"),
+        (arrays, good | {"settings": "["}, "NN532"),
+        (arrays, good | {"spec": "3 -> nope"}, "NN101"),
+    ]
+    for held, metadata, part in cases:
+        path.write_bytes(safetensors.numpy.save(held, metadata))
+        with pytest.raises(SpecError, match=part):
+            nnspec.load(path)
