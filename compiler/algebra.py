@@ -128,9 +128,9 @@ class Recorder:
         return Term("greater", (x, float(bound)))
 
 
-# A mask may only be multiplied into a float; erf works in three arrays of its own.
+# A mask may only be multiplied into a float; erf works in an array of its own.
 MASKS = frozenset({"greater"})
-EXTRA_FLOATS = {"erf": 3}
+EXTRA_FLOATS = {"erf": 1}
 
 
 def record(inputs: Sequence[str], law: Callable[..., Symbol]) -> Program:

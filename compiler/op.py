@@ -146,6 +146,7 @@ class Needs:
     reads_back: which of `x`, `y` and weights' names backward reads.
     overwrites: forward may write its output over its first input.
     overwrites_back: backward may write the first input's gradient over the output's gradient.
+    product: multiply-adds of the largest matrix product it makes in one call.
     """
 
     algorithm: str = ""
@@ -155,6 +156,7 @@ class Needs:
     reads_back: frozenset[str] = frozenset()
     overwrites: bool = False
     overwrites_back: bool = False
+    product: int = 0
 
 
 class Refused(Exception):

@@ -326,3 +326,13 @@ class TooManyElements(Limit):
 
     def message(self) -> str:
         return f"this value has {self.found:,} numbers, more than {self.limit:,}"
+
+
+@dataclass(frozen=True)
+class LiteralTooLong(Limit):
+    """A number with a point or an exponent is written with more characters than the limit."""
+
+    code, name = "NN912", "limit-literal"
+
+    def message(self) -> str:
+        return f"this number has {self.found:,} characters, more than {self.limit:,}"

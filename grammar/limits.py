@@ -13,8 +13,8 @@ class Limits:
     ----------
     bytes: of a file, in UTF-8. statements: in a file. nesting: of brackets.
     identifier, string: characters. digits: of a whole literal; literal: characters of any number.
-    depth: of blocks. imports: files below the root. nodes: operators after expansion. repeat: of
-    one group. rank: axes of a value. dimension: of one axis. elements: of one value.
+    nodes: operators after expansion. repeat: of one group. rank: axes of a value. dimension: of one
+    axis. elements: of one value.
     """
 
     bytes: int = 2**20
@@ -24,8 +24,6 @@ class Limits:
     string: int = 4096
     digits: int = 18
     literal: int = 64
-    depth: int = 32
-    imports: int = 64
     nodes: int = 100_000
     repeat: int = 10_000
     rank: int = 8

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+import sys
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -25,6 +27,7 @@ from .errors import (
     BadNumber,
     EmptyText,
     FileTooLarge,
+    LiteralTooLong,
     NestedTooDeep,
     NumberTooLong,
     OutOfPlace,
@@ -47,9 +50,19 @@ SIGNS = {"RPAR": ")", "RSQB": "]"}
 CONTINUES_BEFORE = frozenset({"ARROW", "BAR"})
 CONTINUES_AFTER = frozenset({"ARROW", "EQUAL", "BAR", "COMMA"})
 RESERVED = frozenset({"LET", "BLOCK", "SHARED", "FOR", "USE"})
-BEGINS = frozenset({"EXPECT", "TRAIN", "OUTPUT"}) | RESERVED
-"""Terminals that begin a statement when they stand first on a line."""
+KEYWORDS = frozenset({"EXPECT", "TRAIN", "OUTPUT"})
+"""Terminals that begin a statement, and elsewhere name an option, a setting or a fact."""
 
+CHAINED = frozenset(
+    {"WORD", "NUMBER", "SHAPE", "STRING", "TRUE", "FALSE", "RPAR", "RSQB"}
+    | {"ARROW", "LSQB", "BAR", "COLON"}
+)
+"""Terminals behind which a piece of a stage may begin."""
+
+SOURCES = frozenset({"NUMBER", "SHAPE", "AT"})
+"""What a chain can begin with when its first stage has no name."""
+
+BLANK = " \t\f\v\r\ufeff\u00a0"
 APART = ("COMMENT", "NEWLINE", "WRONG_ARROW", "BAD_NUMBER", "BAD_STRING", "BAD", *RESERVED)
 REPLACEMENTS = {
     "×": "x", "−": "-", "–": "-", "“": '"', "”": '"', "≤": "<=", "≥": ">=", "≠": "!=", ";": "a new line",
@@ -66,6 +79,12 @@ HOPELESS = 16
 
 MANY = 1000
 """So many unreadable tokens end the reading too."""
+
+MOST_DIGITS = 4000
+"""Past some 4300 digits Python refuses to read a whole number, whatever the limit is raised to."""
+
+JUDGED = frozenset({"WRONG_ARROW", "BAD_NUMBER", "BAD_STRING", "WORD", "STRING", "NUMBER", "SHAPE"})
+"""Terminals of which some texts are mistakes."""
 
 
 class Placed(str):
@@ -164,8 +183,10 @@ class _Reader:
     limits: Limits
     mistakes: list[Mistake] = field(default_factory=list)
     comments: list[tree.Comment] = field(default_factory=list)
-    flawed: set[int] = field(default_factory=set)
-    """Offsets of tokens that were reported, or stand where something was dropped."""
+    flawed: list[int] = field(default_factory=list)
+    """Offsets of tokens that were reported, or stand where something was dropped; ascending."""
+    documentation: dict[int, str] = field(default_factory=dict)
+    """The `##` comments that have a line to themselves, by line."""
 
     # ------------------------------------------------------------------------------- tokens
 
@@ -191,16 +212,17 @@ class _Reader:
             self._report_run(run)
             run = None
             if kind == "COMMENT":
-                self.comments.append(tree.Comment(span, text))
+                self._comment(tree.Comment(span, text))
                 continue
             if kind == "WORD":
                 kind = keywords.get(text, kind)
             depth += (kind in CLOSERS) - (kind in SIGNS)
-            mistake, kind = self._verdict(kind, text, span)
-            if mistake is not None:
-                self.flawed.add(span.start)
-                self.mistakes.append(mistake)
-                text = STAND_INS.get(kind, text)
+            if kind in JUDGED:
+                mistake, kind = self._verdict(kind, text, span)
+                if mistake is not None:
+                    self.flawed.append(span.start)
+                    self.mistakes.append(mistake)
+                    text = STAND_INS.get(kind, text)
             yield placed(kind, text, span)
             if depth > HOPELESS * self.limits.nesting:
                 break
@@ -208,8 +230,17 @@ class _Reader:
 
     def _report_run(self, run: Span | None) -> None:
         if run is not None:
-            self.flawed.add(run.start)
+            self.flawed.append(run.start)
             self.mistakes.append(BadCharacter(run, run.text[:40], REPLACEMENTS.get(run.text, "")))
+
+    def _comment(self, comment: tree.Comment) -> None:
+        self.comments.append(comment)
+        if not comment.text.startswith("##"):
+            return
+        line, column = self.source.position(comment.span.start)
+        start = comment.span.start - column + 1
+        if not self.source.text[start : comment.span.start].strip(BLANK):
+            self.documentation[line] = comment.text.lstrip("#").strip()
 
     def _verdict(self, kind: str, token: str, span: Span) -> tuple[Mistake | None, str]:
         limits = self.limits
@@ -230,15 +261,20 @@ class _Reader:
                 return None, kind
 
     def _long(self, token: str, span: Span) -> Mistake | None:
-        whole = token.replace("_", "")
+        limits = self.limits
+        whole = token.replace("_", "").rstrip("KMGTiB")
         parts = whole.split("x")
-        longest = max(parts, key=len)
-        fraction = len(parts) == 1 and not whole.rstrip("KMGTiB").isdigit()
-        limit = self.limits.literal if fraction else self.limits.digits
-        if len(longest) > limit:
-            return NumberTooLong(span, len(longest), limit)
-        if fraction and not math.isfinite(float(whole.rstrip("KMGTiB"))):
-            return NumberTooLong(span, int(whole.lower().partition("e")[2]), limit)
+        if len(parts) > 1 or whole.isdigit():
+            longest, most = max(map(len, parts)), min(limits.digits, MOST_DIGITS)
+            return NumberTooLong(span, longest, most) if longest > most else None
+        if len(token) > limits.literal:
+            return LiteralTooLong(span, len(token), limits.literal)
+        digits, _, power = whole.lower().partition("e")
+        reach = sys.float_info.max_10_exp
+        places = int(power[:10]) if power else 0
+        if abs(places) > reach or not math.isfinite(float(whole)):
+            found = abs(places) if power else len(digits)
+            return NumberTooLong(span, found, limits.literal)
         return None
 
     # --------------------------------------------------------------------------- statements
@@ -249,22 +285,20 @@ class _Reader:
         open_: list[Placed] = []
         sound, count = True, 0
         follower = _followers(tokens)
+        cuts = _cuts(tokens)
         for index, token in enumerate(tokens):
-            following = follower[index]
             if token.type == "NEWLINE":
-                begins = following is not None and following.type in BEGINS and open_
-                if not begins and (open_ or _goes_on(current, following)):
+                if index not in cuts and (open_ or _goes_on(current, follower[index])):
                     continue
                 if current:
                     yield self._piece(current, open_, sound)
                     count += 1
-                    if count >= self.limits.statements:
-                        span = (following or token).span
-                        total = self.limits.statements
-                        self.mistakes.append(TooManyStatements(span, total + 1, total))
-                        return
                 current, open_, sound = [], [], True
                 continue
+            if not current and count >= self.limits.statements:
+                most = self.limits.statements
+                self.mistakes.append(TooManyStatements(token.span, most + 1, most))
+                return
             current.append(token)
             sound = self._bracket(token, open_, sound) and sound
         if current:
@@ -272,20 +306,14 @@ class _Reader:
 
     def _bracket(self, token: Placed, open_: list[Placed], sound: bool) -> bool:
         """Keep track of open brackets; returns False once they do not match."""
-        if token.type in CLOSERS:
-            open_.append(token)
-            if len(open_) == self.limits.nesting + 1 and sound:
+        top = open_[-1] if open_ else None
+        if _matches(token, open_):
+            if len(open_) == self.limits.nesting + 1 and token.type in CLOSERS and sound:
                 depth = self.limits.nesting
                 self.mistakes.append(NestedTooDeep(token.span, depth + 1, depth))
             return len(open_) <= self.limits.nesting
-        if token.type not in SIGNS:
-            return True
-        opener = open_.pop() if open_ else None
-        if opener is not None and CLOSERS[opener.type] == token.type:
-            return True
         if sound:
-            where = opener.span if opener else None
-            self.mistakes.append(StrayCloser(token.span, str(token), where))
+            self.mistakes.append(StrayCloser(token.span, str(token), top.span if top else None))
         return False
 
     def _piece(self, tokens: list[Placed], open_: list[Placed], sound: bool) -> _Piece:
@@ -294,7 +322,8 @@ class _Reader:
             sign = SIGNS[CLOSERS[opener.type]]
             self.mistakes.append(UnclosedBracket(opener.span, str(opener), sign))
         start, end = tokens[0].span.start, tokens[-1].span.end
-        clean = not self.flawed or not any(start <= place < end for place in self.flawed)
+        place = bisect_left(self.flawed, start)
+        clean = place == len(self.flawed) or self.flawed[place] >= end
         return _Piece(tuple(tokens), clean, sound and not open_)
 
     def statement(self, piece: _Piece) -> tree.Statement | None:
@@ -305,49 +334,127 @@ class _Reader:
             return None
         if not piece.brackets:
             return None
-        rest: Sequence[Placed] | None = piece.tokens
-        statement: tree.Statement | None = None
-        whole = piece.whole
-        while rest:
-            statement, mistake, rest = self._parsed(rest)
-            if mistake is None:
-                break
-            whole = False
-            if piece.whole:
-                self.mistakes.append(mistake)
-        if not whole or statement is None:
+        statement, found = self._parsed(piece.tokens)
+        if piece.whole:
+            self.mistakes.extend(found)
+        if found or not piece.whole or statement is None:
             return None
         if isinstance(statement, tree.Flow):
-            return replace(statement, documentation=self._documentation(first))
+            return replace(statement, documentation=self._above(first))
         return statement
 
-    def _documentation(self, first: Placed) -> str:
+    def _above(self, first: Placed) -> str:
         """The `##` lines that stand directly above."""
         line, found = first.span.line - 1, []
-        for comment in reversed(self.comments):
-            if comment.span.line > line:
-                continue
-            if comment.span.line < line or not comment.text.startswith("##"):
-                break
-            found.append(comment.text.lstrip("#").strip())
+        while line in self.documentation:
+            found.append(self.documentation[line])
             line -= 1
         return "\n".join(reversed(found))
 
     def _parsed(
         self, tokens: Sequence[Placed]
-    ) -> tuple[tree.Statement | None, Mistake | None, Sequence[Placed] | None]:
-        """Parse; after a mistake also the tokens behind the next `->` outside all brackets."""
-        state = grammar().parse_interactive(start="statement")
-        for index, token in enumerate(tokens):
-            try:
-                state.feed_token(token)  # type: ignore[arg-type]
-            except UnexpectedToken:
-                return None, _explained(tokens, index), _resume(tokens, index)
-        try:
-            end = placed("$END", "", tokens[-1].span)
-            return state.feed_token(end), None, None  # type: ignore[arg-type]
-        except UnexpectedToken:
-            return None, _explained(tokens, len(tokens)), None
+    ) -> tuple[tree.Statement | None, tuple[Mistake, ...]]:
+        """Parse; after a mistake go on behind the next `->` outside all brackets."""
+        found: list[Mistake] = []
+        arrows = _arrows(tokens)
+        begin: int | None = 0
+        while begin is not None:
+            statement, failed = _fed(tokens, begin)
+            if failed is None:
+                return statement, tuple(found)
+            found.append(_explained(tokens, failed))
+            begin = next((place + 1 for place in arrows if place >= failed), None)
+        return None, tuple(found)
+
+
+def _fed(tokens: Sequence[Placed], begin: int) -> tuple[tree.Statement | None, int | None]:
+    """The statement that begins at a token, or the place where the grammar has no reading."""
+    state = grammar().parse_interactive(start="statement")
+    index = begin
+    try:
+        for index in range(begin, len(tokens)):
+            state.feed_token(tokens[index])  # type: ignore[arg-type]
+        index = len(tokens)
+        return state.feed_token(placed("$END", "", tokens[-1].span)), None  # type: ignore[arg-type]
+    except UnexpectedToken:
+        return None, index
+
+
+def _matches(token: Placed, open_: list[Placed]) -> bool:
+    """Take a token into the open brackets; False for a closer that does not close the last one.
+
+    Such a closer closes the nearest of its kind, or in place of that the last.
+    """
+    if token.type in CLOSERS:
+        open_.append(token)
+    elif token.type in SIGNS:
+        if open_ and CLOSERS[open_[-1].type] == token.type:
+            open_.pop()
+            return True
+        depth = len(open_) - 1
+        while depth > 0 and CLOSERS[open_[depth].type] != token.type:
+            depth -= 1
+        if depth >= 0 and CLOSERS[open_[depth].type] == token.type:
+            del open_[depth:]
+        elif open_:
+            open_.pop()
+        return False
+    return True
+
+
+def _cuts(tokens: Sequence[Placed]) -> frozenset[int]:
+    """The line ends at which a statement ends although a bracket is open: it is never closed.
+
+    That is before a word that begins a statement. It is also before a name or a source that looks
+    like a beginning, but only where every bracket open by then stays open, as nets may be laid
+    out so inside brackets that do close.
+    """
+    cuts: set[int] = set()
+    open_: list[Placed] = []
+    fresh: list[tuple[int, int]] = []
+
+    def settle() -> None:
+        starts = [token.span.start for token in open_]
+        cuts.update(
+            place
+            for place, depth in fresh
+            if bisect_left(starts, tokens[place].span.start) == depth
+        )
+        open_.clear()
+        fresh.clear()
+
+    for index, token in enumerate(tokens):
+        if token.type != "NEWLINE":
+            _matches(token, open_)
+        elif open_ and _begins(tokens, index + 1):
+            cuts.add(index)
+            settle()
+        elif open_ and _looks_fresh(tokens, index):
+            fresh.append((index, len(open_)))
+    settle()
+    return frozenset(cuts)
+
+
+def _begins(tokens: Sequence[Placed], place: int) -> bool:
+    """Whether a word that begins a statement stands here, and not as an option's or fact's name."""
+    kinds = [token.type for token in tokens[place : place + 3]] + [""] * 3
+    match kinds[0], kinds[1], kinds[2]:
+        case ("OUTPUT", "COLON", _) | ("OUTPUT", "WORD", "COLON"):
+            return True
+        case "TRAIN", "CALL" | "LPAR", _:
+            return True
+        case "EXPECT", after, _:
+            return after != "EQUAL"
+        case first, _, _:
+            return first in RESERVED
+
+
+def _looks_fresh(tokens: Sequence[Placed], place: int) -> bool:
+    """Whether an unindented name, or a source behind an empty line, follows this line end."""
+    kinds = [token.type for token in tokens[place + 1 : place + 3]]
+    if not kinds or not tokens[place].endswith("\n"):
+        return False
+    return kinds == ["WORD", "COLON"] or (tokens[place].count("\n") > 1 and kinds[0] in SOURCES)
 
 
 def _followers(tokens: Sequence[Placed]) -> list[Placed | None]:
@@ -370,23 +477,19 @@ def _goes_on(current: Sequence[Placed], following: Placed | None) -> bool:
     return current[-1].type in CONTINUES_AFTER or following.type in CONTINUES_BEFORE
 
 
-def _resume(tokens: Sequence[Placed], index: int) -> Sequence[Placed] | None:
-    """What stands behind the next outermost `->`, to be read for further mistakes."""
+def _arrows(tokens: Sequence[Placed]) -> Iterator[int]:
+    """Places of the arrows outside all brackets behind which a chain can be taken up again.
+
+    Of many arrows in a row the inner ones are left out: they are one mistake.
+    """
     if tokens[0].type in ("EXPECT", "TRAIN"):
-        return None
+        return
     depth = 0
-    for place, token in enumerate(tokens):
-        if token.type in CLOSERS:
-            depth += 1
-        elif token.type in SIGNS:
-            depth -= 1
-        elif token.type == "ARROW" and depth == 0 and place >= index and _leads_on(tokens, place):
-            return tokens[place + 1 :]
-    return None
-
-
-def _leads_on(tokens: Sequence[Placed], place: int) -> bool:
-    return place + 1 < len(tokens) and tokens[place + 1].type != "ARROW"
+    for place, token in enumerate(tokens[:-1]):
+        depth += (token.type in CLOSERS) - (token.type in SIGNS)
+        beside = {tokens[place - 1].type, tokens[place + 1].type}
+        if token.type == "ARROW" and depth == 0 and beside != {"ARROW"}:
+            yield place
 
 
 def _explained(tokens: Sequence[Placed], index: int) -> Mistake:
@@ -398,7 +501,10 @@ def _explained(tokens: Sequence[Placed], index: int) -> Mistake:
     if found is not None and before is None:
         return OutOfPlace(found.span, str(found), advice="begin with the input's shape: `3 -> fc4`")
     assert before is not None
-    if before.type in AFTER:
+    if before.type in KEYWORDS and index > 1:
+        if tokens[0].type not in ("EXPECT", "TRAIN") and tokens[index - 2].type in CHAINED:
+            return _explained(tokens, index - 1)
+    elif before.type in AFTER:
         wanted, advice = AFTER[before.type]
         return Unexpected(before.span, wanted, _shown(before), advice)
     if found is None:

@@ -16,6 +16,7 @@ from .history import Epoch, History, Scores
 from .initialise import stream
 from .kernels import Array
 from .learner import Learner
+from .threads import suited
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def train(
     for number in range(1, settings.epochs + 1):
         begun = time.perf_counter()
         order = np.arange(count) if batch == count else shuffle.permutation(count)
-        loss = _epoch(learner, inputs, truth, order, batch, number, watch, good)
+        with suited(learner.graph, batch):
+            loss = _epoch(learner, inputs, truth, order, batch, number, watch, good)
         seconds = time.perf_counter() - begun
         scores = watch.validate() if watch.validate else None
         epoch = Epoch(number, loss, seconds, count, scores)

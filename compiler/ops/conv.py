@@ -110,4 +110,5 @@ class Conv(Op):
                 **({"padded": padded, "padded_gradient": padded} if pads else {}),
             },
             reads_back=frozenset({"x", "weight"}),
+            product=self.macs(*inputs) // self.g,
         )

@@ -57,15 +57,7 @@ class Fc(Op):
         return "·".join(map(str, (*inputs[0].shape, self.n)))
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        return Needs(
-            scratch={}
-            if self.nobias
-            else {"ones": Needed((batch * math.prod(inputs[0].shape[:-1]),))},
-            scratch_back={}
-            if self.nobias
-            else {"ones": Needed((batch * math.prod(inputs[0].shape[:-1]),))},
-            reads_back=frozenset({"x", "weight"}),
-        )
+        return Needs(reads_back=frozenset({"x", "weight"}), product=batch * self.macs(*inputs))
 
 
 class Maxout(Op):
@@ -113,4 +105,5 @@ class Maxout(Op):
                 "dx": Needed((rows, inputs[0].shape[-1])),
             },
             reads_back=frozenset({"x", "weight"}),
+            product=batch * self.macs(*inputs) // self.k,
         )

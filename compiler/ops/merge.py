@@ -159,4 +159,4 @@ class MatMul(Op):
         return "·".join(map(str, (*inputs[0].shape, inputs[1].shape[1])))
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        return Needs(reads_back=frozenset({"x"}))
+        return Needs(reads_back=frozenset({"x"}), product=self.macs(*inputs))

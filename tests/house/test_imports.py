@@ -25,6 +25,7 @@ HOMES = {
     ),
     "rich": ("analyzers/render/text.py", "runtime/commands.py"),
     "safetensors": ("runtime/weights.py",),
+    "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
 LATE = {"rich", "networkx"}
 """Heavy libraries that are loaded where they are used."""

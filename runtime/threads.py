@@ -1,0 +1,26 @@
+"""How many threads BLAS works with: its own workers cost more than they bring to small products."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+from threadpoolctl import threadpool_limits
+
+from ..compiler.graph import Graph
+
+WORTH_SHARING = 50_000_000
+"""Multiply-adds of one matrix product from which a second thread pays for its hand-over."""
+
+
+def suited(graph: Graph, batch: int) -> AbstractContextManager[object]:
+    """One BLAS thread while a net of small products runs; BLAS's own choice for a large one.
+
+    Beside saving the hand-over, this keeps a small net fast on a busy machine, where BLAS's workers
+    would wait for each other.
+    """
+    nodes = (node for node in graph.nodes if not node.is_input)
+    largest = max((node.op.needs(batch, *node.arrivals).product for node in nodes), default=0)
+    if largest >= WORTH_SHARING:
+        return nullcontext()
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits

@@ -1,0 +1,53 @@
+"""Every limit at the limit, one past it, and raised by its option."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import pytest
+
+from nnspec.compiler.elaborate import elaborate
+from nnspec.grammar.limits import Limits
+from nnspec.grammar.source import Source
+
+
+def repeated(count: int) -> str:
+    """A net of exactly `count` operators, by repeats of at most 10,000."""
+    full, rest = divmod(count, 10_000)
+    parts = ["3"] + [f"[[relu]*10000]*{full}"] * bool(full) + [f"[relu]*{rest}"] * bool(rest)
+    return " -> ".join(parts)
+
+
+CASES: dict[str, tuple[str, int, Callable[[int], str]]] = {
+    "bytes": ("NN901", 2**20, lambda n: "3 -> fc4" + " " * (n - 8)),
+    "statements": ("NN902", 2000, lambda n: "\n".join(f"output o{i}: 3 -> fc1" for i in range(n))),
+    "nesting": ("NN903", 64, lambda n: "3 -> " + "[" * n + "fc4" + "]" * n),
+    "identifier": ("NN904", 128, lambda n: "3 -> " + "a" * n + ": fc4"),
+    "string": ("NN905", 4096, lambda n: '3 -> fc(1 if "' + "a" * n + '" else 2)'),
+    "digits": ("NN906", 18, lambda n: "3 -> fc(" + "1" + "0" * (n - 1) + " // 10 ^ 17)"),
+    "literal": ("NN912", 64, lambda n: "3 -> fc4 dropout 0." + "1" * (n - 2)),
+    "nodes": ("NN907", 100_000, lambda n: repeated(n - 1)),
+    "repeat": ("NN908", 10_000, lambda n: f"3 -> [relu]*{n}"),
+    "rank": ("NN909", 8, lambda n: "x".join(["1"] * n) + " -> relu"),
+    "dimension": ("NN910", 2**31 - 1, lambda n: f"{n} -> relu"),
+    "elements": ("NN911", 2**48, lambda n: f"{2**24}x{n // 2**24 + (n > 2**48)} -> relu"),
+}
+
+
+def codes(text: str, limits: Limits) -> list[str]:
+    return [mistake.code for mistake in elaborate(Source("<limit>", text), limits).mistakes]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_limit(name: str) -> None:
+    code, limit, text = CASES[name]
+    limits = Limits(**({name: limit} if name == "statements" else {}))
+    assert getattr(limits, name) == limit
+    assert codes(text(limit), limits) == []
+    assert codes(text(limit + 1), limits) == [code]
+    assert codes(text(limit + 1), Limits(**{name: limit * 2})) == []
+
+
+def test_every_limit_is_tested() -> None:
+    assert {field.name for field in fields(Limits)} == set(CASES)
