@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..compiler.plan.schedule import ALIGNMENT, Phase, Schedule, Step
+from ..grammar.diagnostics import SpecError
+from .errors import TooMuchMemory
 from .kernels import Array, Arrays, Call, kernel_of
 from .losses import COMPUTE
 
@@ -66,8 +68,12 @@ def allocate(schedule: Schedule) -> Memory:
 
 
 def aligned(count: int, dtype: np.dtype[np.generic]) -> Array:
-    """Zeros that begin on a cache line."""
-    raw = np.zeros(count * dtype.itemsize + ALIGNMENT, np.uint8)
+    """Zeros that begin on a cache line; raises SpecError when there is no room for them."""
+    wanted = count * dtype.itemsize + ALIGNMENT
+    try:
+        raw = np.zeros(wanted, np.uint8)
+    except MemoryError:
+        raise SpecError([TooMuchMemory(None, wanted)]) from None
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + count * dtype.itemsize].view(dtype)
 

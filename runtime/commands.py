@@ -16,8 +16,8 @@ from ..compiler.settings import as_text
 from ..compiler.training import Bce, CrossEntropy, Training
 from ..grammar.diagnostics import SpecError
 from .data import described, fitted, load, split
+from .data_errors import DataUnfit
 from .dataset import Dataset
-from .errors import DataUnfit
 from .history import Epoch, Scores
 from .kernels import Array
 from .load import load as load_net

@@ -16,8 +16,7 @@ import numpy as np
 
 from ..grammar.diagnostics import SpecError
 from . import bundled
-from .dataset import Dataset
-from .errors import (
+from .data_errors import (
     AxesOrder,
     BadSeed,
     CannotSplit,
@@ -27,6 +26,7 @@ from .errors import (
     OneClass,
     UnknownFormat,
 )
+from .dataset import Dataset
 from .kernels import Array
 from .readers import Truth, is_idx, read_csv, read_idx, read_npz, reading
 

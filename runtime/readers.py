@@ -23,8 +23,7 @@ from typing import IO, Any, Literal, TypeAlias
 import numpy as np
 
 from ..grammar.diagnostics import SpecError
-from .dataset import Dataset
-from .errors import (
+from .data_errors import (
     BadCell,
     BadLabels,
     DataDamaged,
@@ -41,6 +40,7 @@ from .errors import (
     PythonObjects,
     RaggedRow,
 )
+from .dataset import Dataset
 from .kernels import Array
 
 Truth: TypeAlias = Literal["classes", "values"]

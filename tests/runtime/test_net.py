@@ -185,3 +185,9 @@ def test_weights_that_fit_another_net(tmp_path: Path) -> None:
         path.write_bytes(safetensors.numpy.save(held, metadata))
         with pytest.raises(SpecError, match=part):
             nnspec.load(path)
+
+
+def test_more_memory_than_addresses() -> None:
+    with pytest.raises(SpecError) as error:
+        nnspec.compile("2 -> fc16000000 -> fc16000000", seed=0)
+    assert codes(error) == ["NN557"]

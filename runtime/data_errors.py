@@ -1,0 +1,409 @@
+"""What can be wrong with data: NN50x to NN52x."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from ..grammar.diagnostics import Mistake
+
+
+def shown(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "one number"
+
+
+def _sized(shape: tuple[int, ...]) -> str:
+    size = prod(shape)
+    return f"{shown(shape)} = {size:,} numbers" if len(shape) > 1 else f"{size:,} numbers"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:40] + "..."
+
+
+@dataclass(frozen=True)
+class NoSuchData(Mistake):
+    """A data set is neither the name of one that ships, nor a file."""
+
+    code, name = "NN501", "no-such-data"
+    found: str
+    nearest: str | None
+    known: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"no data set and no file is called `{_short(self.found)}`"
+
+    def help(self) -> str:
+        if self.nearest:
+            return f"did you mean `{self.nearest}`?"
+        return f"these ship: {', '.join(self.known)}; or give a .npz, .csv or IDX file"
+
+
+@dataclass(frozen=True)
+class DataDamaged(Mistake):
+    """A data file cannot be opened, or not be read to its end."""
+
+    code, name = "NN502", "data-damaged"
+    path: str
+    problem: str
+
+    def message(self) -> str:
+        return f"cannot read `{self.path}`: {self.problem}"
+
+
+@dataclass(frozen=True)
+class DataUnfit(Mistake):
+    """A data file can be read, but what it holds is no data set."""
+
+    code, name = "NN503", "data-unfit"
+    path: str
+    problem: str
+    advice: str = ""
+
+    def message(self) -> str:
+        return f"`{self.path}` {self.problem}"
+
+    def help(self) -> str:
+        return self.advice
+
+
+@dataclass(frozen=True)
+class DataLengths(Mistake):
+    """There are not as many labels as examples."""
+
+    code, name = "NN504", "data-lengths"
+    path: str
+    examples: int
+    labels: int
+
+    def message(self) -> str:
+        return f"`{self.path}` holds {self.examples:,} examples, but {self.labels:,} labels"
+
+    def help(self) -> str:
+        return "the first axis counts the examples, in both"
+
+
+@dataclass(frozen=True)
+class BadCell(Mistake):
+    """A cell of a CSV file that must be a number is something else, or empty."""
+
+    code, name = "NN505", "bad-cell"
+    path: str
+    line: int
+    column: int
+    found: str
+
+    def message(self) -> str:
+        cell = f"`{_short(self.found)}`" if self.found else "empty"
+        return f"line {self.line}, column {self.column} of `{self.path}` is {cell}, not a number"
+
+    def help(self) -> str:
+        return "features are numbers; the truth may be words, in the last column or `--target NAME`"
+
+
+@dataclass(frozen=True)
+class MissingArray(Mistake):
+    """A `.npz` archive lacks the arrays that make a data set."""
+
+    code, name = "NN506", "missing-array"
+    path: str
+    found: tuple[str, ...]
+
+    def message(self) -> str:
+        held = ", ".join(f"`{_short(name)}`" for name in self.found[:8]) or "nothing"
+        return f"`{self.path}` holds {held}, but not both `x` and `y`"
+
+    def help(self) -> str:
+        return "save it as np.savez(file, x=inputs, y=labels)"
+
+
+@dataclass(frozen=True)
+class DataShape(Mistake):
+    """The examples of a set have another size than the net takes."""
+
+    code, name = "NN507", "data-shape"
+    data: str
+    found: tuple[int, ...]
+    wanted: tuple[int, ...]
+
+    def message(self) -> str:
+        return (
+            f"the net takes {_sized(self.wanted)}, "
+            f"but an example of `{self.data}` has {_sized(self.found)}"
+        )
+
+    def help(self) -> str:
+        return f"begin the spec with {shown(self.found)}"
+
+
+@dataclass(frozen=True)
+class CannotSplit(Mistake):
+    """A set cannot be split into a part to train on and a part to test on."""
+
+    code, name = "NN508", "cannot-split"
+    data: str
+    examples: int
+    held_out: float
+
+    def message(self) -> str:
+        return (
+            f"holding out {self.held_out * 100:g}% of {self.examples:,} examples "
+            f"of `{self.data}` leaves a part empty"
+        )
+
+    def help(self) -> str:
+        return "use more examples, or another share with `--held-out`"
+
+
+@dataclass(frozen=True)
+class UnknownFormat(Mistake):
+    """A data file has an ending that tells of no format which is read."""
+
+    code, name = "NN509", "unknown-format"
+    path: str
+
+    def message(self) -> str:
+        return f"`{self.path}` has an ending that is not read"
+
+    def help(self) -> str:
+        return "data is .npz, .csv, IDX (train-images-idx3-ubyte, .gz too) or a set that ships"
+
+
+@dataclass(frozen=True)
+class DataTooLarge(Mistake):
+    """A data file would unfold to more bytes than may be spent on it. It is not read."""
+
+    code, name = "NN510", "data-too-large"
+    path: str
+    wanted: int
+    budget: int
+
+    def message(self) -> str:
+        return (
+            f"`{self.path}` unfolds to {self.wanted:,} bytes, "
+            f"more than the {self.budget:,} that a data file may take"
+        )
+
+    def help(self) -> str:
+        return "split it into smaller files"
+
+
+@dataclass(frozen=True)
+class NotFinite(Mistake):
+    """Numbers in a data file are missing (NaN) or infinite."""
+
+    code, name = "NN511", "not-finite"
+    path: str
+    what: str
+    count: int
+    first: str
+
+    def message(self) -> str:
+        return (
+            f"{self.what} of `{self.path}` is NaN or infinite in "
+            f"{_counted(self.count, 'number')}, the first in {self.first}"
+        )
+
+    def help(self) -> str:
+        return "remove these examples, or fill in what is missing"
+
+
+@dataclass(frozen=True)
+class BadLabels(Mistake):
+    """Class labels are negative, not whole, or far too large to count classes."""
+
+    code, name = "NN512", "bad-labels"
+    path: str
+    found: str
+    first: str
+    most: int
+
+    def message(self) -> str:
+        return f"`{self.path}` has {self.found} for a class label, in {self.first}"
+
+    def help(self) -> str:
+        return (
+            f"labels are whole numbers from 0 to at most {self.most:,}; "
+            "values to predict are written with a decimal point"
+        )
+
+
+@dataclass(frozen=True)
+class OneClass(Mistake):
+    """All examples of a set belong to the same class: there is nothing to learn from it."""
+
+    code, name = "NN513", "one-class"
+    data: str
+    examples: int
+    only: str
+
+    def message(self) -> str:
+        return f"all {self.examples:,} examples of `{self.data}` are of one class, `{self.only}`"
+
+    def help(self) -> str:
+        return "telling classes apart takes examples of two at least"
+
+
+@dataclass(frozen=True)
+class RaggedRow(Mistake):
+    """A line of a CSV file has more or fewer cells than the first."""
+
+    code, name = "NN514", "ragged-row"
+    path: str
+    line: int
+    found: int
+    wanted: int
+
+    def message(self) -> str:
+        cells = _counted(self.found, "cell")
+        return f"line {self.line} of `{self.path}` has {cells}, not {self.wanted:,}"
+
+    def help(self) -> str:
+        return "every line has as many cells as the first; a cell with a comma stands in quotes"
+
+
+@dataclass(frozen=True)
+class NoSuchColumn(Mistake):
+    """The column named as the truth is not in the header of a CSV file."""
+
+    code, name = "NN515", "no-such-column"
+    path: str
+    found: str
+    nearest: str | None
+    known: tuple[str, ...]
+
+    def message(self) -> str:
+        if not self.known:
+            return f"`{self.path}` has no header to find column `{_short(self.found)}` in"
+        return f"`{self.path}` has no column `{_short(self.found)}`"
+
+    def help(self) -> str:
+        if self.nearest:
+            return f"did you mean `{self.nearest}`?"
+        if not self.known:
+            return "without a header the truth is the last column"
+        more = ", ..." if len(self.known) > 12 else ""
+        return f"it has {', '.join(map(_short, self.known[:12]))}{more}"
+
+
+@dataclass(frozen=True)
+class PythonObjects(Mistake):
+    """An array holds Python objects. Reading them could run code, so they are refused."""
+
+    code, name = "NN516", "python-objects"
+    path: str
+    array: str
+
+    def message(self) -> str:
+        return f"`{self.array}` of `{self.path}` holds Python objects, which are never read"
+
+    def help(self) -> str:
+        return "save plain arrays of numbers; rows of unequal length make objects"
+
+
+@dataclass(frozen=True)
+class NoLabels(Mistake):
+    """IDX images have no labels beside them: `images` in the name of a file becomes `labels`."""
+
+    code, name = "NN517", "no-labels"
+    path: str
+    wanted: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"`{self.path}` has no labels beside it"
+
+    def help(self) -> str:
+        return f"put them into {' or '.join(f'`{name}`' for name in self.wanted)}"
+
+
+@dataclass(frozen=True)
+class DataSizes(Mistake):
+    """A file promises more, or fewer, numbers than it holds: it is cut short or was changed."""
+
+    code, name = "NN518", "data-sizes"
+    path: str
+    what: str
+    shape: tuple[int, ...]
+    promised: int
+    found: int
+
+    def message(self) -> str:
+        held = "more" if self.found > self.promised else f"{self.found:,}"
+        return (
+            f"{self.what} of `{self.path}` is said to be {shown(self.shape)} = "
+            f"{self.promised:,} bytes, but the file holds {held}"
+        )
+
+    def help(self) -> str:
+        return "it is cut short or damaged: fetch or save it again"
+
+
+@dataclass(frozen=True)
+class EmptyData(Mistake):
+    """A data file or folder has nothing in it."""
+
+    code, name = "NN519", "empty-data"
+    path: str
+    missing: str
+
+    def message(self) -> str:
+        return f"`{self.path}` holds no {self.missing}"
+
+
+@dataclass(frozen=True)
+class NumbersTooLarge(Mistake):
+    """Numbers in a data file do not fit into the 32 bits that nets compute with."""
+
+    code, name = "NN520", "numbers-too-large"
+    path: str
+    what: str
+    count: int
+    first: str
+
+    def message(self) -> str:
+        return (
+            f"{self.what} of `{self.path}` goes beyond 3.4e38 in {_counted(self.count, 'number')}, "
+            f"the first in {self.first}"
+        )
+
+    def help(self) -> str:
+        return "scale the column: nets compute with numbers of 32 bits"
+
+
+@dataclass(frozen=True)
+class AxesOrder(Mistake):
+    """Examples have the axes that the net takes, but in another order (channels last).
+
+    Read in memory order they would give a scrambled picture without any sign of it.
+    """
+
+    code, name = "NN521", "axes-order"
+    data: str
+    found: tuple[int, ...]
+    wanted: tuple[int, ...]
+
+    def message(self) -> str:
+        return (
+            f"the net takes {shown(self.wanted)}, but an example of `{self.data}` "
+            f"has its axes in another order, {shown(self.found)}"
+        )
+
+    def help(self) -> str:
+        return (
+            "save it with the axes in the net's order; x.transpose(0, 3, 1, 2) puts channels first"
+        )
+
+
+@dataclass(frozen=True)
+class BadSeed(Mistake):
+    """A seed is negative. The same seed, from 0 up, draws the same numbers on every run."""
+
+    code, name = "NN522", "bad-seed"
+    found: int
+
+    def message(self) -> str:
+        return f"a seed is a whole number from 0, not {self.found}"
