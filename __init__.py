@@ -60,34 +60,41 @@ def __dir__() -> list[str]:
 def graph(
     spec: "str | PathLike[str]",
     *,
+    let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
     settings: "Mapping[str, object] | None" = None,
 ) -> "Graph":
     """The validated graph of a spec: a path, `-`, or the text itself.
 
-    `settings` win over the spec's `train(...)`. Raises SpecError for every mistake at once, broken
-    promises (`expect`) among them.
+    `let` wins over its constants, `settings` over its `train(...)`. Raises SpecError for every
+    mistake at once, broken promises (`expect`) among them.
     """
     from nnspec.analyzers.promises import check_promises
     from nnspec.compiler.elaborate import elaborate
     from nnspec.grammar.diagnostics import SpecError
     from nnspec.grammar.read import read
 
-    net = elaborate(read(spec, limits), limits, settings).net
+    net = elaborate(read(spec, limits), limits, settings, let).net
     broken = check_promises(net)
     if broken:
         raise SpecError(broken)
     return net
 
 
-def analyze(spec: "str | PathLike[str]", *, limits: "Limits | None" = None) -> "Report":
+def analyze(
+    spec: "str | PathLike[str]",
+    *,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+) -> "Report":
     """Everything counted of a net: parameters, multiply-adds, shapes, each with its derivation.
 
-    Raises SpecError when the spec is wrong.
+    `let` wins over the spec's constants: ``let={"width": 32}``. Raises SpecError when the spec is
+    wrong.
     """
     from nnspec.analyzers.report import report
 
-    return report(graph(spec, limits=limits))
+    return report(graph(spec, let=let, limits=limits))
 
 
 def compile(
@@ -95,6 +102,7 @@ def compile(
     *,
     seed: int | None = None,
     dtype: "DType" = "float32",
+    let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
     **settings: object,
 ) -> "Net":
@@ -105,10 +113,11 @@ def compile(
     spec: a path, or the text itself.
     seed: of weights, shuffling and noise; the spec's own where None.
     dtype: "float32" or "float64".
+    let: constants that win over the spec's own: ``let={"width": 32}``.
     settings: win over the spec's `train(...)`: ``optimizer="adam(lr=1e-3)", loss="mse"``.
 
     Raises SpecError when the spec or a setting is wrong.
     """
     from nnspec.runtime.net import Net
 
-    return Net(graph(spec, limits=limits, settings=settings), seed=seed, dtype=dtype)
+    return Net(graph(spec, let=let, limits=limits, settings=settings), seed=seed, dtype=dtype)

@@ -26,6 +26,9 @@ COMMANDS = {
     "predict": ("runtime.commands", "what a trained net says"),
 }
 
+COMPILING = frozenset({"check", "summary", "explain", "train"})
+"""The commands that compile a spec."""
+
 EXAMPLES = """examples:
   nnspec summary "3 -> fc4 relu -> fc4 relu -> fc1"
   nnspec check specs/course
@@ -105,8 +108,17 @@ def _command(word: str, words: list[str]) -> int:
     parser.add_argument(
         "--limit", action="append", default=[], metavar="NAME=N", help="raise a limit: nodes=200000"
     )
+    if word in COMPILING:
+        parser.add_argument(
+            "--let",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a constant that wins over the spec's own: width=32",
+        )
     getattr(module, f"configure_{word}")(parser)
     options = parser.parse_args(words)
+    options.lets = _lets(options.let, parser) if word in COMPILING else {}
     options.colour = _coloured(options.color)
     options.limits = _limits(options.limit, parser)
     options.graph = _graph
@@ -117,7 +129,7 @@ def _graph(options: argparse.Namespace, settings: dict[str, object]) -> object:
     """What commands call to compile their spec: the rooms meet only here, in the root."""
     from . import graph
 
-    return graph(options.spec, limits=options.limits, settings=settings)
+    return graph(options.spec, let=options.lets, limits=options.limits, settings=settings)
 
 
 def _guarded(run: object, options: argparse.Namespace) -> int:
@@ -171,6 +183,13 @@ def _limits(raised: Sequence[str], parser: argparse.ArgumentParser) -> object:
             parser.error(f"argument --limit: `{text}` is not NAME=N; names: {', '.join(known)}")
         given[name] = int(value)
     return Limits(**given)
+
+
+def _lets(given: list[str], parser: argparse.ArgumentParser) -> dict[str, str]:
+    for text in given:
+        if not text.partition("=")[0].isidentifier() or not text.partition("=")[2].strip():
+            parser.error(f"argument --let: `{text}` is not NAME=VALUE, as in `width=32`")
+    return {name: value for name, _, value in (text.partition("=") for text in given)}
 
 
 if __name__ == "__main__":

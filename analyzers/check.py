@@ -49,7 +49,7 @@ def check(options: argparse.Namespace) -> int:
 
 def checked(spec: str, options: argparse.Namespace) -> tuple[Mistake, ...]:
     """Everything wrong with one spec, broken promises among it."""
-    found = elaborate(read(spec, options.limits), options.limits)
+    found = elaborate(read(spec, options.limits), options.limits, lets=options.lets)
     promises = check_promises(found.graph) if found.graph else ()
     return in_order((*found.mistakes, *promises))
 

@@ -29,7 +29,7 @@ def one_spec(parser: argparse.ArgumentParser, examples: str) -> None:
 def graph_of(options: argparse.Namespace) -> Graph:
     """The spec's graph, its warnings told on stderr; raises SpecError."""
     source = read(options.spec, options.limits)
-    found = elaborate(source, options.limits)
+    found = elaborate(source, options.limits, lets=options.lets)
     graph = found.net
     broken = check_promises(graph)
     if broken:

@@ -74,7 +74,7 @@ def _lines(node: Node) -> list[Line]:
         lines.append(Line(fact=f"output {axis}", derivation=f"(W − F + 2P)/S + 1 = {derivation}"))
     if Trait.NEURONS in node.op.traits:
         lines.append(Line(fact="neurons", derivation=_neurons(node.value)))
-    for weight in node.weights:
+    for weight in node.own:
         shape = "x".join(map(str, weight.shape))
         derivation = (
             f"{weight.formula} = {weight.size:,}" if "·" in weight.formula else f"{weight.size:,}"

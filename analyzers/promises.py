@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from ..compiler.errors import BrokenPromise, NothingToExpect
-from ..compiler.expressions import Worth, evaluate, shown
+from ..compiler.expressions import Scope, Worth, evaluate, shown
 from ..compiler.graph import Graph
 from ..compiler.op import Refused
 from ..grammar import tree
@@ -53,7 +53,7 @@ def _checked(graph: Graph, condition: tree.Expression) -> Iterator[Mistake]:
     try:
         for part in _names(condition):
             facts[_key(part)] = _known(graph, part)
-        if not evaluate(condition, facts):
+        if not evaluate(condition, Scope(facts)):
             yield BrokenPromise(condition.span, condition.span.text, _counted(graph, facts))
     except Refused as refused:
         yield refused.mistake

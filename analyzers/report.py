@@ -149,7 +149,7 @@ def _layer(layer: Layer, facts: Roles) -> LayerRow:
                 formula=weight.formula,
             )
             for node in layer.nodes
-            for weight in node.weights
+            for weight in node.own
         ],
         operators=[_operator(node) for node in layer.nodes],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Given:
-    """An argument as it was written: its value and its place."""
+    """An argument as it was written: its value, or the expression for it, and its place."""
 
     value: Any
     span: Span
@@ -80,31 +81,74 @@ def _wanted(kind: str, context: Mapping[str, Any]) -> str:
             return "something else"
 
 
-def is_flag(model: type[BaseModel], field: str) -> bool:
-    return model.model_fields[field].annotation is bool
+@dataclass(frozen=True)
+class Parameter:
+    """One thing that an operator or a block can be given.
 
-
-def field_named(model: type[BaseModel], word: str) -> str | None:
-    """The field that an option's name means: its own name, or the long form of its letter.
-
-    A letter that stands for something else here (the chance of `dropout p`) has no long form.
+    Attributes
+    ----------
+    shown: its name in messages: the long form of a letter.
+    described: what it is: `number of neurons`.
+    flag: switched on by its bare name: `same`.
     """
-    if word in model.model_fields:
-        return word
-    meant = {word, "window"} if word == "kernel" else {word}
-    return next(
-        (f for f in model.model_fields if LETTERS.get(f) == word and describe(model, f) in meant),
-        None,
-    )
+
+    shown: str
+    described: str
+    required: bool
+    flag: bool
 
 
-def signature(op: type[Op]) -> str:
-    """How an operator is written: `conv n kernel [stride= padding= dilation= groups= same nobias]`."""
-    places = [LETTERS.get(place, place) for place in op.places]
+@dataclass(frozen=True)
+class Signature:
+    """What an operator or a block can be given.
+
+    Attributes
+    ----------
+    places: the parameters that are filled by position, in order.
+    written: how it is used: `conv n kernel [stride= padding= same nobias]`, `basic(c, s=1)`.
+    """
+
+    word: str
+    places: tuple[str, ...]
+    parameters: Mapping[str, Parameter]
+    written: str
+
+    def named(self, word: str) -> str | None:
+        """The parameter that an option's name means: its own name, or the long form of its letter.
+
+        A letter that stands for something else here (the chance of `dropout p`) has no long form.
+        """
+        if word in self.parameters:
+            return word
+        meant = {word, "window"} if word == "kernel" else {word}
+        for letter, long in LETTERS.items():
+            parameter = self.parameters.get(letter)
+            if long == word and parameter and {parameter.shown, parameter.described} & meant:
+                return letter
+        return None
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        return tuple(parameter.shown for parameter in self.parameters.values())
+
+
+@cache
+def signature(op: type[Op]) -> Signature:
+    """What an operator takes: its fields."""
+    parameters = {
+        name: Parameter(
+            LETTERS.get(name, name),
+            describe(op, name),
+            info.is_required(),
+            info.annotation is bool,
+        )
+        for name, info in op.model_fields.items()
+    }
     rest = [
-        field if is_flag(op, field) else f"{LETTERS.get(field, field)}="
-        for field in op.model_fields
-        if field not in op.places
+        parameter.shown if parameter.flag else f"{parameter.shown}="
+        for name, parameter in parameters.items()
+        if name not in op.places
     ]
-    options = f"[{' '.join(rest)}]" if rest else ""
-    return " ".join(part for part in (op.name, *places, options) if part)
+    words = [op.name, *(parameters[place].shown for place in op.places)]
+    written = " ".join([*words, f"[{' '.join(rest)}]"] if rest else words)
+    return Signature(op.name, op.places, parameters, written)

@@ -2,73 +2,86 @@
 
 After a mistake the value is poisoned: what follows is still read for mistakes of its own, but
 nothing downstream complains about a value that never came to be.
+
+Blocks, loops and branches are walked by generators on a stack of our own, so that no depth of a
+spec meets Python's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import islice, zip_longest
+from typing import Any, TypeAlias, TypeVar
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake, Note, Severity, SpecError, in_order
 from ..grammar.errors import (
     AxisTooLong,
+    BlocksTooDeep,
     RepeatedTooOften,
     TooManyAxes,
     TooManyElements,
     TooManyNodes,
+    TooManySteps,
 )
 from ..grammar.limits import Limits
 from ..grammar.parse import parse
 from ..grammar.source import Source, Span
-from .arguments import Given, checked, describe, field_named, is_flag, signature
+from .arguments import Given, checked
+from .declarations import Declarations, bound
 from .errors import (
     BadExpression,
-    ExtraArgument,
+    BlockInItself,
+    CannotTie,
     MissingArgument,
     MissingBranches,
     NameTaken,
     NoNet,
     NoSource,
     NotOnce,
-    NumberWithoutOperator,
-    RepeatedArgument,
     ShapeMistake,
-    SourceInside,
+    SharedDiffers,
     StrayBranches,
-    UnknownOperator,
-    UnknownOption,
     UnknownReference,
     Unused,
 )
-from .expressions import Scope, evaluate, shown
+from .expressions import LOST, Lost, Scope, Worth, evaluate, shown
+from .files import Block, Files, Module
 from .graph import Graph, Input, Node
 from .naming import Names
-from .op import LETTERS, Initialiser, Op, Refused, Trait
+from .op import Initialiser, Op, Refused, Trait
 from .ops import CATALOGUE
+from .pieces import Parts, Use, sort
 from .settings import overridden, read_training
-from .shapes import Value
+from .shapes import Value, written
 from .training import Training
-from .words import attached, operator_called, unknown
 
 POISON = ""
 """The name of the value that a mistake leaves behind."""
+
+T = TypeVar("T")
+Walk: TypeAlias = Generator["Walk[Any]", Any, T]
+"""Work that hands back further work to be done first, and is sent its result."""
 
 
 @dataclass(frozen=True)
 class Elaborated:
     """What became of a text: a graph where it holds one, and everything found on the way."""
 
+    source: Source
     graph: Graph | None
     mistakes: tuple[Mistake, ...]
 
     @property
     def net(self) -> Graph:
-        """The graph; raises SpecError when there are errors."""
+        """The graph; raises SpecError when there are errors, or only declarations."""
         errors = [m for m in self.mistakes if m.severity is Severity.ERROR]
-        if errors or self.graph is None:
+        if errors:
             raise SpecError(errors)
+        if self.graph is None:
+            raise SpecError([NoNet(Span(self.source, 0, len(self.source.text)))])
         return self.graph
 
 
@@ -76,48 +89,47 @@ def elaborate(
     source: Source,
     limits: Limits | None = None,
     overrides: Mapping[str, object] | None = None,
+    lets: Mapping[str, object] | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> Elaborated:
-    """Read a text into a graph; `overrides` win over its `train(...)`."""
+    """Read a text into a graph.
+
+    Parameters
+    ----------
+    overrides: settings that win over its `train(...)`.
+    lets: constants that win over its own.
+    files: texts that `use` finds in place of those on disk.
+    """
     limits = limits or Limits()
     file, mistakes = parse(source, limits)
-    reading = _Reading(source, limits, list(mistakes))
-    graph = reading.file(file, overrides or {})
-    return Elaborated(graph, in_order(reading.mistakes))
+    reading = _Reading(source, limits, list(mistakes), Files(limits, files))
+    graph = reading.file(file, overrides or {}, lets or {})
+    return Elaborated(source, graph, in_order(reading.mistakes))
 
 
-@dataclass
-class _Operator:
-    """An operator with the pieces that belong to it, before they are checked."""
+@dataclass(frozen=True)
+class _Frame:
+    """Where the reading stands.
 
-    word: str
-    kind: type[Op]
-    span: Span
-    given: dict[str, Given] = field(default_factory=dict)
-    branches: tree.Group | None = None
-    flawed: bool = False
-    """Something of it was refused and reported: it is not applied."""
+    Attributes
+    ----------
+    prefix: what names of nodes begin with.
+    names: what constants and parameters are worth here.
+    labels: what `@name` means, innermost scope last: the node's name and where it was given.
+    module: the file whose blocks are seen here.
+    calls: the blocks that this place is inside of, and `trail` where each was used.
+    """
 
-    def place(self, name: str, argument: Given) -> None:
-        if name in self.given:
-            what = describe(self.kind, name)
-            raise Refused(RepeatedArgument(argument.span, self.word, what))
-        self.given[name] = argument
-        self.span = self.span.to(argument.span)
+    prefix: str
+    names: Mapping[str, Worth | Lost]
+    labels: tuple[dict[str, tuple[str, Span]], ...]
+    module: Module
+    calls: tuple[Block, ...] = ()
+    trail: tuple[Note, ...] = ()
 
-    def position(self, argument: Given) -> None:
-        free = next((p for p in self.kind.places if p not in self.given), None)
-        if free is None:
-            found = argument.span.text
-            raise Refused(ExtraArgument(argument.span, self.word, found, signature(self.kind)))
-        self.place(free, argument)
 
-    def option(self, name: str, argument: Given, where: Span) -> None:
-        found = field_named(self.kind, name)
-        if found is None:
-            known = tuple(LETTERS.get(f, f) for f in self.kind.model_fields)
-            near = get_close_matches(name, known, 1)
-            raise Refused(UnknownOption(where, self.word, name, known, near[0] if near else None))
-        self.place(found, argument)
+class _Stop(Exception):
+    """A limit that nothing can be read past; the mistake has been reported."""
 
 
 @dataclass
@@ -127,142 +139,199 @@ class _Reading:
     source: Source
     limits: Limits
     mistakes: list[Mistake]
+    files: Files
     nodes: dict[str, Node] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
-    labels: list[dict[str, tuple[str, Span]]] = field(default_factory=lambda: [{}])
-    """What `@name` means, innermost scope last: the node's name and where it was given."""
     later: dict[str, Span] = field(default_factory=dict)
     """Every label of the file, for references to what comes below."""
-    prefix: str = ""
-    constants: Scope = field(default_factory=dict)
+    frame: _Frame = field(init=False)
+    parts: dict[int, Parts] = field(default_factory=dict)
+    """Stages with their pieces sorted, by identity: a repeat runs one stage many times."""
     made: dict[object, Op] = field(default_factory=dict)
     """Operators by kind and arguments: a repeat makes many nodes of one operator."""
+    shared: dict[Block, tuple[tuple[Node, ...], Span]] = field(default_factory=dict)
+    """The nodes of a shared chain's first use, and its place."""
+    smallest: dict[int, int] = field(default_factory=dict)
+    """How many nodes the chain of a repeat makes at least, by the chain's identity."""
+    steps: int = 0
     poisoned: bool = False
 
     # ------------------------------------------------------------------------------ the file
 
-    def file(self, file: tree.File, overrides: Mapping[str, object]) -> Graph | None:
+    def file(
+        self, file: tree.File, overrides: Mapping[str, object], lets: Mapping[str, object]
+    ) -> Graph | None:
+        declarations = Declarations(self.files, self.limits, self.mistakes)
+        module = declarations.module(self.source, file, lets)
+        labels: dict[str, tuple[str, Span]] = {}
+        self.frame = _Frame("", module.lets, (labels,), module)
         flows = [s for s in file.statements if isinstance(s, tree.Flow)]
         self.later = {label.word: label.span for flow in flows for label in _labels(flow)}
         outputs: dict[str, str] = {}
-        for flow in flows:
-            end = self.flow(flow)
-            if flow.output or flow is flows[-1]:
-                outputs[flow.label.word if flow.label else "output"] = end
+        try:
+            for flow in flows:
+                end = _run(self.flow(flow))
+                if flow.output or flow is flows[-1]:
+                    outputs[flow.label.word if flow.label else "output"] = end
+        except _Stop:
+            self.poisoned = True
+        self.never_run(file)
         training = self.training(file, overrides)
         if not flows:
-            if not self.mistakes:
+            declares = any(isinstance(s, tree.Let | tree.Block | tree.Use) for s in file.statements)
+            if not self.mistakes and not declares:
                 whole = Span(self.source, 0, len(self.source.text))
                 self.mistakes.append(NoNet(whole))
             return None
         if self.poisoned or any(m.severity is Severity.ERROR for m in self.mistakes):
             return None
-        self.unused(set(outputs.values()))
+        self.unused(set(outputs.values()), labels)
         return Graph(
             self.source,
             self.nodes.values(),
             outputs,
             training,
             [s for s in file.statements if isinstance(s, tree.Expect)],
-            {word: name for word, (name, _) in self.labels[0].items()},
+            {word: name for word, (name, _) in labels.items()},
             "\n".join(flow.documentation for flow in flows if flow.documentation),
+            self.files.texts,
+            {n: w for n, w in module.lets.items() if n in lets and not isinstance(w, Lost)},
         )
+
+    def never_run(self, file: tree.File) -> None:
+        """Words that mean nothing in blocks that nothing uses, and in choices never taken."""
+        module = self.frame.module
+        chains = [s.chain for s in file.statements if isinstance(s, tree.Flow | tree.Block)]
+        for stage in (stage for chain in chains for stage in _stages(chain)):
+            if id(stage) not in self.parts:
+                source = isinstance(stage.pieces[0], tree.Value | tree.Reference)
+                self.mistakes += sort(stage.pieces[1:] if source else stage.pieces, module).mistakes
 
     def training(self, file: tree.File, overrides: Mapping[str, object]) -> Training:
         statements = [s for s in file.statements if isinstance(s, tree.Train)]
         for second in statements[1:]:
             self.mistakes.append(NotOnce(second.span, "train", statements[0].span))
-        training, mistakes = read_training(statements[0] if statements else None)
+        scope = Scope(self.frame.names)
+        training, mistakes = read_training(statements[0] if statements else None, scope=scope)
         self.mistakes.extend(mistakes)
         training, mistakes = overridden(training, overrides)
         self.mistakes.extend(mistakes)
         return training
 
-    def unused(self, outputs: set[str]) -> None:
+    def unused(self, outputs: set[str], labels: Mapping[str, tuple[str, Span]]) -> None:
         read = {name for node in self.nodes.values() for name in node.inputs} | outputs
-        labels = {name: word for word, (name, _) in self.labels[0].items()}
+        words = {name: word for word, (name, _) in labels.items()}
         for node in self.nodes.values():
             if node.name not in read:
-                self.mistakes.append(Unused(node.span, labels.get(node.name, node.name)))
+                self.mistakes.append(Unused(node.span, words.get(node.name, node.name)))
 
     # -------------------------------------------------------------------------------- chains
 
-    def flow(self, flow: tree.Flow) -> str:
-        self.prefix = flow.label.word if flow.label else ""
+    def flow(self, flow: tree.Flow) -> Walk[str]:
+        outside = self.frame
+        self.frame = replace(outside, prefix=flow.label.word if flow.label else "")
         lone = len(flow.chain.stages) == 1
-        end = self.chain(flow.chain, None, flow.label if lone else None)
+        made: str | None = yield self.chain(flow.chain, None, flow.label if lone else None)
+        first = flow.chain.stages[0].span
+        end = self.poison(NoSource(flow.chain.span, first.text)) if made is None else made
         if flow.label:
             self.label(flow.label, end)
-        self.prefix = ""
+        self.frame = outside
         return end
 
     def label(self, label: tree.Name, value: str) -> None:
-        scope = self.labels[-1]
+        scope = self.frame.labels[-1]
         if label.word in scope:
-            self.mistakes.append(NameTaken(label.span, label.word, scope[label.word][1]))
+            self.report(NameTaken(label.span, label.word, scope[label.word][1]))
         elif label.word in CATALOGUE or label.word == "id":
             reason = "an operator is called so"
-            self.mistakes.append(NameTaken(label.span, label.word, reason=reason))
+            self.report(NameTaken(label.span, label.word, reason=reason))
         else:
             scope[label.word] = (value, label.span)
 
-    def chain(self, chain: tree.Chain, value: str | None, label: tree.Name | None = None) -> str:
-        """Run a value through the stages; None when nothing flows in."""
+    def chain(
+        self, chain: tree.Chain, value: str | None, label: tree.Name | None = None
+    ) -> Walk[str | None]:
+        """Run a value through the stages; None when nothing flows in, and nothing comes of it."""
         for index, stage in enumerate(chain.stages):
-            value = self.stage(stage, value, label if index == 0 else None, first=index == 0)
-        if value is None:
-            return self.poison(NoSource(chain.span, chain.stages[0].span.text))
+            value = yield self.stage(stage, value, label if index == 0 else None, first=index == 0)
         return value
 
     def stage(
         self, stage: tree.Stage, value: str | None, chain_label: tree.Name | None, *, first: bool
-    ) -> str | None:
-        pieces = list(stage.pieces)
+    ) -> Walk[str | None]:
+        self.count(stage.span)
+        begins = 0
         if first:
-            value, pieces = self.origin(pieces, value, stage.label or chain_label)
+            value, begins = self.origin(stage.pieces, value, stage.label or chain_label)
+        label = stage.label
         layer: str | None = None
-        for part in self.parts(pieces):
-            if isinstance(part, tree.Group):
-                value, layer = self.group(part, value), None
+        for part in self.sorted(stage, begins):
+            if isinstance(part, Use) and not isinstance(part.callee, Block):
+                if part.branches is None:
+                    value, layer = self.apply(part, [value], layer, label)
+                else:
+                    inputs = yield self.branches(part, value)
+                    value, layer = self.apply(part, inputs, layer, label)
             else:
-                before = value
-                value, layer = self.apply(part, value, layer, stage.label)
-                if before is None and value is None:
-                    value = POISON
+                layer = None
+                if isinstance(part, Use):
+                    value = yield self.call(part, value, label)
+                elif isinstance(part, tree.Group):
+                    value = yield self.group(part, value)
+                elif isinstance(part, tree.Loop):
+                    value = yield self.loop(part, value)
+                else:
+                    value = yield self.choice(part, value)
+            label = None if isinstance(part, Use) else label
         if stage.label:
             self.label(stage.label, value or POISON)
         return value
 
+    def count(self, span: Span) -> None:
+        self.steps += 1
+        if self.steps > self.limits.steps:
+            self.report(TooManySteps(span, self.steps, self.limits.steps))
+            raise _Stop
+
+    def sorted(self, stage: tree.Stage, begins: int) -> list[Any]:
+        """The parts of a stage behind its source; their mistakes are reported once."""
+        parts = self.parts.get(id(stage))
+        if parts is None:
+            parts = sort(stage.pieces[begins:], self.frame.module)
+            self.parts[id(stage)] = parts
+            if parts.mistakes:
+                self.poison(*parts.mistakes)
+        return parts.found
+
     def origin(
-        self, pieces: list[tree.Piece], value: str | None, label: tree.Name | None
-    ) -> tuple[str | None, list[tree.Piece]]:
-        """The source at the head of a chain, and the pieces behind it."""
+        self, pieces: tuple[tree.Piece, ...], value: str | None, label: tree.Name | None
+    ) -> tuple[str | None, int]:
+        """The source at the head of a chain, and how many pieces it takes."""
         match pieces[0]:
             case tree.Reference():
-                return self.reference(pieces[0]), pieces[1:]
+                return self.reference(pieces[0]), 1
             case tree.Value():
-                rest = pieces[1:]
-                integer = bool(rest) and isinstance(rest[0], tree.Word) and rest[0].word == "int"
+                behind = pieces[1] if len(pieces) > 1 else None
+                integer = isinstance(behind, tree.Word) and behind.word == "int"
                 alone = len(pieces) == 1 + integer
-                return self.input(pieces[0], label if alone else None, integer=integer), rest[
-                    integer:
-                ]
+                return self.input(pieces[0], label if alone else None, integer=integer), 1 + integer
             case _:
-                return value, pieces
+                return value, 0
 
     def reference(self, reference: tree.Reference) -> str:
-        for scope in reversed(self.labels):
+        for scope in reversed(self.frame.labels):
             if reference.word in scope:
                 return scope[reference.word][0]
-        known = [word for scope in self.labels for word in scope]
+        known = [word for scope in self.frame.labels for word in scope]
         near = get_close_matches(reference.word, known, 1)
-        later = self.later.get(reference.word)
+        later = None if self.frame.calls else self.later.get(reference.word)
         nearest = near[0] if near else None
         return self.poison(UnknownReference(reference.span, reference.word, nearest, later))
 
     def input(self, piece: tree.Value, label: tree.Name | None, *, integer: bool) -> str:
         try:
-            sizes = evaluate(piece.value, self.constants)
+            sizes = evaluate(piece.value, Scope(self.frame.names))
             shape = sizes if isinstance(sizes, tuple) else (sizes,)
             whole = tuple(s for s in shape if isinstance(s, int) and not isinstance(s, bool))
             if len(whole) != len(shape) or min(whole, default=0) < 1:
@@ -272,72 +341,86 @@ class _Reading:
             self.bounded(value, piece.span)
         except Refused as refused:
             return self.poison(*refused.mistakes)
-        scope = "" if label else self.prefix
+        scope = "" if label and not self.frame.calls else self.frame.prefix
         name = self.names.labelled(scope, label.word if label else "input")
         self.nodes[name] = Node(name, Input(), (), (value,), value, name, piece.span)
         return name
 
-    # --------------------------------------------------------------------------------- parts
+    # ------------------------------------------------------------------------------ operators
 
-    def parts(self, pieces: list[tree.Piece]) -> Iterator[_Operator | tree.Group]:
-        """Operators with what belongs to them, and groups, in order."""
-        current: _Operator | None = None
-        for piece in pieces:
-            try:
-                if isinstance(piece, tree.Group):
-                    if current and Trait.MERGES in current.kind.traits and not current.branches:
-                        current.branches = piece
-                        current.span = current.span.to(piece.span)
-                        continue
-                    if current:
-                        yield current
-                    current = None
-                    yield piece
-                    continue
-                begun = self.read(piece, current)
-                if begun is not None:
-                    if current:
-                        yield current
-                    current = begun
-            except Refused as refused:
-                self.poison(*refused.mistakes)
-                if isinstance(refused.mistake, UnknownOperator):
-                    if current:
-                        yield current
-                    current = _Operator(piece.span.text, Op, piece.span, flawed=True)
-                elif current:
-                    current.flawed = True
-        if current:
-            yield current
+    def branches(self, part: Use, value: str | None) -> Walk[list[str | None]]:
+        """What each branch makes of the value; None when it is `id` and nothing flows in."""
+        group = part.branches
+        assert group is not None
+        if group.repeat is not None:
+            problem = f"`{part.word}[ ... ]` is not repeated by `*`"
+            advice = f"put it into a group: `[ {part.word}[ ... ] ]*n`"
+            self.poison(BadExpression(group.repeat.span, problem, advice))
+            return [POISON]
+        found: list[str | None] = []
+        for chain in group.branches:
+            end: str | None = yield self.chain(chain, value)
+            found.append(end)
+        return found
 
-    def read(self, piece: tree.Piece, current: _Operator | None) -> _Operator | None:
-        """Give the piece to the current operator, or return the operator that it begins."""
-        if current and current.kind is Op and _is_argument(piece):
-            return None
-        match piece:
-            case tree.Reference():
-                raise Refused(SourceInside(piece.span, piece.span.text))
-            case tree.Value(value=expression):
-                given = Given(self.worth(expression), piece.span)
-                if current is None:
-                    raise Refused(NumberWithoutOperator(piece.span, piece.span.text))
-                current.position(given)
-                return None
-            case tree.Option(name=name, value=expression):
-                if current is None:
-                    raise Refused(NumberWithoutOperator(piece.span, piece.span.text))
-                worth = self.initialiser(expression) if name == "init" else self.worth(expression)
-                current.option(name, Given(worth, expression.span), piece.span)
-                return None
-            case tree.Word():
-                return None if self.as_option(piece, current) else self.begun(piece)
-            case _:
-                return None
+    def apply(
+        self, part: Use, inputs: list[str | None], layer: str | None, label: tree.Name | None
+    ) -> tuple[str | None, str | None]:
+        """Apply an operator; returns its value and the layer that now stands open."""
+        if part.flawed:
+            return self.silent(), None
+        try:
+            if part.merges and part.branches is None:
+                raise Refused(MissingBranches(part.span, part.word))
+            op = self.operator(part, inputs[0])
+            if any(name is None for name in inputs):
+                raise Refused(NoSource(part.span, part.word))
+            sources = [name for name in inputs if name]
+            if len(sources) < len(inputs):
+                return self.silent(), None
+            return self.node(part, op, sources, layer, label)
+        except Refused as refused:
+            return self.poison(*refused.mistakes), None
 
-    def worth(self, expression: tree.Expression) -> object:
-        return evaluate(expression, self.constants)
+    def operator(self, part: Use, value: str | None) -> Op:
+        """The operator with its arguments worked out and checked."""
+        assert isinstance(part.callee, type)
+        kind: type[Op] = part.callee
+        given = self.arguments(part, value)
+        key = (kind, tuple((name, type(g.value), g.value) for name, g in given.items()))
+        made = self.made.get(key)
+        if made is None:
+            made = self.made[key] = checked(kind, part.word, given, part.span)
+        return made
 
-    def initialiser(self, expression: tree.Expression) -> Initialiser:
+    def arguments(self, part: Use, value: str | None) -> dict[str, Given]:
+        """The worth of every argument where it stands; raises `Refused`."""
+        for name, parameter in part.signature.parameters.items():
+            if parameter.required and name not in part.given:
+                missing = f"its {parameter.described}"
+                raise Refused(
+                    MissingArgument(part.span, part.word, missing, part.signature.written)
+                )
+        scope = self.scope(value)
+        return {
+            name: Given(self.worth(part, name, given.value, scope), given.span)
+            for name, given in part.given.items()
+        }
+
+    def worth(self, part: Use, name: str, value: Any, scope: Scope) -> object:
+        if not isinstance(value, tree.Tree):
+            return value
+        expression: Any = value
+        if name == "init" and not isinstance(part.callee, Block):
+            return self.initialiser(expression, scope)
+        return evaluate(expression, scope)
+
+    def scope(self, value: str | None) -> Scope:
+        """Constants, and `in`: what flows in here."""
+        inflow = LOST if value == POISON else None if value is None else self.nodes[value].value
+        return Scope(self.frame.names, inflow)
+
+    def initialiser(self, expression: tree.Expression, scope: Scope) -> Initialiser:
         """`he`, `normal(0.01)`."""
         given: dict[str, Given] = {}
         match expression:
@@ -345,118 +428,23 @@ class _Reading:
                 given["word"] = Given(word, expression.span)
             case tree.Call(word=word, arguments=(argument,)):
                 given["word"] = Given(word, expression.span)
-                scale = self.worth(argument.value)
-                given["scale"] = Given(scale, argument.span)
+                given["scale"] = Given(evaluate(argument.value, scope), argument.span)
             case _:
                 problem = "an initialiser is a name, as in `init=he` or `init=normal(0.01)`"
                 raise Refused(BadExpression(expression.span, problem))
         return checked(Initialiser, "init", given, expression.span)
 
-    def as_option(self, word: tree.Word, current: _Operator | None) -> bool:
-        """Take the word as a flag (`same`) or a lettered option (`s2`) of the current operator."""
-        if current is None or word.word in CATALOGUE:
-            return False
-        fields = current.kind.model_fields
-        if word.word in fields and word.arguments is None and is_flag(current.kind, word.word):
-            current.place(word.word, Given(True, word.span))
-            return True
-        parts = attached(word.word)
-        letter = parts[0] if parts else word.word
-        if letter not in LETTERS or letter not in fields:
-            if letter in LETTERS and (parts or word.arguments):
-                known = tuple(LETTERS.get(f, f) for f in fields)
-                raise Refused(UnknownOption(word.span, current.word, LETTERS[letter], known))
-            return False
-        if parts:
-            current.place(letter, Given(parts[1], word.span))
-            return True
-        if word.arguments is not None:
-            values = [self.worth(argument.value) for argument in word.arguments]
-            value = values[0] if len(values) == 1 else tuple(values)
-            current.place(letter, Given(value, word.span))
-            return True
-        return False
-
-    def begun(self, word: tree.Word) -> _Operator | None:
-        if word.word == "id" and word.arguments is None:
-            return None
-        found = operator_called(word.word)
-        if found is None:
-            raise Refused(unknown(word.word, word.span))
-        kind, number = found
-        operator = _Operator(kind.name, kind, word.span)
-        if number is not None:
-            operator.position(Given(number, word.span))
-        for argument in word.arguments or ():
-            if argument.name is None:
-                operator.position(Given(self.worth(argument.value), argument.span))
-            else:
-                value = argument.value
-                worth = self.initialiser(value) if argument.name == "init" else self.worth(value)
-                operator.option(argument.name, Given(worth, value.span), argument.span)
-        return operator
-
-    # ------------------------------------------------------------------------------- applying
-
-    def apply(
-        self, part: _Operator, value: str | None, layer: str | None, label: tree.Name | None
-    ) -> tuple[str | None, str | None]:
-        """Apply an operator; returns its value and the layer that now stands open."""
-        try:
-            if part.flawed:
-                if part.branches:
-                    self.branches(part, value)
-                return self.silent(), None
-            op = self.bound(part)
-            inputs = self.branches(part, value) if part.branches else [value]
-            if any(name is None for name in inputs):
-                raise Refused(NoSource(part.span, part.word))
-            sources = [name for name in inputs if name]
-            if len(sources) < len(inputs):
-                return self.silent(), None
-            return self.node(op, sources, part.span, layer, label)
-        except Refused as refused:
-            return self.poison(*refused.mistakes), None
-
-    def bound(self, part: _Operator) -> Op:
-        merges = Trait.MERGES in part.kind.traits
-        if merges and part.branches is None:
-            raise Refused(MissingBranches(part.span, part.word))
-        for name, info in part.kind.model_fields.items():
-            if info.is_required() and name not in part.given:
-                missing = f"its {describe(part.kind, name)}"
-                raise Refused(MissingArgument(part.span, part.word, missing, signature(part.kind)))
-        key = (part.kind, tuple((n, type(g.value), g.value) for n, g in part.given.items()))
-        made = self.made.get(key)
-        if made is None:
-            made = self.made[key] = checked(part.kind, part.word, part.given, part.span)
-        return made
-
-    def branches(self, part: _Operator, value: str | None) -> list[str | None]:
-        group = part.branches
-        assert group is not None
-        if group.repeat is not None:
-            problem = f"`{part.word}[ ... ]` is not repeated by `*`"
-            advice = f"put it into a group: `[ {part.word}[ ... ] ]*n`"
-            raise Refused(BadExpression(group.repeat.span, problem, advice))
-        return [self.branch(chain, value) for chain in group.branches]
-
-    def branch(self, chain: tree.Chain, value: str | None) -> str | None:
-        """A branch's value; None when it is `id` and nothing flows in."""
-        out: str | None = value
-        for index, stage in enumerate(chain.stages):
-            out = self.stage(stage, out, None, first=index == 0)
-        return out
-
     def node(
-        self, op: Op, inputs: list[str], span: Span, layer: str | None, label: tree.Name | None
+        self, part: Use, op: Op, inputs: list[str], layer: str | None, label: tree.Name | None
     ) -> tuple[str, str]:
         arrivals = tuple(self.nodes[name].value for name in inputs)
+        span = part.span
         if op.arity is not None and len(inputs) != op.arity:
             problem = f"`{op.name}` joins {op.arity} branches, not {len(inputs)}"
             raise Refused(BadExpression(span, problem))
         if len(self.nodes) >= self.limits.nodes:
-            raise Refused(TooManyNodes(span, len(self.nodes) + 1, self.limits.nodes))
+            self.report(TooManyNodes(span, len(self.nodes) + 1, self.limits.nodes))
+            raise _Stop
         try:
             value = op.shape(*arrivals)
             self.bounded(value, span)
@@ -469,16 +457,35 @@ class _Reading:
                 )
                 mistake = replace(mistake, arrivals=tuple(dict.fromkeys(notes)))
             raise Refused(mistake) from None
-        self.mistakes.extend(replace(remark, span=span) for remark in remarks)
+        for remark in remarks:
+            self.report(replace(remark, span=span))
         hangs = layer is not None and Trait.HANGS in op.traits
-        takes_label = label is not None and not hangs and layer is None
-        if takes_label and label is not None:
-            name = self.names.labelled(self.prefix, label.word)
+        if label is not None and layer is None:
+            name = self.names.labelled(self.frame.prefix, label.word)
         else:
-            name = self.names.numbered(self.prefix, op.name)
+            name = self.names.numbered(self.frame.prefix, op.name)
         owner = layer if hangs and layer is not None else name
-        self.nodes[name] = Node(name, op, tuple(inputs), arrivals, value, owner, span)
+        lent = self.tied(part.tie, op, arrivals) if part.tie else {}
+        self.nodes[name] = Node(name, op, tuple(inputs), arrivals, value, owner, span, lent)
         return name, owner
+
+    def tied(
+        self, reference: tree.Reference, op: Op, arrivals: tuple[Value, ...]
+    ) -> dict[str, str]:
+        """The weight that `tie=@name` takes: of the stage's operator, or of its layer's head."""
+        name = self.reference(reference)
+        if name == POISON:
+            raise Refused
+        wanted = next((w for w in op.weights(*arrivals) if w.name == "weight"), None)
+        for node in (self.nodes[name], self.nodes[self.nodes[name].layer]):
+            for weight in node.weights:
+                if weight.name == "weight" and wanted is not None:
+                    if weight.shape == wanted.shape:
+                        return {"weight": node.keeper(weight)}
+                    sizes = [written(w.shape) for w in (weight, wanted)]
+                    problem = f"its weight is {sizes[0]}, but {sizes[1]} is wanted"
+                    raise Refused(CannotTie(reference.span, reference.word, problem))
+        raise Refused(CannotTie(reference.span, reference.word, "it has no such weight"))
 
     def bounded(self, value: Value, span: Span) -> None:
         if value.rank > self.limits.rank:
@@ -488,54 +495,172 @@ class _Reading:
         if value.size > self.limits.elements:
             raise Refused(TooManyElements(span, value.size, self.limits.elements))
 
-    def group(self, group: tree.Group, value: str | None) -> str | None:
+    # --------------------------------------------------------------- blocks, groups and loops
+
+    def call(self, use: Use, value: str | None, label: tree.Name | None) -> Walk[str | None]:
+        """Run a value through a block or a shared chain, under names of its own."""
+        block = use.callee
+        assert isinstance(block, Block)
+        if use.flawed:
+            return self.silent()
+        outside = self.frame
+        try:
+            if block in outside.calls:
+                raise Refused(BlockInItself(use.span, block.name))
+            if len(outside.calls) >= self.limits.blocks:
+                depth = len(outside.calls) + 1
+                raise Refused(BlocksTooDeep(use.span, depth, self.limits.blocks))
+            given = {name: g.value for name, g in self.arguments(use, value).items()}
+            names = self.opened(block, given, value)
+        except Refused as refused:
+            return self.poison(*refused.mistakes)
+        if label is not None:
+            prefix = self.names.labelled(outside.prefix, label.word)
+        elif block.written.shared:
+            prefix = self.names.labelled("", block.name)
+        else:
+            prefix = self.names.numbered(outside.prefix, block.name)
+        note = Note(use.span, f"in this use of `{block.name}`")
+        self.frame = _Frame(
+            prefix, names, ({},), block.module, (*outside.calls, block), (note, *outside.trail)
+        )
+        before = len(self.nodes)
+        value = yield self.chain(block.written.chain, value)
+        self.frame = outside
+        if block.written.shared and value:
+            value = self.lend(block, before, value, use.span)
+        return value
+
+    def opened(
+        self, block: Block, given: Mapping[str, Worth], value: str | None
+    ) -> dict[str, Worth | Lost]:
+        """The names that a block's chain sees: its file's, its parameters, its lets."""
+        names: dict[str, Worth | Lost] = {**block.module.lets, **given}
+        scope = replace(self.scope(value), names=names)
+        for parameter in block.written.parameters or ():
+            if parameter.name.word not in given and parameter.default is not None:
+                names[parameter.name.word] = evaluate(parameter.default, scope)
+        for let in block.written.lets:
+            names.update(bound(let.target, evaluate(let.value, scope), let.value.span))
+        return names
+
+    def lend(self, block: Block, before: int, value: str, span: Span) -> str:
+        """Give the nodes of a further use of a shared chain the weights of the first."""
+        made = tuple(islice(self.nodes.values(), before, None))
+        if block not in self.shared:
+            self.shared[block] = (made, span)
+            return value
+        first, place = self.shared[block]
+        if differing := _differing(made, first):
+            return self.poison(SharedDiffers(span, *differing, place))
+        for node, owner in zip(made, first, strict=True):
+            lent = {w.name: owner.keeper(w) for w in (*owner.weights, *owner.state)}
+            self.nodes[node.name] = replace(node, lent=lent)
+        return value
+
+    def group(self, group: tree.Group, value: str | None) -> Walk[str | None]:
         if len(group.branches) > 1:
             return self.poison(StrayBranches(group.span))
         (body,) = group.branches
         if group.repeat is None:
-            return self.branch(body, value)
+            value = yield self.chain(body, value)
+            return value
         try:
-            times = self.times(group, group.repeat)
+            times = self.times(group, group.repeat, value)
         except Refused as refused:
             return self.poison(*refused.mistakes)
         for _ in range(times):
-            self.labels.append({})
-            value = self.branch(body, value)
-            self.labels.pop()
+            value = yield self.inside(body, value, {})
             if value == POISON:
                 break
         return value
 
-    def times(self, group: tree.Group, repeat: tree.Expression) -> int:
+    def inside(
+        self, body: tree.Chain, value: str | None, names: Mapping[str, Worth]
+    ) -> Walk[str | None]:
+        """One turn of a repeat or a loop: labels given in it are its own."""
+        outside = self.frame
+        self.frame = replace(
+            outside,
+            labels=(*outside.labels, {}),
+            names={**outside.names, **names} if names else outside.names,
+        )
+        value = yield self.chain(body, value)
+        self.frame = outside
+        return value
+
+    def times(self, group: tree.Group, repeat: tree.Expression, value: str | None) -> int:
         """How often a group is repeated, refused before it is expanded when that is too often."""
-        times = evaluate(repeat, self.constants)
+        times = evaluate(repeat, self.scope(value))
         if not isinstance(times, int) or isinstance(times, bool) or times < 0:
             problem = f"a group is repeated a whole number of times, not {shown(times)}"
             raise Refused(BadExpression(repeat.span, problem))
         if times > self.limits.repeat:
             raise Refused(RepeatedTooOften(repeat.span, times, self.limits.repeat))
-        nodes = len(self.nodes) + times * self.count(group.branches[0])
+        nodes = len(self.nodes) + times * self.least(group.branches[0])
         if nodes > self.limits.nodes:
             raise Refused(TooManyNodes(group.span, nodes, self.limits.nodes))
         return times
 
-    def count(self, chain: tree.Chain) -> int:
-        """How many nodes a chain makes, without making them; options are not counted."""
+    def least(self, chain: tree.Chain) -> int:
+        """How many nodes a chain makes at least, without making them."""
+        if id(chain) in self.smallest:
+            return self.smallest[id(chain)]
         total = 0
-        for stage in chain.stages:
-            for piece in stage.pieces:
-                if isinstance(piece, tree.Word):
-                    total += operator_called(piece.word) is not None
-                elif isinstance(piece, tree.Group):
-                    inner = sum(self.count(branch) for branch in piece.branches)
-                    times = 1 if piece.repeat is None else evaluate(piece.repeat, self.constants)
-                    total += inner * times if isinstance(times, int) else 0
-        return max(1, total)
+        pending = [(chain, 1)]
+        while pending:
+            part, times = pending.pop()
+            for stage in part.stages:
+                for piece in sort(stage.pieces, self.frame.module).found:
+                    if isinstance(piece, Use):
+                        total += times
+                        pending += (
+                            [(c, times) for c in piece.branches.branches] if piece.branches else []
+                        )
+                    elif isinstance(piece, tree.Group):
+                        known = 1
+                        if isinstance(piece.repeat, tree.Number):
+                            known = int(piece.repeat.value)
+                        pending += [(branch, times * known) for branch in piece.branches]
+        self.smallest[id(chain)] = total
+        return total
+
+    def loop(self, loop: tree.Loop, value: str | None) -> Walk[str | None]:
+        try:
+            items = evaluate(loop.items, self.scope(value))
+            if not isinstance(items, tuple):
+                problem = f"`for` goes through a list, not {shown(items)}"
+                advice = "write one, as in `for n in (64, 128)`, or `range(n)`"
+                raise Refused(BadExpression(loop.items.span, problem, advice))
+            turns = [bound(loop.target, item, loop.items.span) for item in items]
+        except Refused as refused:
+            return self.poison(*refused.mistakes)
+        for names in turns:
+            value = yield self.inside(loop.body, value, names)
+            if value == POISON:
+                break
+        return value
+
+    def choice(self, choice: tree.Choice, value: str | None) -> Walk[str | None]:
+        branch: tree.Choice | tree.Chain | None = choice
+        try:
+            while isinstance(branch, tree.Choice):
+                holds = evaluate(branch.condition, self.scope(value))
+                branch = branch.then if holds else branch.otherwise
+        except Refused as refused:
+            return self.poison(*refused.mistakes)
+        if branch is not None:
+            value = yield self.chain(branch, value)
+        return value
 
     # ------------------------------------------------------------------------------- mistakes
 
+    def report(self, mistake: Mistake) -> None:
+        self.mistakes.append(replace(mistake, trail=self.frame.trail))
+
     def poison(self, *mistakes: Mistake) -> str:
-        self.mistakes.extend(mistakes)
+        for mistake in mistakes:
+            self.report(mistake)
         return self.silent()
 
     def silent(self) -> str:
@@ -544,25 +669,59 @@ class _Reading:
         return POISON
 
 
-FLAGS = frozenset(f for kind in CATALOGUE.values() for f in kind.model_fields if is_flag(kind, f))
+def _run(walk: Walk[T]) -> T:
+    """Do a piece of work and all the work it hands back, in order."""
+    stack: list[Walk[Any]] = [walk]
+    result: Any = None
+    while True:
+        try:
+            stack.append(stack[-1].send(result))
+            result = None
+        except StopIteration as done:
+            stack.pop()
+            result = done.value
+            if not stack:
+                found: T = result
+                return found
 
 
-def _is_argument(piece: tree.Piece) -> bool:
-    """Whether a piece behind an unknown operator is most likely meant for it."""
-    if isinstance(piece, tree.Word):
-        parts = attached(piece.word)
-        return piece.word in FLAGS or (parts is not None and parts[0] in LETTERS)
-    return isinstance(piece, tree.Value | tree.Option)
+def _differing(made: tuple[Node, ...], first: tuple[Node, ...]) -> tuple[str, str, str] | None:
+    """The first weight whose size is another in a further use: its name, and both sizes."""
+    kept, wanted = (
+        [(node, w) for node in nodes for w in (*node.weights, *node.state)]
+        for nodes in (first, made)
+    )
+    for (node, here), (_, there) in zip_longest(kept, wanted, fillvalue=(None, None)):
+        if here is None or there is None or here.shape != there.shape:
+            owner = (node or made[-1]).keeper(here) if here else "a weight"
+            sizes = [written(w.shape) if w else "nothing" for w in (there, here)]
+            return owner, sizes[0], sizes[1]
+    return None
 
 
 def _labels(flow: tree.Flow) -> Iterator[tree.Name]:
     if flow.label:
         yield flow.label
-    pending = [flow.chain]
+    yield from (stage.label for stage in _stages(flow.chain) if stage.label)
+
+
+def _stages(chain: tree.Chain) -> Iterator[tree.Stage]:
+    """Every stage of a chain, those inside brackets too, whether or not it is ever run."""
+    pending: list[tree.Chain | tree.Choice] = [chain]
     while pending:
-        for stage in pending.pop().stages:
-            if stage.label:
-                yield stage.label
+        part = pending.pop()
+        if isinstance(part, tree.Choice):
+            pending += [part.then, *([part.otherwise] if part.otherwise else [])]
+            continue
+        for stage in part.stages:
+            yield stage
             for piece in stage.pieces:
-                if isinstance(piece, tree.Group):
-                    pending.extend(piece.branches)
+                match piece:
+                    case tree.Group(branches=branches):
+                        pending.extend(branches)
+                    case tree.Loop(body=body):
+                        pending.append(body)
+                    case tree.Choice():
+                        pending.append(piece)
+                    case _:
+                        pass

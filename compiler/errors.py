@@ -152,22 +152,31 @@ class UnknownReference(Mistake):
     code, name = "NN108", "unknown-reference"
     word: str
     nearest: str | None = None
-    later: Span | None = None
+    made: Span | None = None
+    """Where the name is given: below, or in a repeat or loop that is over."""
+
+    @property
+    def before(self) -> bool:
+        return bool(self.made and self.span and self.made.start < self.span.start)
 
     def message(self) -> str:
-        if self.later:
+        if self.before:
+            return f"`@{self.word}` is seen only inside the repeat or loop that names it"
+        if self.made:
             return f"`@{self.word}` is used before it is made"
         return f"nothing above is named `{self.word}`"
 
     def help(self) -> str:
-        if self.later:
+        if self.before:
+            return "each turn has a value of its own: name the stage outside, or use it inside"
+        if self.made:
             return "a net has no cycles: move the stage that makes it up"
         return _did_you_mean(self.nearest and f"@{self.nearest}") or (
             f"name a stage first: `{self.word}: fc4`"
         )
 
     def notes(self) -> tuple[Note, ...]:
-        return (Note(self.later, "made here"),) if self.later else ()
+        return (Note(self.made, "made here"),) if self.made else ()
 
 
 @dataclass(frozen=True)
@@ -355,6 +364,112 @@ class UnknownLayer(Mistake):
 
 
 # ------------------------------------------------------------------------------------ shapes
+
+
+@dataclass(frozen=True)
+class UnknownLet(Mistake):
+    """A constant given from outside is no top-level `let` of the spec."""
+
+    code, name = "NN121", "unknown-let"
+    word: str
+    nearest: str | None = None
+    known: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        return f"no `let` of this spec is called `{self.word}`"
+
+    def help(self) -> str:
+        known = f"there are {_quoted(self.known)}" if self.known else "this spec has no `let`"
+        return _did_you_mean(self.nearest) or known
+
+
+@dataclass(frozen=True)
+class BlockInItself(Mistake):
+    """A block uses itself, directly or through others: it would never end."""
+
+    code, name = "NN122", "block-in-itself"
+    word: str
+
+    def message(self) -> str:
+        return f"the block `{self.word}` uses itself"
+
+    def help(self) -> str:
+        return "repeat a group instead: `[ ... ]*n`"
+
+
+@dataclass(frozen=True)
+class SharedDiffers(Mistake):
+    """A shared chain is used where its weights would have other sizes than where it was first used."""
+
+    code, name = "NN123", "shared-differs"
+    weight: str
+    found: str
+    wanted: str
+    first: Span | None = None
+
+    def message(self) -> str:
+        return f"`{self.weight}` is {self.wanted}, but here it would be {self.found}"
+
+    def help(self) -> str:
+        return "one set of weights fits one shape; a `block` has weights of its own in every use"
+
+    def notes(self) -> tuple[Note, ...]:
+        return (Note(self.first, "first used here"),) if self.first else ()
+
+
+@dataclass(frozen=True)
+class CannotTie(Mistake):
+    """`tie=@name` asks for the weight of a stage that has none, or one of another shape."""
+
+    code, name = "NN124", "cannot-tie"
+    word: str
+    problem: str
+
+    def message(self) -> str:
+        return f"`tie=@{self.word}`: {self.problem}"
+
+    def help(self) -> str:
+        return (
+            "tie weights of one shape: `t: embed50257 768`, and at the end `fc50257 nobias tie=@t`"
+        )
+
+
+@dataclass(frozen=True)
+class CannotUse(Mistake):
+    """`use` names a file that may not be read, or that is not there.
+
+    Paths are relative to the file they stand in and stay below the project: the nearest folder
+    above with a `pyproject.toml` or `.git`, else the file's own folder.
+    """
+
+    code, name = "NN130", "cannot-use"
+    path: str
+    problem: str
+    advice: str = ""
+
+    def message(self) -> str:
+        return f"cannot use `{self.path}`: {self.problem}"
+
+    def help(self) -> str:
+        return self.advice
+
+
+@dataclass(frozen=True)
+class NotInFile(Mistake):
+    """`use` asks for a name that the file does not declare."""
+
+    code, name = "NN131", "not-in-file"
+    word: str
+    path: str
+    nearest: str | None = None
+    known: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        return f"`{self.path}` declares no `{self.word}`"
+
+    def help(self) -> str:
+        known = f"it declares {_quoted(self.known)}" if self.known else "it declares nothing"
+        return _did_you_mean(self.nearest) or known
 
 
 @dataclass(frozen=True)

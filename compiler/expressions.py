@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -13,15 +14,36 @@ from ..grammar import tree
 from ..grammar.source import Span
 from .errors import BadExpression
 from .op import Refused
+from .shapes import Value
 
 Worth: TypeAlias = "int | float | bool | str | tuple[Worth, ...]"
 """What an expression can be worth."""
 
-Scope: TypeAlias = Mapping[str, Worth]
-"""Names and what they stand for; `in.c` and `@a.shape` are looked up under that very text."""
+
+class Lost:
+    """The worth of a name whose own expression was wrong."""
+
+
+LOST = Lost()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where an expression stands.
+
+    Attributes
+    ----------
+    names: what names stand for; `@a.shape` is looked up under that very text.
+    inflow: the value that flows in, for `in.c`; None where nothing does, LOST after a mistake.
+    """
+
+    names: Mapping[str, Worth | Lost] = field(default_factory=dict)
+    inflow: Value | Lost | None = None
+
 
 LARGEST = 10**30
 DEEPEST = 200
+LONGEST = 100_000
 
 
 def divisible(value: float, by: int) -> int:
@@ -30,11 +52,23 @@ def divisible(value: float, by: int) -> int:
     return nearest + by if nearest < 0.9 * value else nearest
 
 
+def _range(*bounds: int) -> Worth:
+    numbers = range(*bounds)
+    if len(numbers) > LONGEST:
+        raise OverflowError
+    return tuple(numbers)
+
+
+def _zip(*lists: tuple[Worth, ...]) -> Worth:
+    return tuple(zip(*lists, strict=True))
+
+
 FUNCTIONS: Mapping[str, Callable[..., Worth]] = MappingProxyType(
     {
         "min": min, "max": max, "abs": abs, "round": round, "floor": math.floor,
         "ceil": math.ceil, "sqrt": math.sqrt, "exp": math.exp, "log": math.log,
         "log2": math.log2, "len": len, "sum": sum, "divisible": divisible,
+        "range": _range, "zip": _zip,
     }
 )  # fmt: skip
 
@@ -81,7 +115,7 @@ def evaluate(expression: tree.Expression, scope: Scope, depth: int = 0) -> Worth
         case tree.Name(word=word):
             return _look_up(word, scope, expression.span)
         case tree.Attribute(owner=owner, word=word):
-            return _look_up(f"{owner}.{word}", scope, expression.span)
+            return _attribute(owner, word, scope, expression.span)
         case tree.Reference(word=word, attribute=attribute):
             return _look_up(f"@{word}.{attribute or 'shape'}", scope, expression.span)
         case tree.Unary(operator=sign, operand=operand):
@@ -96,11 +130,38 @@ def evaluate(expression: tree.Expression, scope: Scope, depth: int = 0) -> Worth
 
 
 def _look_up(word: str, scope: Scope, span: Span) -> Worth:
-    if word in scope:
-        return scope[word]
-    near = get_close_matches(word, list(scope), 1)
+    found = scope.names.get(word)
+    if isinstance(found, Lost):
+        raise Refused
+    if found is not None:
+        return found
+    near = get_close_matches(word, list(scope.names), 1)
     advice = f"did you mean `{near[0]}`?" if near else ""
     raise Refused(BadExpression(span, f"nothing here is called `{word}`", advice))
+
+
+def _attribute(owner: str, word: str, scope: Scope, span: Span) -> Worth:
+    if owner != "in":
+        problem = f"`{owner}` has no parts; only `in` and `@name` have"
+        raise Refused(BadExpression(span, problem))
+    if isinstance(scope.inflow, Lost):
+        raise Refused
+    if scope.inflow is None:
+        raise Refused(BadExpression(span, "nothing flows in here that `in` could mean"))
+    facts = parts(scope.inflow)
+    if word in facts:
+        return facts[word]
+    advice = f"it has {', '.join(f'in.{known}' for known in facts)}"
+    raise Refused(BadExpression(span, f"`in` is {scope.inflow} here and has no `{word}`", advice))
+
+
+def parts(value: Value) -> dict[str, Worth]:
+    """What `in.` offers: sizes by the letters of the field, of CxHxW, CxL, TxD or a vector."""
+    names = "td" if value.channels_last else ("c", "cl", "chw")[min(value.rank, 3) - 1]
+    sizes = value.shape[:1] + value.shape[-2:] if value.rank > 3 else value.shape
+    found: dict[str, Worth] = dict(zip(names, sizes, strict=True))
+    features = {"c": value.channels, "d": value.channels} if value.rank < 3 else {}
+    return {**found, **features, "size": value.size, "rank": value.rank, "shape": value.shape}
 
 
 def _unary(sign: str, value: Worth, span: Span) -> Worth:
@@ -182,3 +243,16 @@ def shown(value: Worth) -> str:
                 if all(isinstance(p, int) for p in value)
                 else f"({', '.join(parts)})"
             )
+
+
+def literal(value: Worth) -> str:
+    """A value as an expression that is worth it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case tuple():
+            return f"({', '.join(map(literal, value))},)"
+        case _:
+            return repr(value)

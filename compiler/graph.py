@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..grammar.source import Source, Span
 from ..grammar.tree import Expect
+from .expressions import Worth
 from .op import Op, Trait, Weight
 from .shapes import Value
 from .training import Training
@@ -36,6 +37,8 @@ class Node:
     arrivals: those values' shapes; an input node has its own shape here.
     value: its output.
     layer: the layer that it belongs to, by the name of the layer's first node.
+    lent: for weights and statistics that belong to another node, by their name here: their name
+        there, `tower.fc1.weight`.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Node:
     value: Value
     layer: str
     span: Span
+    lent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_input(self) -> bool:
@@ -58,9 +62,18 @@ class Node:
     def state(self) -> tuple[Weight, ...]:
         return self.op.state(*self.arrivals)
 
+    def keeper(self, weight: Weight) -> str:
+        """The full name under which a weight or statistic of this node is kept."""
+        return self.lent.get(weight.name, f"{self.name}.{weight.name}")
+
+    @property
+    def own(self) -> tuple[Weight, ...]:
+        """The weights that are kept for this node: a shared one belongs to its first use."""
+        return tuple(weight for weight in self.weights if weight.name not in self.lent)
+
     @property
     def params(self) -> int:
-        return sum(weight.size for weight in self.weights)
+        return sum(weight.size for weight in self.own)
 
     @property
     def macs(self) -> int:
@@ -100,6 +113,7 @@ class Graph:
     outputs: names of the nodes whose values leave the net, the main one last, under the name each
         output is known by.
     promises: the `expect` statements, not yet checked.
+    files: the texts that `use` read, by name. lets: constants given from outside.
     """
 
     def __init__(
@@ -111,6 +125,8 @@ class Graph:
         promises: Sequence[Expect] = (),
         named: Mapping[str, str] | None = None,
         documentation: str = "",
+        files: Mapping[str, str] | None = None,
+        lets: Mapping[str, Worth] | None = None,
     ) -> None:
         self.source = source
         self.outputs = dict(outputs)
@@ -118,6 +134,8 @@ class Graph:
         self.promises = tuple(promises)
         self.named = dict(named or {})
         self.documentation = documentation
+        self.files = dict(files or {})
+        self.lets = dict(lets or {})
         self.nodes = tuple(nodes)
         self._by_name: dict[str, Node] = {}
         for node in self.nodes:
@@ -188,6 +206,7 @@ class Graph:
                 node.op.model_dump(mode="json"),
                 node.inputs,
                 node.value.shape,
+                *([dict(node.lent)] if node.lent else []),
             ]
             for node in self.nodes
         ]

@@ -162,11 +162,12 @@ class Needs:
 class Refused(Exception):
     """Raised by a shape rule or a check of arguments; the compiler reports the mistakes.
 
-    A mistake without a place gets the operator's.
+    A mistake without a place gets the operator's. No mistake at all means that the reason has been
+    reported already, where it arose.
     """
 
     def __init__(self, *mistakes: Mistake) -> None:
-        super().__init__(mistakes[0].message())
+        super().__init__(*(mistake.message() for mistake in mistakes[:1]))
         self.mistakes = mistakes
 
     @property

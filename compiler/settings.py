@@ -11,13 +11,13 @@ from ..grammar.parse import parse
 from ..grammar.source import Source, Span
 from .arguments import Given, checked
 from .errors import BadArgument, BadSetting
-from .expressions import evaluate
+from .expressions import Scope, evaluate
 from .op import Refused
 from .training import KINDS, Setting, Training
 
 
 def read_training(
-    statement: tree.Train | None, base: Training | None = None
+    statement: tree.Train | None, base: Training | None = None, scope: Scope | None = None
 ) -> tuple[Training, tuple[Mistake, ...]]:
     """The settings of a run, on top of `base`; every wrong one is reported, none is taken."""
     training = base or Training()
@@ -28,7 +28,9 @@ def read_training(
             name = _known(argument)
             if name in given:
                 raise Refused(BadSetting(argument.span, name, "is given twice", "keep one"))
-            given[name] = Given(_setting(name, argument.value), argument.value.span)
+            given[name] = Given(
+                _setting(name, argument.value, scope or Scope()), argument.value.span
+            )
         except Refused as refused:
             mistakes.extend(refused.mistakes)
     if mistakes or statement is None:
@@ -89,20 +91,22 @@ def _known(argument: tree.Argument) -> str:
     return argument.name
 
 
-def _setting(name: str, value: tree.Expression) -> object:
+def _setting(name: str, value: tree.Expression, scope: Scope) -> object:
     if name not in KINDS:
-        return evaluate(value, {})
+        return evaluate(value, scope)
     match value:
         case tree.Name(word=word):
-            return _chosen(name, word, (), value.span)
+            return _chosen(name, word, (), value.span, scope)
         case tree.Call(word=word, arguments=arguments):
-            return _chosen(name, word, arguments, value.span)
+            return _chosen(name, word, arguments, value.span, scope)
         case _:
             advice = f"choose one of {', '.join(KINDS[name])}"
             raise Refused(BadSetting(value.span, name, f"cannot be {value.span.text}", advice))
 
 
-def _chosen(name: str, word: str, arguments: tuple[tree.Argument, ...], span: Span) -> Setting:
+def _chosen(
+    name: str, word: str, arguments: tuple[tree.Argument, ...], span: Span, scope: Scope
+) -> Setting:
     kind = KINDS[name].get(word)
     if kind is None:
         near = get_close_matches(word, list(KINDS[name]), 1)
@@ -117,5 +121,5 @@ def _chosen(name: str, word: str, arguments: tuple[tree.Argument, ...], span: Sp
             raise Refused(BadSetting(argument.span, word, problem, f"it takes {known}"))
         if field in given:
             raise Refused(BadSetting(argument.span, word, f"has {field} twice", "keep one"))
-        given[field] = Given(evaluate(argument.value, {}), argument.value.span)
+        given[field] = Given(evaluate(argument.value, scope), argument.value.span)
     return checked(kind, word, given, span)

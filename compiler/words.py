@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from ..grammar.source import Span
 from .errors import UnknownOperator
-from .op import Op
 from .ops import CATALOGUE
 
 TRAILING_NUMBER = re.compile(r"(.*?[A-Za-z_])(\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)")
@@ -51,17 +50,7 @@ def attached(word: str) -> tuple[str, int | float] | None:
     return match[1], int(digits) if digits.isdigit() else float(digits)
 
 
-def operator_called(word: str) -> tuple[type[Op], int | float | None] | None:
-    """The operator that a word names, and the number attached to it."""
-    if word in CATALOGUE:
-        return CATALOGUE[word], None
-    parts = attached(word)
-    if parts and parts[0] in CATALOGUE:
-        return CATALOGUE[parts[0]], parts[1]
-    return None
-
-
-def unknown(word: str, span: Span) -> UnknownOperator:
+def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOperator:
     """The mistake for a word that nothing has as its name, with the nearest or native one."""
     stem, number = attached(word) or (word, None)
     tail = "" if number is None else word[len(stem) :]
@@ -69,7 +58,7 @@ def unknown(word: str, span: Span) -> UnknownOperator:
         ours = FOREIGN.get(candidate.lower()) or _other_case(candidate)
         if ours:
             return UnknownOperator(span, word, foreign=ours + rest, replacement=ours + rest)
-    near = get_close_matches(stem, [*CATALOGUE, "id"], 1, 0.6)
+    near = get_close_matches(stem, [*blocks, *CATALOGUE, "id"], 1, 0.6)
     nearest = near[0] + tail if near else None
     return UnknownOperator(span, word, nearest=nearest, replacement=nearest)
 

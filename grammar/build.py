@@ -51,6 +51,10 @@ def only(children: Children, *kinds: str) -> list[Any]:
     return [c for c in children if not hasattr(c, "type") or c.type in kinds]
 
 
+def name_of(token: Child) -> tree.Name:
+    return tree.Name(token.span, str(token))
+
+
 class Builder:
     """One method for each rule."""
 
@@ -74,6 +78,48 @@ class Builder:
 
     def train(self, children: Children) -> tree.Train:
         return tree.Train(over(children), self._arguments(children))
+
+    # ------------------------------------------------------------------------ declarations
+
+    def let(self, children: Children) -> tree.Let:
+        return tree.Let(over(children), children[1], children[3])
+
+    def block(self, children: Children) -> tree.Block:
+        _, name, _, parameters, _, _, lets, chain = children
+        return tree.Block(over(children), name_of(name), parameters, lets or (), chain)
+
+    def shared(self, children: Children) -> tree.Block:
+        _, name, _, lets, chain = children
+        return tree.Block(over(children), name_of(name), None, lets or (), chain, shared=True)
+
+    def parameters(self, children: Children) -> tuple[tree.Parameter, ...]:
+        return tuple(c for c in children if isinstance(c, tree.Parameter))
+
+    def parameter(self, children: Children) -> tree.Parameter:
+        default = children[2] if len(children) == 3 else None
+        return tree.Parameter(over(children), name_of(children[0]), default)
+
+    def lets(self, children: Children) -> tuple[tree.Let, ...]:
+        return tuple(c for c in children if isinstance(c, tree.Let))
+
+    def use(self, children: Children) -> tree.Use:
+        _, path, names = children
+        span = over(children if names else children[:2])
+        taken = names.names if names else None
+        if isinstance(path, tree.Name):
+            return tree.Use(span, path.word, True, taken)
+        return tree.Use(span, str(path)[1:-1], False, taken)
+
+    def path(self, children: Children) -> tree.Name:
+        return tree.Name(over(children), "".join(map(str, children)))
+
+    def names(self, children: Children) -> tree.Target:
+        return self.target(children)
+
+    def target(self, children: Children) -> tree.Target:
+        written = [c for c in children if c is not None]
+        names = tuple(name_of(c) for c in written if c.type == "WORD")
+        return tree.Target(over(written), names, parted=len(written) > 1)
 
     # ------------------------------------------------------------------------------ chains
 
@@ -106,6 +152,22 @@ class Builder:
         last = children[-1]
         repeat = None if hasattr(last, "type") else last
         return tree.Group(over(children), branches, repeat)
+
+    def loop(self, children: Children) -> tree.Loop:
+        _, target, _, items, (body, end) = children
+        return tree.Loop(children[0].span.to(end), target, items, body)
+
+    def choice(self, children: Children) -> tree.Choice:
+        first, condition, (then, end), _, otherwise = children
+        if isinstance(otherwise, tuple):
+            otherwise, end = otherwise
+        elif otherwise is not None:
+            end = otherwise.span
+        return tree.Choice(first.span.to(end), condition, then, otherwise)
+
+    def body(self, children: Children) -> tuple[tree.Chain, Span]:
+        """The chain in brackets, and where the brackets end."""
+        return children[1], children[2].span
 
     def reference(self, children: Children) -> tree.Reference:
         return tree.Reference(over(children), str(children[1]))
@@ -154,10 +216,14 @@ class Builder:
         return tree.Call(over(children), str(children[0]), self._arguments(children))
 
     def parenthesised(self, children: Children) -> tree.Expression:
-        items: tuple[tree.Expression, ...] = children[1]
-        return items[0] if len(items) == 1 else tree.Tuple(over(children), items)
+        inside: tree.Expression | tuple[tree.Expression, ...] = children[1]
+        return tree.Tuple(over(children), inside) if isinstance(inside, tuple) else inside
 
-    def items(self, children: Children) -> tuple[tree.Expression, ...]:
+    def items(self, children: Children) -> tree.Expression | tuple[tree.Expression, ...]:
+        """A lone expression is itself; `(64,)` is a tuple."""
+        lone: tree.Expression = children[0]
+        if len(children) == 2 and children[1] is None:
+            return lone
         return tuple(child for child in only(children) if child is not None)
 
     def arguments(self, children: Children) -> tuple[tree.Argument, ...]:

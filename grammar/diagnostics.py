@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
@@ -55,6 +55,8 @@ class Mistake:
     by_code: ClassVar[dict[str, type[Mistake]]] = {}
 
     span: Span | None
+    trail: tuple[Note, ...] = field(default=(), kw_only=True, compare=False)
+    """The uses of blocks that led here, innermost first."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -135,21 +135,18 @@ class UnfinishedText(Mistake):
 
 @dataclass(frozen=True)
 class ReservedWord(Mistake):
-    """A word that the language keeps for itself.
+    """A word of the language stands where a name is wanted.
 
-    `let`, `block`, `shared`, `for`, `if` and `use` are kept for constants, blocks, loops, choices
-    and files, which this version does not have.
+    `let block shared use for if else in` name nothing: the text could not be told apart.
     """
 
     code, name = "NN008", "reserved-word"
     word: str
 
     def message(self) -> str:
-        return f"`{self.word}` is a reserved word"
+        return f"`{self.word}` is a word of the language and names nothing"
 
     def help(self) -> str:
-        if self.word in ("let", "block", "shared", "for", "use", "if", "else"):
-            return "constants, blocks, loops, choices and files are not in this version"
         return "choose another name"
 
 
@@ -336,3 +333,33 @@ class LiteralTooLong(Limit):
 
     def message(self) -> str:
         return f"this number has {self.found:,} characters, more than {self.limit:,}"
+
+
+@dataclass(frozen=True)
+class BlocksTooDeep(Limit):
+    """Blocks use blocks, more levels of them than the limit."""
+
+    code, name = "NN913", "limit-blocks"
+
+    def message(self) -> str:
+        return f"blocks stand in blocks {self.found} deep, deeper than {self.limit}"
+
+
+@dataclass(frozen=True)
+class TooManyFiles(Limit):
+    """A spec uses more files than the limit."""
+
+    code, name = "NN914", "limit-files"
+
+    def message(self) -> str:
+        return f"this spec uses {self.found} files, more than {self.limit}"
+
+
+@dataclass(frozen=True)
+class TooManySteps(Limit):
+    """Loops and repeats would run more stages than the limit, whatever operators come of them."""
+
+    code, name = "NN915", "limit-steps"
+
+    def message(self) -> str:
+        return f"loops and repeats run more than {self.limit:,} stages"

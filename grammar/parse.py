@@ -45,13 +45,18 @@ from .limits import Limits
 from .source import Source, Span
 from .terminals import AFTER
 
-CLOSERS = {"LPAR": "RPAR", "CALL": "RPAR", "LSQB": "RSQB"}
-SIGNS = {"RPAR": ")", "RSQB": "]"}
+CLOSERS = {"LPAR": "RPAR", "CALL": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
+SIGNS = {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
 CONTINUES_BEFORE = frozenset({"ARROW", "BAR"})
-CONTINUES_AFTER = frozenset({"ARROW", "EQUAL", "BAR", "COMMA"})
-RESERVED = frozenset({"LET", "BLOCK", "SHARED", "FOR", "USE"})
+CONTINUES_AFTER = frozenset({"ARROW", "EQUAL", "BAR", "COMMA", "RBRACE"})
+DECLARE = frozenset({"LET", "BLOCK", "SHARED", "USE"})
+"""Terminals that begin a statement and stand nowhere else, but for the `let` in braces."""
+
 KEYWORDS = frozenset({"EXPECT", "TRAIN", "OUTPUT"})
 """Terminals that begin a statement, and elsewhere name an option, a setting or a fact."""
+
+KEPT = DECLARE | {"FOR", "IF", "ELSE", "IN"}
+"""Words that can name nothing."""
 
 CHAINED = frozenset(
     {"WORD", "NUMBER", "SHAPE", "STRING", "TRUE", "FALSE", "RPAR", "RSQB"}
@@ -63,10 +68,9 @@ SOURCES = frozenset({"NUMBER", "SHAPE", "AT"})
 """What a chain can begin with when its first stage has no name."""
 
 BLANK = " \t\f\v\r\ufeff\u00a0"
-APART = ("COMMENT", "NEWLINE", "WRONG_ARROW", "BAD_NUMBER", "BAD_STRING", "BAD", *RESERVED)
+APART = ("COMMENT", "NEWLINE", "WRONG_ARROW", "BAD_NUMBER", "BAD_STRING", "BAD")
 REPLACEMENTS = {
-    "×": "x", "−": "-", "–": "-", "“": '"', "”": '"', "≤": "<=", "≥": ">=", "≠": "!=", ";": "a new line",
-    "{": "[", "}": "]", "·": "*",
+    "×": "x", "−": "-", "–": "-", "“": '"', "”": '"', "≤": "<=", "≥": ">=", "≠": "!=", "·": "*",
 }  # fmt: skip
 
 
@@ -158,13 +162,17 @@ def parse(source: Source, limits: Limits | None = None) -> tuple[tree.File, tupl
     reader = _Reader(source, limits)
     tokens = list(reader.tokens())
     statements: list[tree.Statement] = []
+    lost: set[str] = set()
     for piece in reader.pieces(tokens):
         statement = reader.statement(piece)
         if statement is not None:
             statements.append(statement)
+        else:
+            lost.update(_declared(piece.tokens))
     if not statements and not reader.mistakes:
         reader.mistakes.append(EmptyText(Span(source, 0, 0)))
-    return tree.File(whole, tuple(statements), tuple(reader.comments)), tuple(reader.mistakes)
+    file = tree.File(whole, tuple(statements), tuple(reader.comments), frozenset(lost))
+    return file, tuple(reader.mistakes)
 
 
 @dataclass(frozen=True)
@@ -329,9 +337,6 @@ class _Reader:
     def statement(self, piece: _Piece) -> tree.Statement | None:
         """The statement's tree; None when something is wrong with it."""
         first = piece.tokens[0]
-        if first.type in RESERVED or first.type == "IF":
-            self.mistakes.append(ReservedWord(first.span, str(first)))
-            return None
         if not piece.brackets:
             return None
         statement, found = self._parsed(piece.tokens)
@@ -339,7 +344,7 @@ class _Reader:
             self.mistakes.extend(found)
         if found or not piece.whole or statement is None:
             return None
-        if isinstance(statement, tree.Flow):
+        if isinstance(statement, tree.Flow | tree.Block):
             return replace(statement, documentation=self._above(first))
         return statement
 
@@ -365,6 +370,16 @@ class _Reader:
             found.append(_explained(tokens, failed))
             begin = next((place + 1 for place in arrows if place >= failed), None)
         return None, tuple(found)
+
+
+def _declared(tokens: Sequence[Placed]) -> Iterator[str]:
+    """The names that a declaration gives meaning to, as far as it can be told."""
+    if tokens[0].type in DECLARE:
+        for token in tokens[1:]:
+            if token.type == "WORD":
+                yield str(token)
+            if token.type in ("EQUAL", "CALL"):
+                break
 
 
 def _fed(tokens: Sequence[Placed], begin: int) -> tuple[tree.Statement | None, int | None]:
@@ -426,7 +441,7 @@ def _cuts(tokens: Sequence[Placed]) -> frozenset[int]:
     for index, token in enumerate(tokens):
         if token.type != "NEWLINE":
             _matches(token, open_)
-        elif open_ and _begins(tokens, index + 1):
+        elif open_ and _begins(tokens, index + 1, open_[-1]):
             cuts.add(index)
             settle()
         elif open_ and _looks_fresh(tokens, index):
@@ -435,7 +450,7 @@ def _cuts(tokens: Sequence[Placed]) -> frozenset[int]:
     return frozenset(cuts)
 
 
-def _begins(tokens: Sequence[Placed], place: int) -> bool:
+def _begins(tokens: Sequence[Placed], place: int, inside: Placed) -> bool:
     """Whether a word that begins a statement stands here, and not as an option's or fact's name."""
     kinds = [token.type for token in tokens[place : place + 3]] + [""] * 3
     match kinds[0], kinds[1], kinds[2]:
@@ -445,8 +460,10 @@ def _begins(tokens: Sequence[Placed], place: int) -> bool:
             return True
         case "EXPECT", after, _:
             return after != "EQUAL"
+        case "LET", _, _:
+            return inside.type != "LBRACE"
         case first, _, _:
-            return first in RESERVED
+            return first in DECLARE
 
 
 def _looks_fresh(tokens: Sequence[Placed], place: int) -> bool:
@@ -496,7 +513,9 @@ def _explained(tokens: Sequence[Placed], index: int) -> Mistake:
     """The mistake at a token (or at the end) that the grammar has no place for."""
     found = tokens[index] if index < len(tokens) else None
     before = tokens[index - 1] if index else None
-    if found is not None and found.type in RESERVED | {"IF", "ELSE", "IN"}:
+    if before is not None and before.type in KEPT and _names(tokens, index - 1):
+        return ReservedWord(before.span, str(before))
+    if found is not None and found.type in KEPT and _names(tokens, index):
         return ReservedWord(found.span, str(found))
     if found is not None and before is None:
         return OutOfPlace(found.span, str(found), advice="begin with the input's shape: `3 -> fc4`")
@@ -504,13 +523,38 @@ def _explained(tokens: Sequence[Placed], index: int) -> Mistake:
     if before.type in KEYWORDS and index > 1:
         if tokens[0].type not in ("EXPECT", "TRAIN") and tokens[index - 2].type in CHAINED:
             return _explained(tokens, index - 1)
-    elif before.type in AFTER:
+    elif before.type in AFTER and (found is None or found.type not in ("LBRACE", "ELSE")):
         wanted, advice = AFTER[before.type]
         return Unexpected(before.span, wanted, _shown(before), advice)
     if found is None:
         wanted = "a chain" if before.type == "COLON" else "more"
         return Unexpected(before.span, wanted, _shown(before))
-    return OutOfPlace(found.span, _shown(found), _shown(before), _advice(before, found))
+    advice = _advice(before, found) or _form(tokens, index)
+    return OutOfPlace(found.span, _shown(found), _shown(before), advice)
+
+
+def _form(tokens: Sequence[Placed], index: int) -> str:
+    """How the declaration, loop or choice is written in which a token is out of place."""
+    kinds = [token.type for token in tokens[:index]]
+    if kinds[0] == "LET":
+        return "a constant is written `let width = 64`"
+    if kinds[0] in ("BLOCK", "SHARED") and "EQUAL" not in kinds:
+        return "a block is written `block basic(c, s=1) = conv(c) 3x3 s(s) relu`"
+    for kind in reversed(kinds):
+        if kind == "FOR":
+            return "a loop is written `for n in (64, 128) [ fc(n) relu ]`"
+        if kind == "IF":
+            return "a choice is written `if in.c > 64 [ conv64 1x1 ] else [ id ]`"
+        if kind in ("ARROW", "LSQB", "BAR", "RSQB"):
+            break
+    return ""
+
+
+def _names(tokens: Sequence[Placed], place: int) -> bool:
+    """Whether a name was meant here: `for: fc4`, `@in`, `block if(c) = ...`."""
+    before = tokens[place - 1].type if place else ""
+    after = tokens[place + 1].type if place + 1 < len(tokens) else ""
+    return before in ("AT", "DOT", *DECLARE, "FOR") or after in ("COLON", "EQUAL")
 
 
 def _advice(before: Placed, found: Placed) -> str:
@@ -525,8 +569,12 @@ def _advice(before: Placed, found: Placed) -> str:
             return "stages are joined by `->`, arguments by spaces"
         case _, "EQUAL":
             return "an option is written `name=value`"
-        case _, ("EXPECT" | "TRAIN" | "OUTPUT"):
+        case _, ("EXPECT" | "TRAIN" | "OUTPUT" | "LET" | "BLOCK" | "SHARED" | "USE" | "SEMICOLON"):
             return "begin a new line for a new statement"
+        case _, ("LBRACE" | "RBRACE"):
+            return "a chain is grouped by `[ ]`; braces hold the lets of a block"
+        case _, "ELSE":
+            return "a choice is written `if in.c > 64 [ conv64 1x1 ] else [ id ]`"
         case _:
             return ""
 

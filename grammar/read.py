@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from .diagnostics import SpecError
 from .errors import FileTooLarge, Unreadable
 from .limits import Limits
 from .source import Source, Span
+
+NO_FILE = "there is no such file"
 
 
 def read(spec: str | os.PathLike[str], limits: Limits | None = None) -> Source:
@@ -26,7 +29,13 @@ def read(spec: str | os.PathLike[str], limits: Limits | None = None) -> Source:
     text = os.fspath(spec)
     if isinstance(spec, str) and is_text(text):
         return Source("<text>", text)
-    return _file(Path(text), limits)
+    try:
+        return read_file(Path(text), limits)
+    except SpecError as error:
+        (mistake,) = error.diagnostics
+        if isinstance(mistake, Unreadable) and mistake.problem == NO_FILE:
+            mistake = replace(mistake, advice=_near(Path(text)))
+        raise SpecError([mistake]) from None
 
 
 def is_text(spec: str) -> bool:
@@ -43,7 +52,8 @@ def _exists(spec: str) -> bool:
         return False
 
 
-def _file(path: Path, limits: Limits) -> Source:
+def read_file(path: Path, limits: Limits) -> Source:
+    """The text of a file; raises SpecError when it cannot be read, is too large, or no text."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             kind = "it is a directory" if path.is_dir() else "it is no regular file"
@@ -51,9 +61,7 @@ def _file(path: Path, limits: Limits) -> Source:
         with path.open("rb") as file:
             content = file.read(limits.bytes + 1)
     except FileNotFoundError:
-        raise SpecError(
-            [Unreadable(None, str(path), "there is no such file", _near(path))]
-        ) from None
+        raise SpecError([Unreadable(None, str(path), NO_FILE)]) from None
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or "it is no file name"
         raise SpecError([Unreadable(None, str(path), problem.lower())]) from None

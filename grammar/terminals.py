@@ -15,6 +15,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "BAR": "`|`", "STAR": "`*`", "FLOOR": "`//`", "SLASH": "`/`", "PERCENT": "`%`",
         "CARET": "`^`", "PLUS": "`+`", "MINUS": "`-`", "AT": "`@`", "DOT": "`.`",
         "CALL": "`(`", "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`", "RSQB": "`]`",
+        "LBRACE": "`{`", "RBRACE": "`}`", "SEMICOLON": "`;`",
         "WORD": "a word", "SHAPE": "a shape", "NUMBER": "a number", "STRING": "a text in quotes",
         "COMMENT": "a comment", "NEWLINE": "the end of the line", "SPACE": "a space",
         "WRONG_ARROW": "an arrow of another kind", "BAD_NUMBER": "an unreadable number",
@@ -43,7 +44,16 @@ AFTER: Mapping[str, tuple[str, str]] = MappingProxyType(
         "SAME": ("a value", ""), "DIFFERENT": ("a value", ""), "LESS": ("a value", ""),
         "AT_MOST": ("a value", ""), "MORE": ("a value", ""), "AT_LEAST": ("a value", ""),
         "AND": ("a condition", ""), "OR": ("a condition", ""), "NOT": ("a condition", ""),
-        "IF": ("a condition", ""), "ELSE": ("a value", ""),
+        "IF": ("a condition", ""), "ELSE": ("a value, or a chain in brackets", ""),
+        "LET": ("a name", "write `let width = 64`"),
+        "BLOCK": ("a name", "write `block basic(c) = conv(c) 3x3 bn relu`"),
+        "SHARED": ("a name", "write `shared tower = fc64 relu`"),
+        "USE": ("a file", 'write `use "blocks.nn"`, or `use vision.resnet`'),
+        "FOR": ("a name", "write `for n in (64, 128) [ fc(n) relu ]`"),
+        "IN": ("a value", "write `in.c`, or what a loop goes through: `for n in (64, 128) [ ... ]`"),
+        "LBRACE": ("`let`", "braces hold the lets of a block: `{ let c = in.c }`"),
+        "RBRACE": ("a chain", "write the chain that the block stands for"),
+        "SEMICOLON": ("`let`", ""),
     }
 )  # fmt: skip
 """After which terminal what must follow, and how that is written."""

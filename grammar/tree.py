@@ -164,7 +164,34 @@ class Group(Tree):
     repeat: Expression | None = None
 
 
-Piece: TypeAlias = Word | Value | Option | Group | Reference
+@dataclass(frozen=True)
+class Loop(Tree):
+    """`for (c, n) in ((64, 2), (128, 2)) [ chain ]`: the chain once for every item, one behind the other."""
+
+    target: Target
+    items: Expression
+    body: Chain
+
+
+@dataclass(frozen=True)
+class Choice(Tree):
+    """`if condition [ chain ] else [ chain ]`; without `else` the value itself."""
+
+    condition: Expression
+    then: Chain
+    otherwise: Chain | Choice | None = None
+
+
+@dataclass(frozen=True)
+class Target(Tree):
+    """What a `let` or a `for` gives values to: a name, or several in parentheses."""
+
+    names: tuple[Name, ...]
+    parted: bool = False
+    """Written in parentheses: the value is taken apart."""
+
+
+Piece: TypeAlias = Word | Value | Option | Group | Loop | Choice | Reference
 
 
 @dataclass(frozen=True)
@@ -212,7 +239,51 @@ class Train(Tree):
     arguments: tuple[Argument, ...]
 
 
-Statement: TypeAlias = Flow | Expect | Train
+@dataclass(frozen=True)
+class Let(Tree):
+    """`let width = 64`, `let (m, q) = (6 * width, width // 4)`."""
+
+    target: Target
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Parameter(Tree):
+    """`c` or `s=1` in the head of a block."""
+
+    name: Name
+    default: Expression | None = None
+
+
+@dataclass(frozen=True)
+class Block(Tree):
+    """`block name(c, s=1) = { lets } chain`; `shared name = { lets } chain` has no parameters.
+
+    `parameters` is None where a block has no parentheses.
+    """
+
+    name: Name
+    parameters: tuple[Parameter, ...] | None
+    lets: tuple[Let, ...]
+    chain: Chain
+    shared: bool = False
+    documentation: str = ""
+
+
+@dataclass(frozen=True)
+class Use(Tree):
+    """`use "blocks/resnet.nn" (basic)`, `use vision.resnet`.
+
+    `path` is the text in quotes, or the dotted words; `names` is None where all are taken.
+    """
+
+    path: str
+    ships: bool
+    """Dotted words: from the library that ships."""
+    names: tuple[Name, ...] | None = None
+
+
+Statement: TypeAlias = Flow | Expect | Train | Let | Block | Use
 
 
 @dataclass(frozen=True)
@@ -224,7 +295,11 @@ class Comment(Tree):
 
 @dataclass(frozen=True)
 class File(Tree):
-    """A whole text."""
+    """A whole text.
+
+    `lost` are the names declared by statements that could not be read.
+    """
 
     statements: tuple[Statement, ...]
     comments: tuple[Comment, ...] = ()
+    lost: frozenset[str] = frozenset()

@@ -131,22 +131,25 @@ def _calls(
     node = step.node
     assert node is not None
     forward = step.phase is Phase.FORWARD
-    kept = [w.name for w in node.weights] if forward else step.weights
+    kept = [w for w in node.weights if forward or w.name in step.weights]
+    gradients = {w.name: memory.gradients[node.keeper(w)] for w in node.weights}
+    aside = {name: arrays[index] for name, index in step.aside.items()}
     bundle = Arrays(
         values=node.arrivals,
         inputs=inputs,
         output=output,
-        weights={name: memory.weights[f"{node.name}.{name}"] for name in kept},
-        state={s.name: memory.statistics[f"{node.name}.{s.name}"] for s in node.state},
+        weights={w.name: memory.weights[node.keeper(w)] for w in kept},
+        state={s.name: memory.statistics[node.keeper(s)] for s in node.state},
         saved={name: arrays[index] for name, index in step.saved.items()},
         scratch=scratch,
         d_output=d_output,
         d_inputs=tuple(of(index) for index in step.d_inputs),
-        d_weights={w.name: memory.gradients[f"{node.name}.{w.name}"] for w in node.weights},
+        d_weights={**gradients, **aside},
         rng=streams.get(node.name),
     )
     kernel = kernel_of(node.op, step.algorithm)
     if not forward:
-        return tuple(kernel.backward(node.op, bundle))
+        sums = [(np.add, (gradients[name], part, gradients[name])) for name, part in aside.items()]
+        return (*kernel.backward(node.op, bundle), *sums)
     run = kernel.forward if schedule.mode == "train" else kernel.infer
     return tuple(run(node.op, bundle))

@@ -55,7 +55,7 @@ class Learner:
 
     def _decaying(self) -> tuple[Array, ...]:
         decaying = {
-            f"{node.name}.{w.name}" for node in self.graph.nodes for w in node.weights if w.decays
+            f"{node.name}.{w.name}" for node in self.graph.nodes for w in node.own if w.decays
         }
         return tuple(a for name, a in self.memory.weights.items() if name in decaying)
 

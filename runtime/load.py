@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..compiler.elaborate import elaborate
+from ..compiler.files import from_there
 from ..grammar.source import Source
 from .net import DType, Net
 from .weights import pour, read
@@ -17,7 +18,8 @@ def load(path: str | Path) -> Net:
     """
     place = Path(path)
     saved = read(place)
-    graph = elaborate(Source(str(place), saved.spec)).net
+    texts = from_there(saved.files, str(place))
+    graph = elaborate(Source(str(place), saved.spec), lets=saved.lets, files=texts).net
     precise = any(array.dtype.itemsize == 8 for array in saved.arrays.values())
     dtype: DType = "float64" if precise else "float32"
     net = Net(graph, dtype=dtype)

@@ -11,6 +11,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from ..compiler.expressions import literal
+from ..compiler.files import from_here
 from ..compiler.graph import Graph
 from ..grammar.diagnostics import SpecError
 from .errors import WeightsDisagree, WeightsUnreadable, WeightsUnwritable, WeightsWithoutSpec
@@ -19,14 +21,22 @@ from .kernels import Array
 FORMAT = "nnspec 1"
 """The layout of the metadata; a file of another one is refused."""
 
+KEYS = frozenset({"spec", "digest", "settings", "lets", "files"})
+
 
 @dataclass(frozen=True)
 class Saved:
-    """What a weights file holds: the spec's text, its net's digest, settings, arrays by name."""
+    """What a weights file holds: the spec, its net's digest, settings, arrays by name.
+
+    `files` are the texts that the spec uses, by their paths from its own; `lets` its constants that
+    were given from outside.
+    """
 
     spec: str
     digest: str
     settings: Mapping[str, str]
+    lets: Mapping[str, str]
+    files: Mapping[str, str]
     arrays: Mapping[str, Array]
 
 
@@ -39,6 +49,8 @@ def write(
         "spec": graph.source.text,
         "digest": graph.digest,
         "settings": json.dumps(settings, sort_keys=True),
+        "lets": json.dumps({name: literal(worth) for name, worth in graph.lets.items()}),
+        "files": json.dumps(from_here(graph.files, graph.source.name)),
     }
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -66,13 +78,16 @@ def read(path: Path) -> Saved:
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         problem = "it is cut short, damaged, or not a safetensors file"
         raise SpecError([WeightsUnreadable(None, name, problem)]) from error
-    if metadata.get("format") != FORMAT or not {"spec", "digest", "settings"} <= metadata.keys():
+    if metadata.get("format") != FORMAT or not metadata.keys() >= KEYS:
         raise SpecError([WeightsWithoutSpec(None, name)])
     try:
-        settings = {str(key): str(value) for key, value in json.loads(metadata["settings"]).items()}
+        settings, lets, files = (
+            {str(key): str(value) for key, value in json.loads(metadata[field]).items()}
+            for field in ("settings", "lets", "files")
+        )
     except (ValueError, AttributeError, RecursionError):
         raise SpecError([WeightsDisagree(None, name, "its settings cannot be read")]) from None
-    return Saved(metadata["spec"], metadata["digest"], settings, arrays)
+    return Saved(metadata["spec"], metadata["digest"], settings, lets, files, arrays)
 
 
 def pour(saved: Saved, path: Path, graph: Graph, into: Mapping[str, Array]) -> None:

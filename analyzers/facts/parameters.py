@@ -23,7 +23,7 @@ class Count:
 
 def of_layer(layer: Layer) -> Count:
     """The parameters of a layer, norms and all."""
-    weights = [weight for node in layer.nodes for weight in node.weights]
+    weights = [weight for node in layer.nodes for weight in node.own]
     value = sum(weight.size for weight in weights)
     return Count(value, total([w.formula for w in weights], value) if weights else "0")
 

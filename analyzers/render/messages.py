@@ -54,7 +54,7 @@ def message(mistake: Mistake, paint: Paint) -> str:
     lines = [f"{paint(style, mistake.code)}{fixable} {paint('bold', mistake.message())}"]
     if mistake.span is not None:
         lines += _excerpt(mistake.span, mistake.label(), style, paint, arrow="-->")
-    for note in mistake.notes():
+    for note in (*mistake.notes(), *mistake.trail):
         lines += _excerpt(note.span, note.label, "help", paint, arrow=":::")
     if mistake.help():
         lines.append(f"{paint('help', 'help:')} {mistake.help()}")

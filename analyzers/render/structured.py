@@ -20,7 +20,10 @@ def diagnostics(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
             "message": mistake.message(),
             "help": mistake.help(),
             **_place(mistake.span),
-            "notes": [{"message": note.label, **_place(note.span)} for note in mistake.notes()],
+            "notes": [
+                {"message": note.label, **_place(note.span)}
+                for note in (*mistake.notes(), *mistake.trail)
+            ],
             "fix": _fix(mistake),
         }
         for mistake in mistakes

@@ -24,6 +24,8 @@ class Order:
     """(array, array that it is a view of)."""
     values: dict[str, int] = field(default_factory=dict)
     saved: dict[str, dict[str, int]] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    """Weights, by full name, whose gradient has been written: a further use of them adds to it."""
     target: int | None = None
     loss_value: int | None = None
 
@@ -158,6 +160,8 @@ def _backward_step(
 ) -> Step:
     reads_x, reads_y = "x" in needs.reads_back, "y" in needs.reads_back
     first = d_inputs[0]
+    again = [weight for weight in node.weights if node.keeper(weight) in plan.begun]
+    plan.begun.update(node.keeper(weight) for weight in node.weights)
     return Step(
         Phase.BACKWARD,
         node,
@@ -169,5 +173,6 @@ def _backward_step(
         scratch=plan.needed(needs.scratch_back, Kind.SCRATCH),
         d_output=d_output,
         d_inputs=d_inputs,
+        aside={w.name: plan.array(w.shape, "float", Kind.SCRATCH) for w in again},
         overwrites=(first, d_output) if needs.overwrites_back and first is not None else None,
     )

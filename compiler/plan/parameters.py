@@ -62,7 +62,7 @@ def lay_out(graph: Graph) -> Parameters:
             node.name in rectified,
         )
         for node in graph.nodes
-        for weight in node.weights
+        for weight in node.own
     ]
     ordered = [f for f in found if f[1].decays] + [f for f in found if not f[1].decays]
     entries: list[Entry] = []
@@ -74,6 +74,8 @@ def lay_out(graph: Graph) -> Parameters:
     place = 0
     for node in graph.nodes:
         for weight in node.state:
+            if weight.name in node.lent:
+                continue
             state.append(Entry(f"{node.name}.{weight.name}", weight, place))
             place += weight.size
     decayed = sum(entry.weight.size for entry in entries if entry.weight.decays)

@@ -71,6 +71,9 @@ class Step:
     scratch: Mapping[str, int] = field(default_factory=dict)
     d_output: int | None = None
     d_inputs: tuple[int | None, ...] = ()
+    aside: Mapping[str, int] = field(default_factory=dict)
+    """Where backward puts gradients of weights whose gradient an earlier step has begun: they are
+    added to it."""
     overwrites: tuple[int, int] | None = None
     """(written, read): the first may take the memory of the second."""
 
@@ -81,7 +84,8 @@ class Step:
         gradient = (
             (self.d_output,) if self.phase is Phase.LOSS and self.d_output is not None else ()
         )
-        inner = (*self.scratch.values(), *(() if backward else self.saved.values()))
+        inner = (*self.scratch.values(), *self.aside.values())
+        inner += () if backward else tuple(self.saved.values())
         return (*made, *gradient, *(d for d in self.d_inputs if d is not None), *inner)
 
     @property

@@ -19,6 +19,24 @@ def repeated(count: int) -> str:
     return " -> ".join(parts)
 
 
+def nested_blocks(depth: int) -> str:
+    blocks = "".join(f"block a{i} = a{i - 1}\n" for i in range(2, depth + 1))
+    return f"block a1 = fc4\n{blocks}3 -> a{depth}"
+
+
+def stages(count: int) -> str:
+    """A net that runs exactly `count` stages, without making a node of them."""
+    turns, rest = divmod(count - 2, 1000)
+    return f"3 -> [[id]*999]*{turns}" + (f" -> [id]*{rest - 1}" if rest else "")
+
+
+def used(count: int) -> str:
+    return "".join(f'use "f{i}.nn"\n' for i in range(count)) + "3 -> fc(v0 + 1)"
+
+
+FILES = {f"f{i}.nn": f"let v{i} = {i}" for i in range(200)}
+
+
 CASES: dict[str, tuple[str, int, Callable[[int], str]]] = {
     "bytes": ("NN901", 2**20, lambda n: "3 -> fc4" + " " * (n - 8)),
     "statements": ("NN902", 2000, lambda n: "\n".join(f"output o{i}: 3 -> fc1" for i in range(n))),
@@ -29,6 +47,9 @@ CASES: dict[str, tuple[str, int, Callable[[int], str]]] = {
     "literal": ("NN912", 64, lambda n: "3 -> fc4 dropout 0." + "1" * (n - 2)),
     "nodes": ("NN907", 100_000, lambda n: repeated(n - 1)),
     "repeat": ("NN908", 10_000, lambda n: f"3 -> [relu]*{n}"),
+    "steps": ("NN915", 500_000, stages),
+    "files": ("NN914", 64, used),
+    "blocks": ("NN913", 32, nested_blocks),
     "rank": ("NN909", 8, lambda n: "x".join(["1"] * n) + " -> relu"),
     "dimension": ("NN910", 2**31 - 1, lambda n: f"{n} -> relu"),
     "elements": ("NN911", 2**48, lambda n: f"{2**24}x{n // 2**24 + (n > 2**48)} -> relu"),
@@ -36,7 +57,9 @@ CASES: dict[str, tuple[str, int, Callable[[int], str]]] = {
 
 
 def codes(text: str, limits: Limits) -> list[str]:
-    return [mistake.code for mistake in elaborate(Source("<limit>", text), limits).mistakes]
+    return [
+        mistake.code for mistake in elaborate(Source("<limit>", text), limits, files=FILES).mistakes
+    ]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -17,6 +17,8 @@ from nnspec.analyzers.render.messages import messages
 from nnspec.analyzers.report import report
 from nnspec.compiler.elaborate import elaborate
 from nnspec.compiler.ops import CATALOGUE
+from nnspec.grammar import tree
+from nnspec.grammar.parse import parse
 from nnspec.grammar.source import Source
 
 from ..runtime.random_nets import random_net
@@ -38,7 +40,9 @@ TOKENS = [
     "@", ".", "\n", " ", "#", "##", '"', "in", "if", "else", "let", "block", "expect", "train(",
     "output", "true", "and", "not", "3", "0", "1x8x8", "3x32x32", "4.2G", "1e-3", "1e999", "9" * 30,
     "10000", "-1", "fc4", "conv8 3x3", "maxpool2", "same", "s2", "p1", "g2", "d3", "id", "@a", "a:",
-    "params", "macs", "init=he", "init=normal(0.1)", "adam(lr=1e-3)", "loss", "é", "\u200b", "\x00",
+    "for", "shared", "use", "{", "}", ";", "in.c", "in.h", "in.size", "let a = 3\n", "block b(c, s=1) = ",
+    "for n in (1, 2) [", "if in.c > 2 [", "] else [", "b(2)", "b4", "shared t = ", "t", "range(3)",
+    "use \"a.nn\"", "tie=@a", "params", "macs", "init=he", "init=normal(0.1)", "adam(lr=1e-3)", "loss", "é", "\u200b", "\x00",
     "\ud800", "💥", "=>", "→", "\r\n", "\t", "*2", "*100", "*(2-2)", "^9", "1_0", "_", "x", "3x",
     *CATALOGUE,
 ]  # fmt: skip
@@ -74,7 +78,22 @@ def grown(rng: Random) -> str:
         )
     if rng.random() < 0.3:
         lines.insert(0, f"a: {rng.randint(0, 4)}x4 -> fc({expression(rng, 3)})")
+    if rng.random() < 0.6:
+        lines = declared(rng) + lines
     return "\n".join(lines)
+
+
+def declared(rng: Random) -> list[str]:
+    """Declarations, and a chain that uses them in loops, choices and branches."""
+    size, body = expression(rng, 2), random_net(rng.randrange(2**32)).partition(" -> ")[2]
+    return [
+        f"let (w, v) = ({expression(rng, 2)}, {rng.randint(1, 9)})",
+        f"block one(c, s=v) = {{ let d = in.c * s; let e = {size} }} {body}",
+        f"block two(c) = [one(c) relu]*{rng.randint(0, 3)} -> [ one(w, s=c) ]",
+        f"shared same1 = {body}",
+        f"a{rng.randint(0, 9)}: {rng.choice(('4', '3x8x8', '5x3'))} -> for i in range(w) [ one(i) ]",
+        f"output x: 4 -> if in.{rng.choice('chwtd')} > {size} [ two(v) ] else [ same1 -> same1 ]",
+    ]
 
 
 def mutated(rng: Random) -> str:
@@ -102,6 +121,11 @@ def soup(rng: Random) -> str:
     return "".join(rng.choice(TOKENS) + rng.choice(("", " ")) for _ in range(rng.randint(0, 40)))
 
 
+def declares(source: Source) -> bool:
+    """Whether a text is no net, but something that other files use."""
+    return any(isinstance(s, tree.Let | tree.Block | tree.Use) for s in parse(source)[0].statements)
+
+
 def read_whole(text: str) -> None:
     """Everything a user could do with a text before running it."""
     source = Source("<fuzz>", text)
@@ -114,7 +138,7 @@ def read_whole(text: str) -> None:
     for mistake in mistakes:
         assert mistake.span is not None, mistake
         assert 0 <= mistake.span.start <= mistake.span.end <= len(text), mistake
-    assert found.graph is not None or mistakes, "neither a net nor a mistake"
+    assert found.graph is not None or mistakes or declares(source), "neither net nor mistake"
     messages(mistakes)
 
 

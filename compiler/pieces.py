@@ -1,0 +1,224 @@
+"""The pieces of a stage, sorted: which operator or block each word is, and what belongs to it.
+
+Nothing is evaluated here: one stage may run many times, with other constants each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TypeAlias
+
+from ..grammar import tree
+from ..grammar.diagnostics import Mistake
+from ..grammar.source import Span
+from .arguments import Given, Signature, signature
+from .errors import (
+    ExtraArgument,
+    NumberWithoutOperator,
+    RepeatedArgument,
+    SourceInside,
+    UnknownOperator,
+    UnknownOption,
+)
+from .files import Block, Module
+from .op import LETTERS, Op, Refused, Trait
+from .ops import CATALOGUE
+from .words import attached, unknown
+
+Callee: TypeAlias = type[Op] | Block
+
+FLAGS = frozenset(
+    name
+    for kind in CATALOGUE.values()
+    for name, parameter in signature(kind).parameters.items()
+    if parameter.flag
+)
+NOTHING = Signature("", (), {}, "")
+
+
+@dataclass
+class Use:
+    """One use of an operator or a block, with the pieces that belong to it.
+
+    Attributes
+    ----------
+    callee: None where the word means nothing; that has been reported.
+    tie: `tie=@name`: the stage whose weight it takes.
+    flawed: something of it was refused and reported: it is not applied.
+    """
+
+    word: str
+    callee: Callee | None
+    signature: Signature
+    span: Span
+    given: dict[str, Given] = field(default_factory=dict)
+    branches: tree.Group | None = None
+    tie: tree.Reference | None = None
+    flawed: bool = False
+
+    @property
+    def merges(self) -> bool:
+        return isinstance(self.callee, type) and Trait.MERGES in self.callee.traits
+
+    def place(self, name: str, argument: Given) -> None:
+        if name in self.given:
+            what = self.signature.parameters[name].described
+            raise Refused(RepeatedArgument(argument.span, self.word, what))
+        self.given[name] = argument
+        self.span = self.span.to(argument.span)
+
+    def position(self, argument: Given) -> None:
+        free = next((p for p in self.signature.places if p not in self.given), None)
+        if free is None:
+            found = argument.span.text
+            raise Refused(ExtraArgument(argument.span, self.word, found, self.signature.written))
+        self.place(free, argument)
+
+    def option(self, name: str, argument: Given, where: Span) -> None:
+        if name == "tie" and "init" in self.signature.parameters:
+            self._tied(argument)
+            return
+        found = self.signature.named(name)
+        if found is None:
+            known = self.signature.known
+            near = get_close_matches(name, known, 1)
+            raise Refused(UnknownOption(where, self.word, name, known, near[0] if near else None))
+        self.place(found, argument)
+
+    def _tied(self, argument: Given) -> None:
+        if not isinstance(argument.value, tree.Reference):
+            raise Refused(UnknownOption(argument.span, self.word, "tie", ("tie=@name",)))
+        self.tie = argument.value
+        self.span = self.span.to(argument.span)
+
+
+Part: TypeAlias = Use | tree.Group | tree.Loop | tree.Choice
+
+
+@dataclass
+class Parts:
+    """What a stage is made of, in order, and what was wrong with it."""
+
+    found: list[Part] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+
+def sort(pieces: Iterable[tree.Piece], module: Module) -> Parts:
+    """Give every number, option and flag to the operator before it."""
+    parts = Parts()
+    current: Use | None = None
+    for piece in pieces:
+        try:
+            if (
+                isinstance(piece, tree.Group)
+                and current
+                and current.merges
+                and not current.branches
+            ):
+                current.branches = piece
+                current.span = current.span.to(piece.span)
+            elif isinstance(piece, tree.Group | tree.Loop | tree.Choice):
+                parts.found.append(piece)
+                current = None
+            else:
+                begun = _read(piece, current, module)
+                if begun is not None:
+                    parts.found.append(begun)
+                    current = begun
+        except Refused as refused:
+            parts.mistakes.extend(refused.mistakes)
+            if not refused.mistakes or isinstance(refused.mistake, UnknownOperator):
+                current = Use(piece.span.text, None, NOTHING, piece.span, flawed=True)
+                parts.found.append(current)
+            elif current:
+                current.flawed = True
+            else:
+                parts.found.append(Use(piece.span.text, None, NOTHING, piece.span, flawed=True))
+    return parts
+
+
+def _read(piece: tree.Piece, current: Use | None, module: Module) -> Use | None:
+    """Give the piece to the current operator, or return the operator that it begins."""
+    if current and current.callee is None and _is_argument(piece):
+        return None
+    match piece:
+        case tree.Reference():
+            raise Refused(SourceInside(piece.span, piece.span.text))
+        case tree.Value(value=expression):
+            if current is None:
+                raise Refused(NumberWithoutOperator(piece.span, piece.span.text))
+            current.position(Given(expression, piece.span))
+        case tree.Option(name=name, value=expression):
+            if current is None:
+                raise Refused(NumberWithoutOperator(piece.span, piece.span.text))
+            current.option(name, Given(expression, expression.span), piece.span)
+        case tree.Word() if not _as_option(piece, current, module):
+            return _begun(piece, module)
+        case _:
+            pass
+    return None
+
+
+def _as_option(word: tree.Word, current: Use | None, module: Module) -> bool:
+    """Take the word as a flag (`same`) or a lettered option (`s2`) of the current operator."""
+    if current is None or word.word in CATALOGUE or word.word in module.blocks:
+        return False
+    parameters = current.signature.parameters
+    flag = parameters.get(word.word)
+    if flag and flag.flag and word.arguments is None:
+        current.place(word.word, Given(True, word.span))
+        return True
+    parts = attached(word.word)
+    letter = parts[0] if parts else word.word
+    if letter not in parameters or not (letter in LETTERS or isinstance(current.callee, Block)):
+        if letter in LETTERS and (parts or word.arguments):
+            known = current.signature.known
+            raise Refused(UnknownOption(word.span, current.word, LETTERS[letter], known))
+        return False
+    if parts:
+        current.place(letter, Given(parts[1], word.span))
+        return True
+    if word.arguments:
+        values = tuple(argument.value for argument in word.arguments)
+        value = values[0] if len(values) == 1 else tree.Tuple(word.span, values)
+        current.place(letter, Given(value, word.span))
+        return True
+    return False
+
+
+def _begun(word: tree.Word, module: Module) -> Use | None:
+    if word.word == "id" and word.arguments is None:
+        return None
+    callee, number = _called(word, module)
+    known = callee.signature if isinstance(callee, Block) else signature(callee)
+    use = Use(known.word, callee, known, word.span)
+    if number is not None:
+        use.position(Given(number, word.span))
+    for argument in word.arguments or ():
+        given = Given(argument.value, argument.value.span)
+        if argument.name is None:
+            use.position(given)
+        else:
+            use.option(argument.name, given, argument.span)
+    return use
+
+
+def _called(word: tree.Word, module: Module) -> tuple[Callee, int | float | None]:
+    """What a word names, looked up whole first, and the number attached to it."""
+    for name, number in ((word.word, None), attached(word.word) or ("", None)):
+        callee = CATALOGUE.get(name) or module.blocks.get(name)
+        if callee is not None:
+            return callee, number
+    if module.lost is None or {word.word, (attached(word.word) or ("",))[0]} & module.lost:
+        raise Refused
+    raise Refused(unknown(word.word, word.span, tuple(module.blocks)))
+
+
+def _is_argument(piece: tree.Piece) -> bool:
+    """Whether a piece behind an unknown operator is most likely meant for it."""
+    if isinstance(piece, tree.Word):
+        parts = attached(piece.word)
+        return piece.word in FLAGS or (parts is not None and parts[0] in LETTERS)
+    return isinstance(piece, tree.Value | tree.Option)
