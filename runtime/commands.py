@@ -15,13 +15,14 @@ import numpy as np
 from ..compiler.settings import as_text
 from ..compiler.training import Bce, CrossEntropy, Training
 from ..grammar.diagnostics import SpecError
-from .data import described, fitted, load, split
+from .data import described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .history import Epoch, Scores
 from .kernels import Array
 from .load import load as load_net
 from .net import Net
+from .weights import check_writable
 
 SETTINGS = tuple(Training.model_fields)
 
@@ -78,6 +79,10 @@ def train(options: argparse.Namespace) -> int:
         raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
     learned, held = split(_loaded(options, _input_shape(net)), options.held_out)
     quiet = options.format == "json"
+    if mistakes := net.untrainable():
+        raise SpecError(mistakes)
+    if options.save:
+        check_writable(Path(options.save))
     with progress(net, quiet=quiet) as (on_epoch, on_step):
         history = net.fit(
             learned.x, learned.y, validation=(held.x, held.y), on_epoch=on_epoch, on_step=on_step
@@ -98,10 +103,10 @@ def train(options: argparse.Namespace) -> int:
         return 0
     seconds = sum(epoch.seconds for epoch in history)
     print(
-        f"trained {net.params:,} parameters on {len(learned):,} examples of {learned.name}, "
-        f"{len(history)} epochs in {seconds:.1f} s"
+        f"trained {net.params:,} parameters on {counted(len(learned), 'example')} of "
+        f"{learned.name}, {counted(len(history), 'epoch')} in {seconds:.1f} s"
     )
-    print(f"on {len(held):,} examples it never saw: {_told(scores)}")
+    print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")
     if options.save:
         print(f"saved to {options.save}")
     return 0
@@ -109,8 +114,17 @@ def train(options: argparse.Namespace) -> int:
 
 def _told(scores: Scores) -> str:
     if scores.accuracy is None:
-        return f"loss {scores.loss:.4f}"
-    return f"accuracy {percent(scores.accuracy)}, loss {scores.loss:.4f}"
+        return f"loss {number(scores.loss)}"
+    return f"accuracy {percent(scores.accuracy)}, loss {number(scores.loss)}"
+
+
+def number(loss: float) -> str:
+    """Four places, as long as that is readable."""
+    return f"{loss:.4f}" if abs(loss) < 1e6 else f"{loss:.3g}"
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 @contextmanager
@@ -125,7 +139,7 @@ def progress(net: Net, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
     columns = (
         TextColumn("epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
         BarColumn(bar_width=24),
-        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("loss {task.fields[loss]}"),
         TextColumn("{task.fields[judged]}"),
         TextColumn("{task.fields[rate]:>9,.0f}/s"),
         TimeRemainingColumn(compact=True),
@@ -134,12 +148,12 @@ def progress(net: Net, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
     console = Console(file=sys.stderr)
     with Progress(*columns, console=console, refresh_per_second=8) as bar:
         task = bar.add_task(
-            "", total=float(epochs), epoch=1, epochs=epochs, loss=float("nan"), judged="", rate=0.0
+            "", total=float(epochs), epoch=1, epochs=epochs, loss="", judged="", rate=0.0
         )
         done = 0
 
         def on_step(step: int, steps: int, loss: float) -> None:
-            bar.update(task, completed=done + step / steps, loss=loss)
+            bar.update(task, completed=done + step / steps, loss=number(loss))
 
         def on_epoch(epoch: Epoch) -> None:
             nonlocal done
@@ -149,7 +163,12 @@ def progress(net: Net, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
                 judged = f"accuracy {percent(epoch.validation.accuracy)}"
             shown = min(done + 1, epochs)
             bar.update(
-                task, completed=done, loss=epoch.loss, epoch=shown, judged=judged, rate=epoch.rate
+                task,
+                completed=done,
+                loss=number(epoch.loss),
+                epoch=shown,
+                judged=judged,
+                rate=epoch.rate,
             )
 
         yield on_epoch, on_step
@@ -188,7 +207,7 @@ def evaluate(options: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(f"{len(data):,} examples of {data.name}: {_told(scores)}")
+    print(f"{counted(len(data), 'example')} of {data.name}: {_told(scores)}")
     if confusion is not None and len(confusion) <= 12:
         print()
         print(_matrix(confusion, data.classes))
@@ -265,7 +284,7 @@ def predict(options: argparse.Namespace) -> int:
 
 def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
     if options.data:
-        data = fitted(load(options.data, target=options.target), shape)
+        data = load_inputs(options.data, shape, target=options.target)
         return data.x[: options.first], data.classes
     try:
         numbers = np.array([float(cell) for cell in (options.input or "").split(",")])

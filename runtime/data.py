@@ -28,7 +28,17 @@ from .data_errors import (
 )
 from .dataset import Dataset
 from .kernels import Array
-from .readers import Truth, is_idx, read_csv, read_idx, read_npz, reading
+from .readers import (
+    Truth,
+    csv_inputs,
+    idx_inputs,
+    is_idx,
+    npz_inputs,
+    read_csv,
+    read_idx,
+    read_npz,
+    reading,
+)
 
 BUNDLED: Mapping[str, Callable[[int], Dataset]] = MappingProxyType(
     {
@@ -82,6 +92,27 @@ def _read(path: Path, target: str | None, truth: Truth | None) -> Dataset:
     if is_idx(path) or path.is_dir():
         return read_idx(path, truth)
     raise SpecError([UnknownFormat(None, str(path))])
+
+
+def load_inputs(name: str, shape: tuple[int, ...], *, target: str | None = None) -> Dataset:
+    """Examples to predict, of the shape a net takes: their truth need not be there.
+
+    Where there is one, it is left out, but for the sets that ship and their classes' names.
+    """
+    if name in BUNDLED:
+        return fitted(load(name, target=target), shape)
+    path, size = _found(name), prod(shape)
+    ending = path.suffix.lower()
+    with reading(path):
+        if ending == ".npz":
+            x = npz_inputs(path)
+        elif ending == ".csv":
+            x = csv_inputs(path, size, target)
+        elif is_idx(path) or path.is_dir():
+            x = idx_inputs(path)
+        else:
+            raise SpecError([UnknownFormat(None, str(path))])
+    return fitted(Dataset(path.name, x, np.zeros(len(x), np.int64), (), str(path)), shape)
 
 
 def _found(text: str) -> Path:

@@ -111,14 +111,17 @@ class MissingArray(Mistake):
 
     code, name = "NN506", "missing-array"
     path: str
+    wanted: tuple[str, ...]
     found: tuple[str, ...]
 
     def message(self) -> str:
         held = ", ".join(f"`{_short(name)}`" for name in self.found[:8]) or "nothing"
-        return f"`{self.path}` holds {held}, but not both `x` and `y`"
+        both = "both `x` and `y`" if len(self.wanted) > 1 else "`x`"
+        return f"`{self.path}` holds {held}, but not {both}"
 
     def help(self) -> str:
-        return "save it as np.savez(file, x=inputs, y=labels)"
+        more = ", y=labels" if len(self.wanted) > 1 else ""
+        return f"save it as np.savez(file, x=inputs{more})"
 
 
 @dataclass(frozen=True)

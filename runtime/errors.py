@@ -100,6 +100,8 @@ class BatchShape(Mistake):
         )
 
     def help(self) -> str:
+        if not self.wanted and len(self.found) == 2 and self.found[1] > 1:
+            return "classes are given by their numbers from 0: y.argmax(axis=1) of one-hot rows"
         return "the first axis counts the examples; a single one is a batch of 1"
 
 
@@ -147,15 +149,15 @@ class LabelRange(Mistake):
 
 @dataclass(frozen=True)
 class Diverged(Mistake):
-    """The loss stopped being a finite number; the weights of the last good epoch were put back."""
+    """The loss, or a weight, is no longer a finite number; the last good weights were put back."""
 
     code, name = "NN555", "diverged"
-    loss: float
+    what: str
     epoch: int
     step: int
 
     def message(self) -> str:
-        return f"the loss became {self.loss} at step {self.step} of epoch {self.epoch}"
+        return f"{self.what} at step {self.step} of epoch {self.epoch}"
 
     def help(self) -> str:
         return "lower the learning rate, or scale the inputs"

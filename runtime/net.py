@@ -6,19 +6,21 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..compiler.errors import BadSetting
 from ..compiler.graph import Graph
 from ..compiler.op import Trait
 from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
 from ..compiler.training import unsuitable
-from ..grammar.diagnostics import SpecError
+from ..grammar.diagnostics import Mistake, SpecError
 from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind
+from .data_errors import BadSeed
 from .errors import Untrainable
 from .history import Epoch, History, Scores
 from .initialise import fill, stream
@@ -45,12 +47,19 @@ class Net:
     graph: the net; its `training` settings hold the loss, the optimiser and their numbers.
     seed: of weights, shuffling and noise; the spec's own where None.
     dtype: "float32" or "float64".
+
+    Raises SpecError for another dtype, or a negative seed.
     """
 
     def __init__(self, graph: Graph, *, seed: int | None = None, dtype: DType = "float32") -> None:
         self.graph = graph
         self.training = graph.training
         self.seed = graph.training.seed if seed is None else seed
+        if self.seed < 0:
+            raise SpecError([BadSeed(None, self.seed)])
+        if dtype not in get_args(DType):
+            advice = f"choose {' or '.join(get_args(DType))}"
+            raise SpecError([BadSetting(None, "dtype", f"cannot be `{dtype}`", advice)])
         self.dtype = np.dtype(dtype)
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
         self._memory = allocate(plan)
@@ -125,14 +134,17 @@ class Net:
     def learner(self) -> Learner:
         """What trains the net under its present settings; raises SpecError when nothing can."""
         if self._learner is None:
-            mistakes = unsuitable(self.training, self.graph.output.value)
-            if not self._parameters.size:
-                problem = "the net has no weights to train"
-                mistakes = (Untrainable(None, problem, "add an operator with weights, as `fc`"),)
-            if mistakes:
+            if mistakes := self.untrainable():
                 raise SpecError(mistakes)
             self._learner = Learner(self.graph, self.training, self._memory, self._streams)
         return self._learner
+
+    def untrainable(self) -> tuple[Mistake, ...]:
+        """What keeps the net from training under its present settings; empty when nothing does."""
+        if not self._parameters.size:
+            problem = "the net has no weights to train"
+            return (Untrainable(None, problem, "add an operator with weights, as `fc`"),)
+        return unsuitable(self.training, self.graph.output.value)
 
     def set(self, **settings: object) -> None:
         """Change training settings: ``net.set(l2=1e-4, optimizer="adam(lr=1e-2)")``.

@@ -13,6 +13,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
 from math import prod
@@ -168,6 +169,21 @@ PAIRS = (("x", "y"), ("x_train", "y_train"), ("x_test", "y_test"))
 
 def read_npz(path: Path, truth: Truth | None = None) -> Dataset:
     """Arrays `x` and `y`, or `x_train` and `y_train`; images of bytes are scaled to 0 .. 1."""
+    names, (x, y) = _members(path, PAIRS)
+    source = str(path) if names == PAIRS[0] else f"{path}, `{names[0]}` and `{names[1]}`"
+    return finished(path, x, y, truth=truth, source=source)
+
+
+def npz_inputs(path: Path) -> Array:
+    """The array `x`, or `x_train`, or `x_test`: examples without their truth."""
+    _, (x,) = _members(path, tuple((name,) for name, _ in PAIRS))
+    return _features(path, x, by_row)
+
+
+def _members(
+    path: Path, choices: tuple[tuple[str, ...], ...]
+) -> tuple[tuple[str, ...], list[Array]]:
+    """The first choice of names that are all there, and their arrays."""
     with reading(path), path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
             raise SpecError([EmptyData(None, str(path), "bytes")])
@@ -175,13 +191,11 @@ def read_npz(path: Path, truth: Truth | None = None) -> Dataset:
             raise unfit(path, "is no .npz archive, or is cut short")
         with _archive(path, file) as archive:
             members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
-            pair = next((names for names in PAIRS if members.keys() >= set(names)), None)
-            if pair is None:
-                raise SpecError([MissingArray(None, str(path), tuple(members))])
-            _affordable(path, sum(members[name].file_size for name in pair))
-            x, y = (_member(path, archive, members[name], name) for name in pair)
-    source = str(path) if pair == PAIRS[0] else f"{path}, `{pair[0]}` and `{pair[1]}`"
-    return finished(path, x, y, truth=truth, source=source)
+            names = next((choice for choice in choices if members.keys() >= set(choice)), None)
+            if names is None:
+                raise SpecError([MissingArray(None, str(path), choices[0], tuple(members))])
+            _affordable(path, sum(members[name].file_size for name in names))
+            return names, [_member(path, archive, members[name], name) for name in names]
 
 
 def _archive(path: Path, file: IO[bytes]) -> zipfile.ZipFile:
@@ -247,6 +261,42 @@ def read_csv(path: Path, target: str | None = None, truth: Truth | None = None) 
 
     The first row is a header when none of its cells is a number, or when it holds `target`.
     """
+    table = _table(path, lambda first, headed: _target(path, target, first, headed), target)
+    if "" in table.words:
+        raise _bad_label(path, table.lines[table.words.index("")], table.column)
+    y, classes = _named(path, table, truth)
+    return finished(path, table.x, y, classes, truth=truth, place=table.place)
+
+
+def csv_inputs(path: Path, width: int, target: str | None = None) -> Array:
+    """Rows of `width` numbers; a further column, the last or `target`, is left out."""
+
+    def column(first: list[str], headed: bool) -> int:
+        alone = target is None and len(first) == width
+        return NO_COLUMN if alone else _target(path, target, first, headed)
+
+    table = _table(path, column, target)
+    return _features(path, table.x, table.place)
+
+
+NO_COLUMN = -1
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The rows of a .csv: their lines, the words of the column of the truth, the other numbers."""
+
+    lines: array[int]
+    words: list[str]
+    x: Array
+    column: int
+
+    def place(self, row: int) -> str:
+        return f"line {self.lines[row]:,}"
+
+
+def _table(path: Path, choose: Callable[[list[str], bool], int], target: str | None) -> _Table:
+    """Read the rows; `choose` tells the column of the truth from the first row."""
     lines, words, numbers = array("q"), list[str](), array("d")
     with reading(path), path.open(newline="", encoding="utf-8-sig") as file:
         _affordable(path, os.fstat(file.fileno()).st_size)
@@ -256,27 +306,23 @@ def read_csv(path: Path, target: str | None = None, truth: Truth | None = None) 
             raise SpecError([EmptyData(None, str(path), "rows")])
         first = [cell.strip() for cell in top[1]]
         headed = target in first or not any(map(_is_number, first))
-        column = _target(path, target, first, headed)
+        column = choose(first, headed)
         for line, row in rows if headed else chain([top], rows):
             if len(row) != len(first):
                 raise SpecError([RaggedRow(None, str(path), line, len(row), len(first))])
             lines.append(line)
-            words.append(row[column].strip())
+            if column != NO_COLUMN:
+                words.append(row.pop(column).strip())
             try:
-                numbers.extend(map(float, row[:column] + row[column + 1 :]))
+                numbers.extend(map(float, row))
             except ValueError:
-                wrong = next(
-                    i for i, cell in enumerate(row) if i != column and not _is_number(cell)
-                )
-                raise _bad_cell(path, line, wrong, row[wrong]) from None
+                wrong = next(i for i, cell in enumerate(row) if not _is_number(cell))
+                place = wrong + (column != NO_COLUMN and wrong >= column)
+                raise _bad_cell(path, line, place, row[wrong]) from None
             _affordable(path, numbers.itemsize * len(numbers))
     if not lines:
         raise SpecError([EmptyData(None, str(path), "examples below its header")])
-    if "" in words:
-        raise _bad_label(path, lines[words.index("")], column)
-    x = np.array(numbers).reshape(len(lines), -1)
-    y, classes = _named(path, words, lines, column, truth)
-    return finished(path, x, y, classes, truth=truth, place=lambda row: f"line {lines[row]:,}")
+    return _Table(lines, words, np.array(numbers).reshape(len(lines), -1), column)
 
 
 def _rows(path: Path, file: IO[str]) -> Iterator[tuple[int, list[str]]]:
@@ -320,17 +366,16 @@ def _bad_label(path: Path, line: int, column: int) -> SpecError:
     return unfit(path, problem, "every example has a class or a value")
 
 
-def _named(
-    path: Path, words: list[str], lines: array[int], column: int, truth: Truth | None
-) -> tuple[Array, tuple[str, ...]]:
+def _named(path: Path, table: _Table, truth: Truth | None) -> tuple[Array, tuple[str, ...]]:
     """The truth as whole numbers, numbers with a point, or places among the sorted words."""
+    words = table.words
     if all(map(WHOLE.fullmatch, words)):
         return np.array([int(word) for word in words]), ()
     wrong = next((i for i, word in enumerate(words) if not _is_number(word)), None)
     if wrong is None:
         return np.array([float(word) for word in words]), ()
     if truth == "values":
-        raise _bad_cell(path, lines[wrong], column, words[wrong])
+        raise _bad_cell(path, table.lines[wrong], table.column, words[wrong])
     classes = tuple(sorted(set(words)))
     rank = {word: i for i, word in enumerate(classes)}
     return np.array([rank[word] for word in words]), classes
@@ -357,6 +402,12 @@ def read_idx(path: Path, truth: Truth | None = None) -> Dataset:
     if truth != "values":
         y = _labels(labels, y, by_row)
     return finished(images, x, y, truth=truth)
+
+
+def idx_inputs(path: Path) -> Array:
+    """Images without their labels."""
+    images = _images_in(path) if path.is_dir() else path
+    return _features(images, _idx(images), by_row)
 
 
 def _images_in(folder: Path) -> Path:

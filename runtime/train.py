@@ -81,12 +81,22 @@ def _epoch(
         _gather(bound, inputs, truth, chosen)
         loss = learner.step(bound)
         if not math.isfinite(loss):
-            learner.memory.parameters[:], learner.memory.state[:] = good
-            raise SpecError([Diverged(None, loss, number, step + 1)])
+            raise _restored(learner.memory, good, f"the loss became {loss}", number, step + 1)
         total += loss * len(chosen)
         if watch.on_step:
             watch.on_step(step + 1, steps, loss)
+    # A loss tells of the weights before its step: the last step of an epoch has none to tell.
+    if not np.isfinite(learner.memory.parameters).all():
+        raise _restored(learner.memory, good, "a weight became infinite", number, steps)
     return total / len(order)
+
+
+def _restored(
+    memory: Memory, good: tuple[Array, Array], what: str, epoch: int, step: int
+) -> SpecError:
+    """Put the last good weights back; the error that says why."""
+    memory.parameters[:], memory.state[:] = good
+    return SpecError([Diverged(None, what, epoch, step)])
 
 
 def _gather(bound: Bound, inputs: Mapping[str, Array], truth: Array, chosen: Array) -> None:

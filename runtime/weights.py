@@ -40,6 +40,20 @@ class Saved:
     arrays: Mapping[str, Array]
 
 
+def check_writable(path: Path) -> None:
+    """Raise SpecError when weights could not be written here: better known before training."""
+    folder = path.parent
+    problem = ""
+    if path.is_dir():
+        problem = "it is a folder"
+    elif not folder.is_dir():
+        problem = f"there is no folder `{folder}`"
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        problem = "permission denied"
+    if problem:
+        raise SpecError([WeightsUnwritable(None, str(path), problem)])
+
+
 def write(
     path: Path, graph: Graph, arrays: Mapping[str, Array], settings: Mapping[str, str]
 ) -> None:

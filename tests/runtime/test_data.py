@@ -18,7 +18,7 @@ import pytest
 
 from nnspec.grammar.diagnostics import Mistake, SpecError
 from nnspec.runtime import readers
-from nnspec.runtime.data import BUNDLED, fitted, load, split
+from nnspec.runtime.data import BUNDLED, fitted, load, load_inputs, split
 from nnspec.runtime.dataset import Dataset
 
 MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist10k"
@@ -677,3 +677,36 @@ def test_every_mistake_about_data_is_made_here() -> None:
     codes = {code for code in Mistake.by_code if "NN501" <= code < "NN530"}
     text = Path(__file__).read_text("utf-8")
     assert {code for code in codes if code not in text} == set()
+
+
+# ------------------------------------------------------------------- examples without their truth
+
+
+def test_inputs_without_truth(tmp_path: Path) -> None:
+    rows = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+    np.savez(tmp_path / "x.npz", x=rows)
+    np.savez(tmp_path / "both.npz", x=rows, y=[0, 1])
+    (tmp_path / "x.csv").write_text("a,b,c\n0,1,2\n3,4,5\n")
+    (tmp_path / "both.csv").write_text("0,1,2,yes\n3,4,5,no\n")
+    (tmp_path / "first.csv").write_text("t,a,b,c\nyes,0,1,2\nno,3,4,5\n")
+    for name in ("x.npz", "both.npz", "x.csv", "both.csv"):
+        np.testing.assert_array_equal(load_inputs(str(tmp_path / name), (3,)).x, rows)
+    named = load_inputs(str(tmp_path / "first.csv"), (3,), target="t")
+    np.testing.assert_array_equal(named.x, rows)
+    assert load_inputs("iris", (4,)).classes == load("iris").classes
+
+
+def test_images_without_labels(tmp_path: Path) -> None:
+    path = tmp_path / "new-images-idx3-ubyte"
+    path.write_bytes(struct.pack(">HBBIII", 0, 8, 3, 2, 2, 2) + bytes(range(8)))
+    assert load_inputs(str(path), (1, 2, 2)).x.shape == (2, 1, 2, 2)
+
+
+def test_inputs_that_are_none(tmp_path: Path) -> None:
+    np.savez(tmp_path / "y.npz", y=[0, 1])
+    (tmp_path / "wide.csv").write_text("0,1,2,3,4\n")
+    (tmp_path / "word.csv").write_text("0,1,a\n")
+    for name, code in (("y.npz", "NN506"), ("wide.csv", "NN507"), ("word.csv", "NN505")):
+        with pytest.raises(SpecError) as error:
+            load_inputs(str(tmp_path / name), (3,))
+        assert [mistake.code for mistake in error.value.diagnostics] == [code]

@@ -192,3 +192,22 @@ def test_more_memory_than_addresses() -> None:
     with pytest.raises(SpecError) as error:
         nnspec.compile("2 -> fc16000000 -> fc16000000", seed=0)
     assert codes(error) == ["NN557"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [({"seed": -1}, "NN522"), ({"dtype": "half"}, "NN117")]
+)
+def test_options_that_cannot_be(options: dict[str, Any], code: str) -> None:
+    with pytest.raises(SpecError) as error:
+        nnspec.compile(NET, **options)
+    assert codes(error) == [code]
+
+
+def test_good_weights_come_back_when_the_last_step_ruins_them() -> None:
+    net = nnspec.compile("3 -> fc4 relu -> fc2", seed=0, epochs=1, batch=8)
+    x, y = RNG.standard_normal((8, 3)), np.arange(8) % 2
+    before = {name: weight.copy() for name, weight in net.weights.items()}
+    with pytest.raises(SpecError, match="a weight became infinite at step 1 of epoch 1"):
+        net.fit(x, y, optimizer="adam(lr=1e39)")
+    for name, weight in net.weights.items():
+        np.testing.assert_array_equal(weight, before[name])
