@@ -219,6 +219,6 @@ def _called(word: tree.Word, module: Module) -> tuple[Callee, int | float | None
 def _is_argument(piece: tree.Piece) -> bool:
     """Whether a piece behind an unknown operator is most likely meant for it."""
     if isinstance(piece, tree.Word):
-        parts = attached(piece.word)
-        return piece.word in FLAGS or (parts is not None and parts[0] in LETTERS)
+        stem = piece.word if piece.arguments else (attached(piece.word) or ("",))[0]
+        return piece.word in FLAGS or stem in LETTERS
     return isinstance(piece, tree.Value | tree.Option)
