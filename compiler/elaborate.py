@@ -337,7 +337,7 @@ class _Reading:
             if len(whole) != len(shape) or min(whole, default=0) < 1:
                 problem = f"an input's sizes are whole numbers from 1, not {shown(sizes)}"
                 raise Refused(BadExpression(piece.span, problem))
-            value = Value(whole, channels_last=len(whole) == 2, integer=integer)
+            value = Value.read(whole, integer=integer)
             self.bounded(value, piece.span)
         except Refused as refused:
             return self.poison(*refused.mistakes)

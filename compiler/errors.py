@@ -4,6 +4,7 @@ promises (NN3xx)."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 
 from ..grammar.diagnostics import Edit, Fix, Mistake, Note, Severity
 from ..grammar.source import Span
@@ -603,7 +604,7 @@ class BadAxis(ShapeMistake):
     shape: str
 
     def message(self) -> str:
-        return f"`{self.operator}` joins along axis {self.axis}, but {self.shape} has no such axis"
+        return f"`{self.operator}` works along axis {self.axis}, but {self.shape} has no such axis"
 
     def help(self) -> str:
         return "axes count from 0, without the batch"
@@ -639,6 +640,81 @@ class PaddingTooLarge(ShapeMistake):
 
     def help(self) -> str:
         return f"pad by at most {self.kernel // 2}"
+
+
+@dataclass(frozen=True)
+class OutputPaddingTooLarge(ShapeMistake):
+    """The output padding of a transposed convolution reaches its stride, so it decides nothing."""
+
+    code, name = "NN209", "output-padding-too-large"
+    operator: str
+    padding: int
+    stride: int
+
+    def message(self) -> str:
+        return (
+            f"`{self.operator}` has output padding {self.padding}, but its stride is {self.stride}"
+        )
+
+    def help(self) -> str:
+        return f"choose `outpad` below {self.stride}, or a larger kernel"
+
+
+@dataclass(frozen=True)
+class WrongTotal(ShapeMistake):
+    """`reshape` names a shape that holds more or fewer numbers than arrive."""
+
+    code, name = "NN210", "wrong-total"
+    arriving: str
+    count: int
+    wanted: str
+
+    def message(self) -> str:
+        found = prod(int(size) for size in self.wanted.split("x"))
+        return (
+            f"`reshape` to {self.wanted} takes {found:,} number{'' if found == 1 else 's'}, "
+            f"but {self.arriving} holds {self.count:,}"
+        )
+
+    def help(self) -> str:
+        return "the sizes must multiply to the same number"
+
+
+@dataclass(frozen=True)
+class WrongOrder(ShapeMistake):
+    """`permute` does not name every axis of its input once."""
+
+    code, name = "NN211", "wrong-order"
+    axes: str
+    arriving: str
+    rank: int
+
+    def message(self) -> str:
+        return f"`permute ({self.axes})` does not order the axes of {self.arriving}"
+
+    def help(self) -> str:
+        every = ", ".join(map(str, reversed(range(self.rank))))
+        return f"name each axis once, counted from 0 without the batch, as in `permute ({every})`"
+
+
+@dataclass(frozen=True)
+class CannotCut(ShapeMistake):
+    """A part is asked for that its input does not have."""
+
+    code, name = "NN212", "cannot-cut"
+    operator: str
+    asked: str
+    arriving: str
+    advice: str
+
+    def message(self) -> str:
+        return f"`{self.operator}` {self.asked}, but {self.arriving} arrives here"
+
+    def label(self) -> str:
+        return f"{self.arriving} arrives here"
+
+    def help(self) -> str:
+        return self.advice
 
 
 # ---------------------------------------------------------------------------------- promises

@@ -88,6 +88,8 @@ class Trait(Enum):
     """Belongs to the layer before it in the same stage: norms, activations, dropout."""
     VIEW = auto()
     """Moves no number: its output is its input under another shape."""
+    MOVES = auto()
+    """Puts its input's numbers elsewhere, cuts some off, puts zeros between: computes nothing."""
     NO_GRADIENT = auto()
     POOLS = auto()
 

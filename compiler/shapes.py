@@ -38,6 +38,11 @@ class Value:
     def channels(self) -> int:
         return self.shape[self.channel_axis]
 
+    @classmethod
+    def read(cls, shape: tuple[int, ...], *, integer: bool = False) -> Value:
+        """How a shape is read when nothing says more: two sizes are time x features."""
+        return cls(shape, channels_last=len(shape) == 2, integer=integer)
+
     def reshaped(self, *shape: int) -> Value:
         return replace(self, shape=shape)
 

@@ -12,6 +12,24 @@ from .shapes import Value, Window, same_padding, written
 AXES = {1: ("step",), 2: ("row", "column"), 3: ("plane", "row", "column")}
 
 
+def spatial_axes(operator: str, x: Value) -> int:
+    """How many axes lie behind the channels of CxL, CxHxW or CxDxHxW; raises `Refused`."""
+    if x.rank - 1 not in AXES:
+        wanted = "channels and 1 to 3 spatial axes, as in 3x32x32"
+        raise Refused(WrongRank(None, operator, str(x), wanted))
+    if x.integer:
+        raise Refused(WholeNumbers(None, operator))
+    return x.rank - 1
+
+
+def each_axis(operator: str, x: Value, argument: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """A number for each spatial axis, from one for all or one for each; raises `Refused`."""
+    axes = spatial_axes(operator, x)
+    if len(sizes) not in (1, axes):
+        raise Refused(WrongSizes(None, operator, argument, written(sizes), axes))
+    return sizes * axes if len(sizes) == 1 else sizes
+
+
 def slide(
     operator: str,
     x: Value,
@@ -24,25 +42,13 @@ def slide(
     ceil: bool = False,
 ) -> tuple[Window, ...]:
     """One `Window` for each spatial axis of CxL, CxHxW or CxDxHxW; raises `Refused`."""
-    axes = x.rank - 1
-    if axes not in AXES:
-        wanted = "channels and 1 to 3 spatial axes, as in 3x32x32"
-        raise Refused(WrongRank(None, operator, str(x), wanted))
-    if x.integer:
-        raise Refused(WholeNumbers(None, operator))
-
-    def spread(argument: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
-        if len(sizes) not in (1, axes):
-            raise Refused(WrongSizes(None, operator, argument, written(sizes), axes))
-        return sizes * axes if len(sizes) == 1 else sizes
-
     settings = zip(
         x.shape[1:],
-        spread("kernel", kernel),
-        spread("stride", stride),
-        spread("padding", padding),
-        spread("dilation", dilation),
-        AXES[axes],
+        each_axis(operator, x, "kernel", kernel),
+        each_axis(operator, x, "stride", stride),
+        each_axis(operator, x, "padding", padding),
+        each_axis(operator, x, "dilation", dilation),
+        AXES[spatial_axes(operator, x)],
         strict=True,
     )
     windows: list[Window] = []

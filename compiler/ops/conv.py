@@ -7,16 +7,111 @@ import math
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
-from ..errors import NotDivisible
-from ..op import Count, Initialiser, Margins, Needed, Needs, Op, Refused, Sizes, Trait, Weight
+from ..errors import NotDivisible, OutputPaddingTooLarge, WindowTooLarge
+from ..op import (
+    Count,
+    Index,
+    Initialiser,
+    Margins,
+    Needed,
+    Needs,
+    Op,
+    Refused,
+    Sizes,
+    Trait,
+    Weight,
+)
 from ..shapes import Value, Window
-from ..windows import slide, unseen
+from ..windows import AXES, each_axis, slide, spatial_axes, unseen
 
 COLUMNS = 128 * 1024
 """Numbers that a block of gathered columns aims to hold: they stay in a core's cache."""
 
 
-class Conv(Op):
+class Convolution(Op):
+    """What convolutions share: windows that slide over the wider side, and filters in groups."""
+
+    traits = frozenset({Trait.NEURONS, Trait.LINEAR})
+
+    k: Sizes = Field(description="kernel")
+    s: Sizes = Field(default=(1,), description="stride")
+    p: Margins = Field(default=(0,), description="padding")
+    d: Sizes = Field(default=(1,), description="dilation")
+    nobias: bool = Field(default=False, description="leave out b")
+    init: Initialiser | None = None
+
+    def windows(self, x: Value) -> tuple[Window, ...]:
+        """One for each spatial axis."""
+        raise NotImplementedError(f"operator {self.name} has no windows")
+
+    def groups(self, x: Value) -> int:
+        raise NotImplementedError(f"operator {self.name} has no groups")
+
+    def sides(self, x: Value) -> tuple[int, int]:
+        """The channels of the side that the windows slide over, and of the other one."""
+        raise NotImplementedError(f"operator {self.name} has no sides")
+
+    def divided(self, *counts: tuple[str, int], groups: int) -> None:
+        for what, count in counts:
+            if count % groups:
+                raise Refused(NotDivisible(None, self.name, what, count, groups, "groups"))
+
+    def weights(self, *inputs: Value) -> tuple[Weight, ...]:
+        (x,) = inputs
+        kernel, groups = tuple(w.kernel for w in self.windows(x)), self.groups(x)
+        wide, narrow = self.sides(x)
+        shape = (narrow, wide // groups, *kernel)
+        taps = math.prod(kernel)
+        fan_in, fan_out = x.shape[0] // groups * taps, self.shape(x).shape[0] // groups * taps
+        factors = (*kernel, shape[1], narrow)
+        w = Weight("weight", shape, fan_in, fan_out, decays=True, factors=factors)
+        if self.nobias:
+            return (w,)
+        return w, Weight("bias", self.shape(x).shape[:1], fan_in, fan_out, constant=0.0)
+
+    def macs(self, *inputs: Value) -> int:
+        return math.prod(self._macs(*inputs))
+
+    def macs_formula(self, *inputs: Value) -> str:
+        return "·".join(map(str, self._macs(*inputs)))
+
+    def _macs(self, *inputs: Value) -> tuple[int, ...]:
+        """Every weight is used once for each place that a window stands at."""
+        (x,) = inputs
+        windows, (wide, narrow) = self.windows(x), self.sides(x)
+        outputs, kernel = [w.output for w in windows], [w.kernel for w in windows]
+        return (*outputs, *kernel, wide // self.groups(x), narrow)
+
+    def pointwise(self, x: Value) -> bool:
+        """A 1x1 kernel that visits every place: its wider side is its columns."""
+        return all(w.kernel == w.stride == 1 and w.before == w.after == 0 for w in self.windows(x))
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        (x,) = inputs
+        windows, groups, (wide, narrow) = self.windows(x), self.groups(x), self.sides(x)
+        places = math.prod(w.output for w in windows)
+        taps = wide // groups * math.prod(w.kernel for w in windows)
+        images = max(1, min(batch, COLUMNS // max(1, groups * taps * places)))
+        filters = (groups, narrow // groups, taps)
+        room = {"products": Needed((images, *filters)), "total": Needed(filters)}
+        gathering: dict[str, Needed] = {}
+        if not self.pointwise(x):
+            gathering["columns"] = Needed((images, groups, taps, places))
+        if any(w.before or w.after for w in windows):
+            padded = (w.size + w.before + w.after for w in windows)
+            gathering["padded"] = Needed((images, wide, *padded))
+            room["padded_gradient"] = gathering["padded"]
+        if not self.nobias:
+            room["sums"] = Needed((batch, self.shape(x).shape[0]))
+        return Needs(
+            scratch=gathering,
+            scratch_back={**gathering, **room},
+            reads_back=frozenset({"x", "weight"}),
+            product=self.macs(x) // groups,
+        )
+
+
+class Conv(Convolution):
     """A bank of n filters slid over CxHxW, CxL or CxDxHxW.
 
     One number of a filter meets the same input channel everywhere; with `groups=` filters see only
@@ -24,7 +119,6 @@ class Conv(Op):
     """
 
     name, places = "conv", ("n", "k")
-    traits = frozenset({Trait.NEURONS, Trait.LINEAR})
     source = "CS231n, convolutional networks, 'Convolutional layer'"
     samples = (
         "2x5x5 -> conv3 3x3",
@@ -36,24 +130,22 @@ class Conv(Op):
     )
 
     n: Count = Field(description="number of filters")
-    k: Sizes = Field(description="kernel")
-    s: Sizes = Field(default=(1,), description="stride")
-    p: Margins = Field(default=(0,), description="padding")
-    d: Sizes = Field(default=(1,), description="dilation")
     g: Count = Field(default=1, description="groups")
     same: bool = Field(default=False, description="pad so that ceil(size / stride) remain")
-    nobias: bool = Field(default=False, description="leave out b")
-    init: Initialiser | None = None
 
     def windows(self, x: Value) -> tuple[Window, ...]:
         return slide(self.name, x, self.k, self.s, self.p, self.d, same=self.same)
 
+    def groups(self, x: Value) -> int:
+        return self.g
+
+    def sides(self, x: Value) -> tuple[int, int]:
+        return x.shape[0], self.n
+
     def shape(self, *inputs: Value) -> Value:
         (x,) = inputs
         windows = self.windows(x)
-        for what, count in (("input channels", x.shape[0]), ("filters", self.n)):
-            if count % self.g:
-                raise Refused(NotDivisible(None, self.name, what, count, self.g, "groups"))
+        self.divided(("input channels", x.shape[0]), ("filters", self.n), groups=self.g)
         return Value((self.n, *(w.output for w in windows)))
 
     def derivation(self, *inputs: Value) -> tuple[str, ...]:
@@ -62,53 +154,96 @@ class Conv(Op):
     def remarks(self, *inputs: Value) -> tuple[Mistake, ...]:
         return unseen(self.name, self.windows(inputs[0]))
 
-    def weights(self, *inputs: Value) -> tuple[Weight, ...]:
-        kernel = tuple(w.kernel for w in self.windows(inputs[0]))
-        shape = (self.n, inputs[0].shape[0] // self.g, *kernel)
-        fan_in = math.prod(shape[1:])
-        fan_out = self.n // self.g * math.prod(kernel)
-        factors = (*kernel, shape[1], self.n)
-        w = Weight("weight", shape, fan_in, fan_out, decays=True, factors=factors)
-        if self.nobias:
-            return (w,)
-        return w, Weight("bias", (self.n,), fan_in, fan_out, constant=0.0)
 
-    def macs(self, *inputs: Value) -> int:
-        return math.prod(self._macs(*inputs))
+class DepthwiseConv(Convolution):
+    """One filter a channel, or `m=` of them, and nothing across channels."""
 
-    def macs_formula(self, *inputs: Value) -> str:
-        return "·".join(map(str, self._macs(*inputs)))
+    name, places = "dwconv", ("k",)
+    source = "Howard et al. 2017, MobileNets"
+    samples = ("3x5x5 -> dwconv 3x3 p1", "2x6x7 -> dwconv3 s2 same m=2 nobias", "2x9 -> dwconv3 d2")
 
-    def _macs(self, *inputs: Value) -> tuple[int, ...]:
-        windows = self.windows(inputs[0])
-        outputs, kernel = [w.output for w in windows], [w.kernel for w in windows]
-        return (*outputs, *kernel, inputs[0].shape[0] // self.g, self.n)
+    m: Count = Field(default=1, description="filters for each channel")
+    same: bool = Field(default=False, description="pad so that ceil(size / stride) remain")
 
-    def pointwise(self, x: Value) -> bool:
-        """A 1x1 kernel that visits every place: its input is its columns."""
-        return all(w.kernel == w.stride == 1 and w.before == w.after == 0 for w in self.windows(x))
+    def windows(self, x: Value) -> tuple[Window, ...]:
+        return slide(self.name, x, self.k, self.s, self.p, self.d, same=self.same)
 
-    def needs(self, batch: int, *inputs: Value) -> Needs:
+    def groups(self, x: Value) -> int:
+        return x.shape[0]
+
+    def sides(self, x: Value) -> tuple[int, int]:
+        return x.shape[0], self.m * x.shape[0]
+
+    def shape(self, *inputs: Value) -> Value:
         (x,) = inputs
         windows = self.windows(x)
-        places = math.prod(w.output for w in windows)
-        taps = x.shape[0] // self.g * math.prod(w.kernel for w in windows)
-        images = max(1, min(batch, COLUMNS // max(1, self.g * taps * places)))
-        columns = {"columns": Needed((images, self.g, taps, places))}
-        padded = Needed((images, x.shape[0], *(w.size + w.before + w.after for w in windows)))
-        pads = any(w.before or w.after for w in windows)
-        filters = (self.g, self.n // self.g, taps)
-        products = {"products": Needed((images, *filters)), "total": Needed(filters)}
-        bias = {} if self.nobias else {"sums": Needed((batch, self.n))}
-        gather = {} if self.pointwise(x) else columns
-        return Needs(
-            scratch={**gather, **({"padded": padded} if pads else {})},
-            scratch_back={
-                **gather,
-                **products,
-                **bias,
-                **({"padded": padded, "padded_gradient": padded} if pads else {}),
-            },
-            reads_back=frozenset({"x", "weight"}),
-            product=self.macs(*inputs) // self.g,
+        return Value((self.m * x.shape[0], *(w.output for w in windows)))
+
+    def derivation(self, *inputs: Value) -> tuple[str, ...]:
+        return tuple(w.derivation for w in self.windows(inputs[0]))
+
+    def remarks(self, *inputs: Value) -> tuple[Mistake, ...]:
+        return unseen(self.name, self.windows(inputs[0]))
+
+
+class TransposedConv(Convolution):
+    """A convolution run backwards: each input place spreads a filter over the output.
+
+    Size (H − 1)·stride − 2·padding + dilation·(kernel − 1) + 1 + `outpad`: of the sizes that the
+    convolution would bring to H, `outpad` (below the stride) chooses one.
+    """
+
+    name, places = "convt", ("n", "k")
+    source = "Dumoulin and Visin 2016, a guide to convolution arithmetic"
+    samples = (
+        "3x4x4 -> convt2 2x2 s2",
+        "4x5x3 -> convt2 3 s2 p1 outpad=1 g2",
+        "2x5 -> convt3 3 d2",
+    )
+
+    n: Count = Field(description="number of filters")
+    g: Count = Field(default=1, description="groups")
+    outpad: Index = Field(default=0, description="output padding")
+
+    def windows(self, x: Value) -> tuple[Window, ...]:
+        """The windows that slide over the output, one place for each of the input's."""
+        axes = AXES[spatial_axes(self.name, x)]
+        settings = zip(
+            x.shape[1:],
+            each_axis(self.name, x, "kernel", self.k),
+            each_axis(self.name, x, "stride", self.s),
+            each_axis(self.name, x, "padding", self.p),
+            each_axis(self.name, x, "dilation", self.d),
+            axes,
+            strict=True,
         )
+        windows: list[Window] = []
+        for places, kernel, stride, padding, dilation, axis in settings:
+            if self.outpad >= stride:
+                raise Refused(OutputPaddingTooLarge(None, self.name, self.outpad, stride))
+            reach = dilation * (kernel - 1) + 1
+            size = (places - 1) * stride - 2 * padding + reach + self.outpad
+            if size < 1:
+                raise Refused(WindowTooLarge(None, self.name, reach, size, padding, axis))
+            windows.append(Window(size, kernel, stride, padding, padding, dilation))
+        return tuple(windows)
+
+    def groups(self, x: Value) -> int:
+        return self.g
+
+    def sides(self, x: Value) -> tuple[int, int]:
+        return self.n, x.shape[0]
+
+    def shape(self, *inputs: Value) -> Value:
+        (x,) = inputs
+        windows = self.windows(x)
+        self.divided(("input channels", x.shape[0]), ("filters", self.n), groups=self.g)
+        return Value((self.n, *(w.size for w in windows)))
+
+    def derivation(self, *inputs: Value) -> tuple[str, ...]:
+        found: list[str] = []
+        for w in self.windows(inputs[0]):
+            reach = f"{w.kernel}" if w.dilation == 1 else f"{w.dilation}·({w.kernel} − 1) + 1"
+            more = f" + {self.outpad}" if self.outpad else ""
+            found.append(f"({w.output} − 1)·{w.stride} − 2·{w.before} + {reach}{more} = {w.size}")
+        return tuple(found)

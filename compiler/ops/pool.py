@@ -90,10 +90,38 @@ class GlobalAverage(Op):
     samples = ("2x4x4 -> gap", "3x5 -> gap")
 
     def shape(self, *inputs: Value) -> Value:
-        (x,) = inputs
-        if x.rank < 2:
-            raise Refused(WrongRank(None, self.name, str(x), "channels and places, as in 3x32x32"))
-        return Value((x.channels,))
+        return collapsed(self.name, *inputs)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return Needs()
+
+
+class GlobalMax(Op):
+    """The largest number of each channel over all its places: CxHxW to C; a tie belongs to the
+    first."""
+
+    name = "gmp"
+    traits = frozenset({Trait.POOLS})
+    source = "Oquab et al. 2015, is object localization for free?"
+    samples = ("2x4x4 -> gmp", "3x5 -> gmp")
+
+    def shape(self, *inputs: Value) -> Value:
+        return collapsed(self.name, *inputs)
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        (x,) = inputs
+        rows = {"rows": Needed((batch, x.channels, x.size // x.channels))}
+        return Needs(
+            saved={"winner": Needed((batch, x.channels), "int64")},
+            scratch={
+                **(rows if x.channels_last else {}),
+                "index": Needed((batch, x.channels), "int64"),
+            },
+        )
+
+
+def collapsed(operator: str, x: Value) -> Value:
+    """The channels alone, of a value that has places too; raises `Refused`."""
+    if x.rank < 2:
+        raise Refused(WrongRank(None, operator, str(x), "channels and places, as in 3x32x32"))
+    return Value((x.channels,))

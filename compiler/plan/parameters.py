@@ -92,7 +92,7 @@ def _rectified(graph: Graph) -> frozenset[str]:
     return frozenset(from_below)
 
 
-PASSING = frozenset({Trait.NORMALISES, Trait.RANDOM, Trait.POOLS, Trait.VIEW, Trait.MERGES})
+PASSING = frozenset({Trait.NORMALISES, Trait.RANDOM, Trait.POOLS, Trait.MOVES, Trait.MERGES})
 
 
 def _passes(node: Node) -> bool:

@@ -1,7 +1,8 @@
 """Convolutions as matrix products of filters with gathered columns, some images at a time.
 
-A column holds what one place of the output sees. Columns of a block of images stay in cache; the
-gather is one strided copy, and its reverse adds one shifted view for each tap of the kernel.
+A column holds what one window sees, on the side that windows slide over: the wider one, which is a
+convolution's input and a transposed convolution's output. Columns of a block of images stay in
+cache; the gather is one strided copy, its reverse adds one shifted view for each tap of the kernel.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ...compiler.ops.conv import Conv
+from ...compiler.ops.conv import Conv, Convolution, DepthwiseConv, TransposedConv
 from ...compiler.shapes import Window
 from . import Array, Arrays, Calls, kernel
 
@@ -43,14 +44,19 @@ class Geometry:
         """(m, G * c, *spatial) as (m, G, c, P); a view."""
         return array.reshape(len(array), self.groups, -1, math.prod(array.shape[2:]))
 
+    def matrix(self, weight: Array) -> Array:
+        """The weights as (G, filters a group, K); a view."""
+        return weight.reshape(self.groups, self.filters // self.groups, -1)
+
     def blocks(self, batch: int) -> Iterator[slice]:
         return (slice(i, min(i + self.images, batch)) for i in range(0, batch, self.images))
 
 
-def geometry(op: Conv, a: Arrays, images: int) -> Geometry:
-    windows = op.windows(a.values[0])
+def geometry(op: Convolution, a: Arrays, images: int) -> Geometry:
+    (x,) = a.values
+    windows = op.windows(x)
     pads = any(w.before or w.after for w in windows)
-    return Geometry(windows, op.g, op.n, images, pads, op.pointwise(a.values[0]))
+    return Geometry(windows, op.groups(x), op.sides(x)[1], images, pads, op.pointwise(x))
 
 
 def seen(array: Array, g: Geometry) -> Array:
@@ -85,70 +91,113 @@ def gather(x: Array, g: Geometry, a: Arrays) -> tuple[Calls, Array]:
     return calls(), columns
 
 
+def correlate(wide: Array, narrow: Array, g: Geometry, a: Arrays) -> Calls:
+    """narrow = W columns(wide): the places of `wide` that each window sees, weighed."""
+    calls, columns = gather(wide, g, a)
+    yield from calls
+    yield np.matmul, (g.matrix(a.weights["weight"]), columns, g.grouped(narrow))
+
+
+def spread(narrow: Array, wide: Array, padded: str, g: Geometry, a: Arrays) -> Calls:
+    """wide = W^T narrow, added up where the windows overlap."""
+    w = g.matrix(a.weights["weight"]).swapaxes(1, 2)
+    if g.pointwise:
+        yield np.matmul, (w, g.grouped(narrow), g.grouped(wide))
+        return
+    columns = a.scratch["columns"][: len(wide)]
+    target = a.scratch[padded][: len(wide)] if g.pads else wide
+    view = seen(target, g)
+    taps = columns.reshape(view.shape)
+    yield np.matmul, (w, g.grouped(narrow), columns)
+    yield target.fill, (0,)
+    for tap in product(*map(range, g.kernel)):
+        here: tuple[Any, ...] = (slice(None), slice(None), *tap)
+        yield np.add, (view[here], taps[here], view[here])
+    if g.pads:
+        yield np.copyto, (wide, inner(target, g))
+
+
+def filters(wide: Array, narrow: Array, g: Geometry, a: Arrays, *, first: bool) -> Calls:
+    """dW = narrow columns(wide)^T, summed over the block and added to the blocks before."""
+    products = a.scratch["products"][: len(wide)]
+    calls, columns = gather(wide, g, a)
+    yield from calls
+    yield np.matmul, (g.grouped(narrow), columns.swapaxes(2, 3), products)
+    dw = a.d_weights["weight"].reshape(products.shape[1:])
+    if first:
+        yield np.add.reduce, (products, 0, None, dw)
+        return
+    total = a.scratch["total"]
+    yield np.add.reduce, (products, 0, None, total)
+    yield np.add, (dw, total, dw)
+
+
+def biased(op: Convolution, y: Array, a: Arrays) -> Calls:
+    if not op.nobias:
+        yield np.add, (y, a.weights["bias"].reshape(-1, *[1] * (y.ndim - 2)), y)
+
+
+def bias(op: Convolution, dy: Array, a: Arrays) -> Calls:
+    """db = the sum of dy over examples and places."""
+    if not op.nobias:
+        sums = a.scratch["sums"]
+        flat = dy.reshape(*dy.shape[:2], -1)
+        yield np.matmul, (flat, np.ones(flat.shape[2], dy.dtype), sums)
+        yield np.ones(len(sums), dy.dtype).dot, (sums, a.d_weights["bias"])
+
+
+@kernel(DepthwiseConv)
 @kernel(Conv)
 class ConvKernel:
-    """y = W columns + b."""
+    """y = W columns(x) + b."""
 
-    def forward(self, op: Conv, a: Arrays) -> Calls:
+    def forward(self, op: Convolution, a: Arrays) -> Calls:
         (x,), y = a.inputs, a.output
         assert y is not None
-        images = len(x) if "columns" not in a.scratch else len(a.scratch["columns"])
-        g = geometry(op, a, images)
-        w = a.weights["weight"].reshape(g.groups, g.filters // g.groups, -1)
+        g = geometry(op, a, len(a.scratch.get("columns", x)))
         if g.pads:
             yield a.scratch["padded"].fill, (0,)
         for block in g.blocks(len(x)):
-            calls, columns = gather(x[block], g, a)
-            yield from calls
-            yield np.matmul, (w, columns, g.grouped(y[block]))
-        if not op.nobias:
-            yield np.add, (y, a.weights["bias"].reshape(-1, *[1] * len(g.windows)), y)
+            yield from correlate(x[block], y[block], g, a)
+        yield from biased(op, y, a)
 
     infer = forward
 
-    def backward(self, op: Conv, a: Arrays) -> Calls:
-        """dW = dy columns^T, db = the sum of dy, dx = W^T dy scattered back where it was gathered."""
-        (x,), dy = a.inputs, a.d_output
+    def backward(self, op: Convolution, a: Arrays) -> Calls:
+        (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
         assert dy is not None
         g = geometry(op, a, len(a.scratch["products"]))
-        if not op.nobias:
-            sums = a.scratch["sums"]
-            flat = dy.reshape(*dy.shape[:2], -1)
-            yield np.matmul, (flat, np.ones(flat.shape[2], dy.dtype), sums)
-            yield np.ones(len(sums), dy.dtype).dot, (sums, a.d_weights["bias"])
+        yield from bias(op, dy, a)
         if g.pads:
             yield a.scratch["padded"].fill, (0,)
         for block in g.blocks(len(x)):
-            yield from self._weights(x[block], dy[block], g, a, first=block.start == 0)
-            if a.d_inputs[0] is not None:
-                yield from self._input(a.d_inputs[0][block], dy[block], g, a)
+            yield from filters(x[block], dy[block], g, a, first=block.start == 0)
+            if dx is not None:
+                yield from spread(dy[block], dx[block], "padded_gradient", g, a)
 
-    def _weights(self, x: Array, dy: Array, g: Geometry, a: Arrays, *, first: bool) -> Calls:
-        products = a.scratch["products"][: len(x)]
-        calls, columns = gather(x, g, a)
-        yield from calls
-        yield np.matmul, (g.grouped(dy), columns.swapaxes(2, 3), products)
-        dw = a.d_weights["weight"].reshape(products.shape[1:])
-        if first:
-            yield np.add.reduce, (products, 0, None, dw)
-            return
-        total = a.scratch["total"]
-        yield np.add.reduce, (products, 0, None, total)
-        yield np.add, (dw, total, dw)
 
-    def _input(self, dx: Array, dy: Array, g: Geometry, a: Arrays) -> Calls:
-        w = a.weights["weight"].reshape(g.groups, g.filters // g.groups, -1).swapaxes(1, 2)
-        if g.pointwise:
-            yield np.matmul, (w, g.grouped(dy), g.grouped(dx))
-            return
-        columns = a.scratch["columns"][: len(dx)]
-        target = a.scratch["padded_gradient"][: len(dx)] if g.pads else dx
-        view = seen(target, g)
-        taps = columns.reshape(view.shape)
-        yield np.matmul, (w, g.grouped(dy), columns)
-        yield target.fill, (0,)
-        for tap in product(*map(range, g.kernel)):
-            here: tuple[Any, ...] = (slice(None), slice(None), *tap)
-            yield np.add, (view[here], taps[here], view[here])
+@kernel(TransposedConv)
+class TransposedConvKernel:
+    """y = W^T x, spread, + b: a convolution's backward forwards, and the other way round."""
+
+    def forward(self, op: TransposedConv, a: Arrays) -> Calls:
+        (x,), y = a.inputs, a.output
+        assert y is not None
+        g = geometry(op, a, len(a.scratch.get("columns", x)))
+        for block in g.blocks(len(x)):
+            yield from spread(x[block], y[block], "padded", g, a)
+        yield from biased(op, y, a)
+
+    infer = forward
+
+    def backward(self, op: TransposedConv, a: Arrays) -> Calls:
+        (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
+        assert dy is not None
+        g = geometry(op, a, len(a.scratch["products"]))
+        yield from bias(op, dy, a)
         if g.pads:
-            yield np.copyto, (dx, inner(target, g))
+            yield a.scratch["padded"].fill, (0,)
+        for block in g.blocks(len(x)):
+            yield from filters(dy[block], x[block], g, a, first=block.start == 0)
+            if dx is not None:
+                yield from correlate(dy[block], dx[block], g, a)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ...compiler.ops.pool import AvgPool, GlobalAverage, MaxPool
+from ...compiler.ops.pool import AvgPool, GlobalAverage, GlobalMax, MaxPool
 from ...compiler.shapes import Window
 from . import Array, Arrays, Calls, kernel
 
@@ -148,3 +148,38 @@ class GlobalAverageKernel:
         (value,) = a.values
         axes = tuple(i for i in range(1, whole.ndim) if i != value.channel_axis + 1)
         return axes, np.array(value.channels / value.size, whole.dtype)
+
+
+@kernel(GlobalMax)
+class GlobalMaxKernel:
+    """The winner of each channel is kept by its place in the whole input."""
+
+    def forward(self, op: GlobalMax, a: Arrays) -> Calls:
+        yield from self.infer(op, a)
+        yield partial(np.argmax, self.rows(a), axis=2, out=a.scratch["index"]), ()
+        (x,), winner, (value,) = a.inputs, a.saved["winner"], a.values
+        channels, places = value.channels, value.size // value.channels
+        if value.channels_last:
+            firsts = np.arange(len(x))[:, None] * value.size + np.arange(channels)
+        else:
+            firsts = np.arange(len(x) * channels).reshape(-1, channels) * places
+        step = np.array(channels if value.channels_last else 1)
+        yield np.multiply, (a.scratch["index"], step, winner)
+        yield np.add, (winner, firsts, winner)
+
+    def infer(self, op: GlobalMax, a: Arrays) -> Calls:
+        (x,), (value,) = a.inputs, a.values
+        if value.channels_last:
+            yield np.copyto, (self.rows(a), x.swapaxes(1, 2))
+        yield partial(np.maximum.reduce, self.rows(a), axis=2, out=a.output), ()
+
+    def rows(self, a: Arrays) -> Array:
+        """Each channel's numbers side by side: argmax along another axis would make a copy."""
+        (x,), (value,) = a.inputs, a.values
+        return a.scratch["rows"] if value.channels_last else x.reshape(*x.shape[:2], -1)
+
+    def backward(self, op: GlobalMax, a: Arrays) -> Calls:
+        (dx,), dy = a.d_inputs, a.d_output
+        if dx is not None and dy is not None:
+            yield dx.fill, (0,)
+            yield dx.reshape(-1).put, (a.saved["winner"], dy)

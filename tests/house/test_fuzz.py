@@ -137,7 +137,7 @@ def read_whole(text: str) -> None:
             report(found.graph)
     for mistake in mistakes:
         assert mistake.span is not None, mistake
-        assert 0 <= mistake.span.start <= mistake.span.end <= len(text), mistake
+        assert 0 <= mistake.span.start <= mistake.span.end <= len(mistake.span.source.text), mistake
     assert found.graph is not None or mistakes or declares(source), "neither net nor mistake"
     messages(mistakes)
 

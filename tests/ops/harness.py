@@ -17,6 +17,11 @@ TYPES = {"float": np.float64, "bool": np.bool_, "uint8": np.uint8, "int64": np.i
 STEP = 1e-5
 REACH = 8.0
 """Activations are tried from -REACH to REACH, past every place where a slope breaks or dies."""
+MAPS = frozenset(
+    {"conv", "dwconv", "convt", "maxpool", "avgpool", "gap", "apool", "upsample"}
+    | {"pad", "crop", "chshuffle"}
+)
+"""Operators on CxHxW, and of rank 2 on CxL."""
 BREAKS = (-3.0, 0.0, 3.0, 6.0)
 
 
@@ -172,8 +177,7 @@ def bench(op: Op, *shapes: tuple[int, ...], batch: int, seed: int, last: bool = 
     values = tuple(
         Value(
             s,
-            channels_last=last
-            or (len(s) == 2 and Trait.POOLS not in op.traits and op.name != "conv"),
+            channels_last=last or (len(s) == 2 and op.name not in MAPS),
         )
         for s in shapes
     )

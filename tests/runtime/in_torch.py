@@ -43,6 +43,69 @@ def conv(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
     return function(padded, w["weight"], w.get("bias"), stride, 0, dilation, op.g)
 
 
+def dwconv(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    windows = op.windows(node.arrivals[0])
+    function = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[len(windows)]
+    pads = [p for window in reversed(windows) for p in (window.before, window.after)]
+    stride, dilation = [v.stride for v in windows], [v.dilation for v in windows]
+    channels = x[0].shape[1]
+    return function(F.pad(x[0], pads), w["weight"], w.get("bias"), stride, 0, dilation, channels)
+
+
+def convt(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    axes = x[0].ndim - 2
+    function: Any = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[axes - 1]
+    stride, padding, dilation = (sizes * (axes // len(sizes)) for sizes in (op.s, op.p, op.d))
+    computed: Tensor = function(
+        x[0], w["weight"], w.get("bias"), stride, padding, op.outpad, op.g, dilation
+    )
+    return computed
+
+
+def gmp(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    return x[0].movedim(channel_axis(node), 1).flatten(2).max(dim=2).values
+
+
+def apool(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    axes = x[0].ndim - 2
+    function: Any = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[axes - 1]
+    computed: Tensor = function(x[0], node.value.shape[1:])
+    return computed
+
+
+def upsample(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    size = node.value.shape[1:]
+    if not op.bilinear:
+        return F.interpolate(x[0], size)
+    mode = ("linear", "bilinear", "trilinear")[x[0].ndim - 3]
+    return F.interpolate(x[0], size, mode=mode, align_corners=False)
+
+
+def pad(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    sizes = op.p * (x[0].ndim - 2) if len(op.p) == 1 else op.p
+    more = node.value.shape[0] - x[0].shape[1]
+    pads = [p for size in reversed(sizes) for p in (size, size)]
+    return F.pad(x[0], [*pads, more // 2, more - more // 2])
+
+
+def crop(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    cut = x[0]
+    for axis, size in enumerate(node.value.shape[1:], start=2):
+        cut = cut.narrow(axis, (cut.shape[axis] - size) // 2, size)
+    return cut
+
+
+def sliced(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    axis = channel_axis(node) if op.axis is None else op.axis + 1
+    stop = x[0].shape[axis] if op.stop is None else op.stop
+    return x[0].index_select(axis, torch.arange(op.start, stop, op.s))
+
+
 def pool(maximum: bool) -> Operation:
     def computed(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
         op: Any = node.op
@@ -116,6 +179,19 @@ OPERATIONS: dict[str, Operation] = {
     "fc": lambda node, x, w: F.linear(x[0], w["weight"], w.get("bias")),
     "maxout": maxout,
     "conv": conv,
+    "dwconv": dwconv,
+    "convt": convt,
+    "gmp": gmp,
+    "apool": apool,
+    "upsample": upsample,
+    "reshape": lambda node, x, w: x[0].reshape(len(x[0]), *node.value.shape),
+    "permute": lambda node, x, w: x[0].permute(0, *(i + 1 for i in node.op.axes)),  # type: ignore[attr-defined]
+    "tokens": plain(lambda x: x.flatten(2).mT),
+    "pad": pad,
+    "crop": crop,
+    "slice": sliced,
+    "pixelshuffle": lambda node, x, w: F.pixel_shuffle(x[0], node.op.factor),  # type: ignore[attr-defined]
+    "chshuffle": lambda node, x, w: torch.channel_shuffle(x[0], node.op.g),  # type: ignore[attr-defined]
     "maxpool": pool(True),
     "avgpool": pool(False),
     "gap": gap,
