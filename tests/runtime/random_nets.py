@@ -30,12 +30,13 @@ def random_net(seed: int) -> str:
     for index in range(count):
         if maps:
             if rng.random() < 0.25 and index > 1:
-                stages.append(rng.choice(("gap", "flatten")))
+                stages.append(rng.choice(("gap", "gmp", "flatten", "tokens")))
+                kind = "sequence" if stages[-1] == "tokens" else "vector"
                 maps, flat = False, True
             else:
                 stages.append(spatial(rng))
         elif kind == "sequence" and rng.random() < 0.2:
-            stages.append("flatten")
+            stages.append(rng.choice(("flatten", "gap", "gmp", "slice 0 1 axis=0 -> flatten")))
             kind = "vector"
         else:
             stages.append(dense(rng))
@@ -59,6 +60,10 @@ def dense(rng: Random) -> str:
             f"concat[ id | fc{n} sigmoid ]",
             f"[fc{n}{decorated(rng)}]*{rng.randint(0, 2)} fc{n}",
             f"fc{n} nobias{decorated(rng)}",
+            f"fc{n + 1} slice 1 -> fc{n}",
+            f"fc6 -> reshape 3x2 -> fc{n + 1} tanh -> permute (1, 0) fc2 -> flatten",
+            f"fc12 -> reshape 3x2x2 -> conv{n} 2 p1 -> permute (2, 0, 1) -> flatten",
+            f"concat[ id | id ] slice 0 2 s{rng.choice((1, 2))}",
         )
     )
 
@@ -77,5 +82,17 @@ def spatial(rng: Random) -> str:
             f"{rng.choice(MERGES)}[ conv{n} 3 p1 | conv{n} 1 ]",
             f"concat[ id | conv{n} 1 relu | conv{n} 3 same ]",
             f"bn {rng.choice(ACTIVATIONS)}",
+            f"dwconv{rng.choice((1, 2, 3))} p1 m={rng.choice((1, 2))}{decorated(rng)}",
+            f"dwconv3 same s{rng.choice((1, 2))} nobias{decorated(rng)}",
+            f"convt{n} {rng.choice((1, 2, 3))} s{rng.choice((1, 2))}{decorated(rng)}",
+            f"conv4 1 -> convt4 3 s2 p1 outpad=1 g{rng.choice((1, 2, 4))} -> avgpool2",
+            f"upsample2{rng.choice(('', ' bilinear'))} -> conv{n} 3 s2 p1",
+            f"apool{rng.choice((2, 3, 5))}",
+            f"pad{rng.choice((1, 2))} -> conv{n} 3",
+            f"conv4 1 -> pad channels={rng.choice((4, 5, 7))} -> conv{n} 1",
+            f"pad1 -> crop{rng.choice((3, 4))}",
+            f"conv4 1 -> chshuffle{rng.choice((1, 2, 4))} slice 1 {rng.choice((3, 4))}",
+            "conv4 1 -> pixelshuffle2 -> maxpool2",
+            "concat[ slice 0 1 | slice 0 1 axis=0 s2 relu ]",
         )
     )

@@ -28,7 +28,7 @@ def compiled(seed: int) -> nnspec.Net | None:
     try:
         net = nnspec.compile(text, dtype="float64", loss="mse", seed=seed)
     except SpecError as error:
-        if {m.code for m in error.diagnostics} <= {"NN202", "NN205"}:
+        if {m.code for m in error.diagnostics} <= {"NN201", "NN202", "NN205", "NN210", "NN212"}:
             return None
         raise
     rng = np.random.default_rng(seed)
