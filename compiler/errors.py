@@ -34,11 +34,14 @@ class UnknownOperator(Mistake):
     nearest: str | None = None
     foreign: str | None = None
     replacement: str | None = None
+    owners: tuple[str, ...] = ()
 
     def message(self) -> str:
         return f"no operator is called `{self.word}`"
 
     def help(self) -> str:
+        if self.owners:
+            return f"it is an option, and follows {_quoted(self.owners)}"
         if self.foreign:
             return f"here it is written `{self.foreign}`"
         return _did_you_mean(self.nearest)
@@ -570,7 +573,7 @@ class NotDivisible(ShapeMistake):
         )
 
     def help(self) -> str:
-        return f"make both counts multiples of {self.divisor}"
+        return f"make the number of {self.what} a multiple of {self.divisor}"
 
 
 @dataclass(frozen=True)
@@ -658,6 +661,21 @@ class OutputPaddingTooLarge(ShapeMistake):
 
     def help(self) -> str:
         return f"choose `outpad` below {self.stride}, or a larger kernel"
+
+
+@dataclass(frozen=True)
+class PaddedAway(ShapeMistake):
+    """A transposed convolution's padding cuts off its whole output."""
+
+    code, name = "NN213", "padded-away"
+    operator: str
+    derivation: str
+
+    def message(self) -> str:
+        return f"the padding of `{self.operator}` cuts off its whole output: {self.derivation}"
+
+    def help(self) -> str:
+        return "use less padding, or a larger kernel or stride"
 
 
 @dataclass(frozen=True)

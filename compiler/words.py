@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from ..grammar.source import Span
 from .errors import UnknownOperator
-from .ops import CATALOGUE
+from .op import LETTERS
+from .ops import CATALOGUE, Op
 
 TRAILING_NUMBER = re.compile(r"(.*?[A-Za-z_])(\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)")
 
@@ -25,11 +26,20 @@ FOREIGN: Mapping[str, str] = MappingProxyType(
         "avgpool1d": "avgpool", "avgpool2d": "avgpool", "averagepooling2d": "avgpool",
         "avg_pool": "avgpool", "averagepool": "avgpool", "meanpool": "avgpool",
         "globalaveragepooling2d": "gap", "globalavgpool": "gap", "globalaveragepool": "gap",
-        "adaptiveavgpool2d": "gap", "global_avg_pool": "gap",
+        "global_avg_pool": "gap", "globalmaxpool": "gmp", "globalmaxpooling2d": "gmp",
+        "globalmaxpool2d": "gmp", "adaptiveavgpool2d": "apool", "adaptiveavgpool": "apool",
+        "depthwiseconv2d": "dwconv", "depthwiseconv": "dwconv", "depthwise": "dwconv",
+        "convtranspose2d": "convt", "conv2dtranspose": "convt", "convtranspose": "convt",
+        "deconv": "convt", "deconvolution": "convt", "upconv": "convt",
+        "upsampling2d": "upsample", "interpolate": "upsample", "resize": "upsample",
+        "pixel_shuffle": "pixelshuffle", "depthtospace": "pixelshuffle",
+        "channelshuffle": "chshuffle", "channel_shuffle": "chshuffle",
+        "zeropadding2d": "pad", "zeropad2d": "pad", "centercrop": "crop", "cropping2d": "crop",
+        "transpose": "permute", "narrow": "slice", "split": "slice", "chunk": "slice",
         "leakyrelu": "lrelu", "leaky_relu": "lrelu", "leaky": "lrelu", "parametricrelu": "prelu",
         "swish": "silu", "hardswish": "hswish", "hardsigmoid": "hsigmoid", "logistic": "sigmoid",
-        "heaviside": "step", "threshold": "step", "reshape1d": "flatten", "ravel": "flatten",
-        "view": "flatten", "cat": "concat", "concatenate": "concat", "sum": "add", "plus": "add",
+        "heaviside": "step", "threshold": "step", "unflatten": "reshape", "ravel": "flatten",
+        "view": "reshape", "cat": "concat", "concatenate": "concat", "sum": "add", "plus": "add",
         "multiply": "mul", "subtract": "sub", "average": "mean", "maximum": "max",
         "residual": "add", "skip": "add", "identity": "id", "drop": "dropout",
         "dropout1d": "dropout", "dropout2d": "dropout", "softmax2d": "softmax", "bmm": "matmul",
@@ -58,9 +68,19 @@ def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOpera
         ours = FOREIGN.get(candidate.lower()) or _other_case(candidate)
         if ours:
             return UnknownOperator(span, word, foreign=ours + rest, replacement=ours + rest)
-    near = get_close_matches(stem, [*blocks, *CATALOGUE, "id"], 1, 0.6)
-    nearest = near[0] + tail if near else None
+    owners = tuple(name for name, op in CATALOGUE.items() if _takes(op, word, stem, number))
+    if owners:
+        return UnknownOperator(span, word, owners=owners)
+    near = get_close_matches(stem, [*blocks, *CATALOGUE, *FOREIGN, "id"], 1, 0.6)
+    nearest = FOREIGN.get(near[0], near[0]) + tail if near else None
     return UnknownOperator(span, word, nearest=nearest, replacement=nearest)
+
+
+def _takes(op: type[Op], word: str, stem: str, number: float | None) -> bool:
+    """Whether the word is a flag of the operator, or one of its letters with a value."""
+    if number is None:
+        return word in op.model_fields and op.model_fields[word].annotation is bool
+    return stem in LETTERS and stem in op.model_fields and stem not in op.places
 
 
 def _other_case(word: str) -> str | None:

@@ -7,7 +7,7 @@ import math
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
-from ..errors import NotDivisible, OutputPaddingTooLarge, WindowTooLarge
+from ..errors import NotDivisible, OutputPaddingTooLarge, PaddedAway
 from ..op import (
     Count,
     Index,
@@ -22,7 +22,7 @@ from ..op import (
     Weight,
 )
 from ..shapes import Value, Window
-from ..windows import AXES, each_axis, slide, spatial_axes, unseen
+from ..windows import each_axis, slide, unseen
 
 COLUMNS = 128 * 1024
 """Numbers that a block of gathered columns aims to hold: they stay in a core's cache."""
@@ -207,25 +207,23 @@ class TransposedConv(Convolution):
 
     def windows(self, x: Value) -> tuple[Window, ...]:
         """The windows that slide over the output, one place for each of the input's."""
-        axes = AXES[spatial_axes(self.name, x)]
         settings = zip(
             x.shape[1:],
             each_axis(self.name, x, "kernel", self.k),
             each_axis(self.name, x, "stride", self.s),
             each_axis(self.name, x, "padding", self.p),
             each_axis(self.name, x, "dilation", self.d),
-            axes,
             strict=True,
         )
         windows: list[Window] = []
-        for places, kernel, stride, padding, dilation, axis in settings:
+        for places, kernel, stride, padding, dilation in settings:
             if self.outpad >= stride:
                 raise Refused(OutputPaddingTooLarge(None, self.name, self.outpad, stride))
-            reach = dilation * (kernel - 1) + 1
-            size = (places - 1) * stride - 2 * padding + reach + self.outpad
+            size = (places - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 + self.outpad
+            window = Window(size, kernel, stride, padding, padding, dilation)
             if size < 1:
-                raise Refused(WindowTooLarge(None, self.name, reach, size, padding, axis))
-            windows.append(Window(size, kernel, stride, padding, padding, dilation))
+                raise Refused(PaddedAway(None, self.name, self.derived(window, places)))
+            windows.append(window)
         return tuple(windows)
 
     def groups(self, x: Value) -> int:
@@ -241,9 +239,16 @@ class TransposedConv(Convolution):
         return Value((self.n, *(w.size for w in windows)))
 
     def derivation(self, *inputs: Value) -> tuple[str, ...]:
-        found: list[str] = []
-        for w in self.windows(inputs[0]):
-            reach = f"{w.kernel}" if w.dilation == 1 else f"{w.dilation}·({w.kernel} − 1) + 1"
-            more = f" + {self.outpad}" if self.outpad else ""
-            found.append(f"({w.output} − 1)·{w.stride} − 2·{w.before} + {reach}{more} = {w.size}")
-        return tuple(found)
+        (x,) = inputs
+        return tuple(map(self.derived, self.windows(x), x.shape[1:]))
+
+    def derived(self, window: Window, places: int) -> str:
+        """The output's size along one axis, from the input's: `(4 − 1)·2 − 2·0 + 2 = 8`."""
+        kernel = (
+            f"{window.kernel}"
+            if window.dilation == 1
+            else f"{window.dilation}·({window.kernel} − 1) + 1"
+        )
+        more = f" + {self.outpad}" if self.outpad else ""
+        slid = f"({places} − 1)·{window.stride} − 2·{window.before}"
+        return f"{slid} + {kernel}{more} = {window.size}".replace("= -", "= −")

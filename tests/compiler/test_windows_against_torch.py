@@ -17,9 +17,9 @@ SIZES, KERNELS, STRIDES, PADDINGS, DILATIONS = (
 )  # fmt: skip
 
 
-def ours(name: str, size: int, **arguments: object) -> int | None:
+def ours(name: str, length: int, /, **arguments: object) -> int | None:
     try:
-        return CATALOGUE[name](**arguments).shape(Value((1, size))).shape[1]
+        return CATALOGUE[name](**arguments).shape(Value((1, length))).shape[1]
     except Refused:
         return None
 
@@ -49,3 +49,20 @@ def test_pool(name: str, function: object, ceil: bool) -> None:
         extra = (1, ceil) if name == "maxpool" else (ceil,)
         wanted = theirs(function, n, k, s, p, *extra)
         assert ours(name, n, k=(k,), s=(s,), p=(p,), ceil=ceil) == wanted, (n, k, s, p)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_convt(kernel: int) -> None:
+    weight = torch.empty(1, 1, kernel, device="meta")
+    grid = product(range(1, 9), STRIDES, PADDINGS, range(4), DILATIONS)
+    for n, s, p, outpad, d in grid:
+        if outpad >= s:
+            continue  # PyTorch lets the dilation excuse it; ours asks for less than the stride.
+        wanted = theirs(F.conv_transpose1d, n, weight, None, s, p, outpad, 1, d)
+        given = {"n": 1, "k": (kernel,), "s": (s,), "p": (p,), "outpad": outpad, "d": (d,)}
+        assert ours("convt", n, **given) == wanted, (n, s, p, outpad, d)
+
+
+def test_adaptive_pool() -> None:
+    for n, size in product(SIZES, SIZES):
+        assert ours("apool", n, size=(size,)) == theirs(F.adaptive_avg_pool1d, n, size)
