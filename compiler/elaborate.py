@@ -46,6 +46,7 @@ from .errors import (
     StrayBranches,
     UnknownReference,
     Unused,
+    WholeNumbers,
 )
 from .expressions import LOST, Lost, Scope, Worth, evaluate, shown
 from .files import Block, Files, Module
@@ -446,6 +447,8 @@ class _Reading:
             self.report(TooManyNodes(span, len(self.nodes) + 1, self.limits.nodes))
             raise _Stop
         try:
+            if any(arrival.integer for arrival in arrivals) and Trait.INTEGERS not in op.traits:
+                raise Refused(WholeNumbers(None, op.name))
             value = op.shape(*arrivals)
             self.bounded(value, span)
             remarks = op.remarks(*arrivals)

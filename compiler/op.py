@@ -90,6 +90,8 @@ class Trait(Enum):
     """Moves no number: its output is its input under another shape."""
     MOVES = auto()
     """Puts its input's numbers elsewhere, cuts some off, puts zeros between: computes nothing."""
+    INTEGERS = auto()
+    """Takes whole numbers too; others refuse them."""
     NO_GRADIENT = auto()
     POOLS = auto()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..grammar.diagnostics import Mistake
-from .errors import Unseen, WholeNumbers, WindowTooLarge, WrongRank, WrongSizes
+from .errors import Unseen, WindowTooLarge, WrongRank, WrongSizes
 from .op import Refused
 from .shapes import Value, Window, same_padding, written
 
@@ -17,8 +17,6 @@ def spatial_axes(operator: str, x: Value) -> int:
     if x.rank - 1 not in AXES:
         wanted = "channels and 1 to 3 spatial axes, as in 3x32x32"
         raise Refused(WrongRank(None, operator, str(x), wanted))
-    if x.integer:
-        raise Refused(WholeNumbers(None, operator))
     return x.rank - 1
 
 

@@ -1,4 +1,5 @@
-"""Activations: elementwise, stated by their law and its slope; prelu and softmax have kernels."""
+"""Activations: elementwise, stated by their law and its slope; prelu and the softmaxes have
+kernels."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from ..shapes import Value
 
 RECTIFIER = frozenset({Trait.ACTIVATION, Trait.HANGS, Trait.RECTIFIES})
 SIGMOIDAL = frozenset({Trait.ACTIVATION, Trait.HANGS, Trait.SATURATES})
+SLOPE, CUBIC = 2.0 * math.sqrt(2.0 / math.pi), 0.044715
+"""Of the cubic whose sigmoid stands for the normal distribution in `gelutanh`."""
 
 
 class Relu(Elementwise):
@@ -76,6 +79,24 @@ class Elu(Elementwise):
         return 1.0 * above + (self.a - self.a * above) * m.exp(m.minimum(x, 0.0))
 
 
+class Selu(Elementwise):
+    """An elu whose scales keep mean 0 and variance 1 from layer to layer, with LeCun's start."""
+
+    name, traits = "selu", frozenset({Trait.ACTIVATION, Trait.HANGS, Trait.ZERO_CENTRED})
+    source = "Klambauer et al. 2017, self-normalizing neural networks"
+    samples = ("3 -> selu", "8 -> fc4(init=lecun) selu")
+
+    above: ClassVar[float] = 1.0507009873554804934193349852946
+    below: ClassVar[float] = 1.6732632423543772848170429916717 * above
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return self.above * m.maximum(x, 0.0) + self.below * m.expm1(m.minimum(x, 0.0))
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        mask = m.above(x, 0.0)
+        return self.above * mask + (self.below - self.below * mask) * m.exp(m.minimum(x, 0.0))
+
+
 class Gelu(Elementwise):
     """x times the chance that a standard normal draw is below x, by the error function."""
 
@@ -91,6 +112,25 @@ class Gelu(Elementwise):
         return 0.5 + 0.5 * m.erf(x * math.sqrt(0.5)) + x * density
 
 
+class GeluTanh(Elementwise):
+    """gelu as BERT and GPT-2 compute it: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+
+    Stated as x sigmoid(2 u), which is the same number from one exponential.
+    """
+
+    name, traits = "gelutanh", RECTIFIER
+    source = "Hendrycks and Gimpel 2016, section 2"
+    samples = ("3 -> gelutanh",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        return x / (1.0 + m.exp(x * (-SLOPE - SLOPE * CUBIC * (x * x))))
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        square = x * x
+        s = 1.0 / (1.0 + m.exp(x * (-SLOPE - SLOPE * CUBIC * square)))
+        return s + x * (s * (1.0 - s)) * (SLOPE + 3.0 * SLOPE * CUBIC * square)
+
+
 class Silu(Elementwise):
     """x sigmoid(x), also called swish."""
 
@@ -104,6 +144,27 @@ class Silu(Elementwise):
     def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
         s = 1.0 / (1.0 + m.exp(-x))
         return s * (1.0 + x * (1.0 - s))
+
+
+class Mish(Elementwise):
+    """x tanh(softplus(x)).
+
+    With e = exp(x) the tanh is w / (w + 2), where w = e (e + 2); past 20 it is 1 to the last digit.
+    """
+
+    name, traits = "mish", RECTIFIER
+    source = "Misra 2019"
+    samples = ("3 -> mish",)
+
+    def law(self, m: Any, x: Symbol) -> Symbol:
+        e = m.exp(m.minimum(x, 20.0))
+        w = e * (e + 2.0)
+        return x * (w / (w + 2.0))
+
+    def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
+        e = m.exp(m.minimum(x, 20.0))
+        w = e * (e + 2.0)
+        return w / (w + 2.0) + x * (4.0 * e * (e + 1.0)) / ((w + 2.0) * (w + 2.0))
 
 
 class Sigmoid(Elementwise):
@@ -235,4 +296,28 @@ class Softmax(Op):
             scratch_back={"row": row, "product": Needed((batch, *x.shape))},
             reads_back=frozenset({"y"}),
             overwrites=True,
+        )
+
+
+class LogSoftmax(Op):
+    """x less the log of the sum of exp(x), along the channels: scores to log-probabilities."""
+
+    name = "logsoftmax"
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.ACTIVATION, Trait.HANGS})
+    source = "CS231n, linear classification, 'Softmax classifier'"
+    samples = ("3 -> logsoftmax", "5x3 -> logsoftmax", "2x3x3 -> logsoftmax")
+
+    def shape(self, *inputs: Value) -> Value:
+        return inputs[0]
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        x = inputs[0]
+        row = Needed((batch, *(1 if a == x.channel_axis else n for a, n in enumerate(x.shape))))
+        whole = Needed((batch, *x.shape))
+        return Needs(
+            scratch={"row": row, "exponentials": whole},
+            scratch_back={"row": row, "exponentials": whole},
+            reads_back=frozenset({"y"}),
+            overwrites=True,
+            overwrites_back=True,
         )

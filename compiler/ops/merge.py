@@ -24,7 +24,7 @@ class Elementwise(Op):
             by_channel = value.rank == 1 and value.size == whole.channels
             if value.shape != whole.shape and not by_channel:
                 raise Refused(ShapesDiffer(None, self.name, str(whole), str(value), self.advice()))
-        return replace(whole, integer=False)
+        return whole
 
     @classmethod
     def advice(cls) -> str:
@@ -101,7 +101,8 @@ class Mean(Elementwise):
 class Concat(Op):
     """Its branches one behind the other: along the channels, or along `axis=` (from 0)."""
 
-    name, traits, arity = "concat", frozenset({Trait.MERGES, Trait.LINEAR}), None
+    name, arity = "concat", None
+    traits = frozenset({Trait.MERGES, Trait.LINEAR, Trait.INTEGERS})
     source = "Szegedy et al. 2014, going deeper with convolutions"
     samples = ("3 -> concat[ id | fc2 ]", "2x4x4 -> concat[ id | id ]", "5x3 -> concat[ id | fc2 ]")
 

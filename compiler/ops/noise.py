@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..op import Needed, Needs, Op, Share, Trait
+from ..op import BLOCK, Needed, Needs, Op, Share, Trait
 from ..shapes import Value
 
 
@@ -26,6 +26,51 @@ class Dropout(Op):
         return Needs(
             saved={"kept": Needed(whole)},
             scratch={"mask": Needed(whole, "bool")},
+            overwrites=True,
+            overwrites_back=True,
+        )
+
+
+class DropPath(Op):
+    """A whole example's branch is zeroed with chance p in training, the others divided by 1 - p:
+    stochastic depth."""
+
+    name, places = "droppath", ("p",)
+    traits = frozenset({Trait.RANDOM, Trait.HANGS})
+    source = "Huang et al. 2016, deep networks with stochastic depth"
+    samples = ("3 -> add[ fc3 droppath0.1 | id ]", "2x4x4 -> droppath0.2")
+
+    p: Share = Field(default=0.1, description="chance to be dropped")
+
+    def shape(self, *inputs: Value) -> Value:
+        return inputs[0]
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        example = (batch, *[1] * inputs[0].rank)
+        return Needs(
+            saved={"kept": Needed(example)},
+            scratch={"mask": Needed(example, "bool")},
+            overwrites=True,
+            overwrites_back=True,
+        )
+
+
+class Noise(Op):
+    """Each number gets normal noise of standard deviation `sd` in training."""
+
+    name, places = "noise", ("sd",)
+    traits = frozenset({Trait.RANDOM, Trait.HANGS, Trait.LINEAR})
+    source = "Bishop 1995, training with noise is equivalent to Tikhonov regularization"
+    samples = ("3 -> noise0.1 fc2", "2x4x4 -> noise(0.5)")
+
+    sd: float = Field(default=0.1, ge=0, le=1e6, description="standard deviation")
+
+    def shape(self, *inputs: Value) -> Value:
+        return inputs[0]
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        return Needs(
+            scratch={"drawn": Needed((min(batch * inputs[0].size, BLOCK),))},
             overwrites=True,
             overwrites_back=True,
         )

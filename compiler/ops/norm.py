@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from ..op import Needed, Needs, Op, Trait, Weight
+from ..errors import NotDivisible, WrongRank
+from ..op import Count, Needed, Needs, Op, Refused, Trait, Weight
 from ..shapes import Value
 
 
@@ -45,4 +48,150 @@ class BatchNorm(Op):
             reads_back=frozenset({"scale"}),
             overwrites=True,
             overwrites_back=True,
+        )
+
+
+class RowNorm(Op):
+    """What the norms share whose statistics stay within an example: rows of numbers, each brought
+    to variance 1, where `centred` to mean 0, then scaled and shifted by channel as learned."""
+
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.NORMALISES, Trait.HANGS})
+    centred: ClassVar[bool] = True
+
+    def rows(self, x: Value) -> tuple[int, int, int]:
+        """How an example is seen: blocks, the numbers of a row, and rows side by side."""
+        raise NotImplementedError(f"operator {self.name} has no rows")
+
+    def shape(self, *inputs: Value) -> Value:
+        self.rows(inputs[0])
+        return inputs[0]
+
+    def weights(self, *inputs: Value) -> tuple[Weight, ...]:
+        c = inputs[0].channels
+        return Weight("scale", (c,), constant=1.0), Weight("shift", (c,), constant=0.0)
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        (x,) = inputs
+        blocks, _, beside = self.rows(x)
+        whole, row = Needed((batch, *x.shape)), Needed((batch * blocks, beside))
+        sums = {} if x.channels_last or x.rank == 1 else {"sums": Needed((batch, x.channels))}
+        return Needs(
+            saved={"normal": whole, "inverse": row},
+            scratch={"square": whole, "statistic": row},
+            scratch_back={"product": whole, "statistic": row, **sums},
+            reads_back=frozenset({"scale"}),
+            overwrites=True,
+            overwrites_back=True,
+        )
+
+
+class LayerNorm(RowNorm):
+    """The channels at each position to mean 0 and variance 1: of a vector all numbers, of TxD every
+    step, of CxHxW every place."""
+
+    name = "ln"
+    source = "Ba et al. 2016, layer normalization"
+    samples = ("4 -> ln", "5x3 -> ln eps=1e-6", "3x4x4 -> ln")
+
+    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
+
+    def rows(self, x: Value) -> tuple[int, int, int]:
+        return positions(x)
+
+
+class RMSNorm(RowNorm):
+    """The channels at each position divided by their root mean square; no mean, no shift."""
+
+    name, centred = "rms", False
+    source = "Zhang and Sennrich 2019, root mean square layer normalization"
+    samples = ("4 -> rms", "5x3 -> rms")
+
+    eps: float = Field(default=1e-6, gt=0, description="added to the mean square")
+
+    def rows(self, x: Value) -> tuple[int, int, int]:
+        return positions(x)
+
+    def weights(self, *inputs: Value) -> tuple[Weight, ...]:
+        return super().weights(*inputs)[:1]
+
+
+def positions(x: Value) -> tuple[int, int, int]:
+    """A row is what the channels hold at one position."""
+    places = x.size // x.channels
+    return (places, x.channels, 1) if x.channels_last else (1, x.channels, places)
+
+
+class GroupNorm(RowNorm):
+    """Groups of channels, over all their places, to mean 0 and variance 1."""
+
+    name, places = "gn", ("g",)
+    source = "Wu and He 2018, group normalization"
+    samples = ("4x3x3 -> gn2", "6x4 -> conv6 1 -> gn3", "4 -> gn2")
+
+    g: Count = Field(description="groups")
+    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
+
+    def rows(self, x: Value) -> tuple[int, int, int]:
+        maps(self.name, x)
+        if x.shape[0] % self.g:
+            found = NotDivisible(None, self.name, "channels", x.shape[0], self.g, "groups")
+            raise Refused(found)
+        return self.g, x.size // self.g, 1
+
+
+class InstanceNorm(RowNorm):
+    """Each channel of each example, over its places, to mean 0 and variance 1."""
+
+    name = "inorm"
+    source = "Ulyanov et al. 2016, instance normalization"
+    samples = ("2x4x4 -> inorm", "2x4x4 -> inorm affine")
+
+    affine: bool = Field(default=False, description="scale and shift as learned")
+    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
+
+    def rows(self, x: Value) -> tuple[int, int, int]:
+        maps(self.name, x)
+        if x.rank == 1:
+            raise Refused(WrongRank(None, self.name, str(x), "channels and places, as in 3x32x32"))
+        return x.shape[0], x.size // x.shape[0], 1
+
+    def weights(self, *inputs: Value) -> tuple[Weight, ...]:
+        return super().weights(*inputs) if self.affine else ()
+
+
+def maps(operator: str, x: Value) -> None:
+    """Refuse time x features, whose channels do not come first."""
+    if x.channels_last:
+        wanted = "channels first, as in 3x32x32"
+        advice = "`ln` normalises the features at each step; behind a conv channels come first"
+        raise Refused(WrongRank(None, operator, str(x), wanted, advice))
+
+
+class LocalResponseNorm(Op):
+    """x / (k + alpha · mean of x² over `size` neighbouring channels) ^ beta.
+
+    The mean counts channels past the ends as zeros. AlexNet's alpha multiplies the sum, not the
+    mean: written here it is size times as large.
+    """
+
+    name, places = "lrn", ("size",)
+    traits = frozenset({Trait.NORMALISES, Trait.HANGS})
+    source = "Krizhevsky et al. 2012, section 3.3; PyTorch, torch.nn.LocalResponseNorm"
+    samples = ("6x3x3 -> lrn5", "4 -> lrn(3, alpha=1e-3, k=2)")
+
+    size: Count = Field(default=5, description="neighbouring channels")
+    alpha: float = Field(default=1e-4, description="weight of the mean square")
+    beta: float = Field(default=0.75, description="power")
+    k: float = Field(default=1.0, gt=0, description="added to the mean square")
+
+    def shape(self, *inputs: Value) -> Value:
+        return inputs[0]
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        whole = Needed((batch, *inputs[0].shape))
+        return Needs(
+            saved={"base": whole},
+            scratch={"square": whole, "power": whole},
+            scratch_back={"power": whole, "ratio": whole, "total": whole},
+            reads_back=frozenset({"x"}),
         )

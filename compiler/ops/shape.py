@@ -16,7 +16,7 @@ from ..windows import each_axis, spatial_axes
 class Moving(Op):
     """An operator whose kernel needs no memory of its own."""
 
-    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.MOVES, Trait.LINEAR})
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.MOVES, Trait.LINEAR, Trait.INTEGERS})
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return Needs()
@@ -26,7 +26,7 @@ class Flatten(Moving):
     """CxHxW to one vector, in memory order."""
 
     name = "flatten"
-    traits = frozenset({Trait.VIEW, Trait.MOVES, Trait.LINEAR})
+    traits = Moving.traits | {Trait.VIEW}
     source = "CS231n, convolutional networks, 'Converting fully-connected layers'"
     samples = ("2x4x4 -> flatten fc3", "5 -> flatten")
 
@@ -38,7 +38,7 @@ class Reshape(Moving):
     """The same numbers in memory order under another shape of as many."""
 
     name, places = "reshape", ("sizes",)
-    traits = frozenset({Trait.VIEW, Trait.MOVES, Trait.LINEAR})
+    traits = Moving.traits | {Trait.VIEW}
     source = "NumPy, numpy.reshape"
     samples = ("12 -> reshape 3x2x2", "3x2x2 -> reshape 6x2 fc3", "2x6 -> reshape 12")
 
@@ -104,7 +104,7 @@ class Pad(Moving):
         (x,) = inputs
         _, *spatial = self.before(x)
         padded = (size + 2 * p for size, p in zip(x.shape[1:], spatial, strict=True))
-        return Value((self.channels or x.shape[0], *padded))
+        return Value((self.channels or x.shape[0], *padded), integer=x.integer)
 
 
 class Crop(Moving):
@@ -128,7 +128,8 @@ class Crop(Moving):
     def shape(self, *inputs: Value) -> Value:
         (x,) = inputs
         self.before(x)
-        return Value((x.shape[0], *each_axis(self.name, x, "size", self.size)))
+        sizes = each_axis(self.name, x, "size", self.size)
+        return Value((x.shape[0], *sizes), integer=x.integer)
 
 
 class Slice(Moving):
@@ -187,7 +188,8 @@ class PixelShuffle(Moving):
         square = self.factor**2
         if channels % square:
             raise Refused(NotDivisible(None, self.name, "channels", channels, square, "places"))
-        return Value((channels // square, height * self.factor, width * self.factor))
+        larger = height * self.factor, width * self.factor
+        return Value((channels // square, *larger), integer=x.integer)
 
 
 class ChannelShuffle(Moving):
@@ -205,4 +207,4 @@ class ChannelShuffle(Moving):
         if x.shape[0] % self.g:
             found = NotDivisible(None, self.name, "channels", x.shape[0], self.g, "groups")
             raise Refused(found)
-        return Value(x.shape)
+        return Value(x.shape, integer=x.integer)

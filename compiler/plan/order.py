@@ -66,12 +66,12 @@ def _passes_through(node: Node, mode: Mode) -> bool:
 
 def _forward(plan: Order, node: Node) -> None:
     shape = (plan.batch, *node.value.shape)
+    dtype: DType = "int64" if node.value.integer else "float"
     if node.is_input:
-        dtype: DType = "int64" if node.value.integer else "float"
         plan.values[node.name] = plan.array(shape, dtype, Kind.INPUT)
         return
     inputs = tuple(plan.values[name] for name in node.inputs)
-    out = plan.values[node.name] = plan.array(shape, plan.arrays[inputs[0]].dtype, Kind.VALUE)
+    out = plan.values[node.name] = plan.array(shape, dtype, Kind.VALUE)
     if _passes_through(node, plan.mode):
         plan.views.append((out, inputs[0]))
         return

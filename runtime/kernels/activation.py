@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from ...compiler.ops.activation import PRelu, Softmax
+from ...compiler.ops.activation import LogSoftmax, PRelu, Softmax
 from ...compiler.shapes import Value
 from . import Array, Arrays, Calls, kernel
 from .bounds import bounded
@@ -81,3 +81,34 @@ class SoftmaxKernel:
         yield partial(np.add.reduce, product, axis=axis, keepdims=True, out=row), ()
         yield np.subtract, (dy, row, dx)
         yield np.multiply, (dx, y, dx)
+
+
+@kernel(LogSoftmax)
+class LogSoftmaxKernel:
+    """x - max less the log of the sum of exp(x - max), along the channels."""
+
+    def forward(self, op: LogSoftmax, a: Arrays) -> Calls:
+        assert a.output is not None
+        (x,), y, row, exponentials = a.inputs, a.output, a.scratch["row"], a.scratch["exponentials"]
+        axis = a.values[0].channel_axis + 1
+        yield partial(np.maximum.reduce, x, axis=axis, keepdims=True, out=row), ()
+        yield np.subtract, (x, row, y)
+        yield np.exp, (y, exponentials)
+        yield partial(np.add.reduce, exponentials, axis=axis, keepdims=True, out=row), ()
+        yield np.log, (row, row)
+        yield np.subtract, (y, row, y)
+
+    infer = forward
+
+    def backward(self, op: LogSoftmax, a: Arrays) -> Calls:
+        """dx = dy - exp(y) sum(dy)."""
+        (dx,), dy, row, exponentials = (
+            a.d_inputs, a.d_output, a.scratch["row"], a.scratch["exponentials"],
+        )  # fmt: skip
+        if dx is None:
+            return
+        axis = a.values[0].channel_axis + 1
+        yield partial(np.add.reduce, dy, axis=axis, keepdims=True, out=row), ()
+        yield np.exp, (a.output, exponentials)
+        yield np.multiply, (exponentials, row, exponentials)
+        yield np.subtract, (dy, exponentials, dx)

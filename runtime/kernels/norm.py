@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ...compiler.ops.norm import BatchNorm
+from ...compiler.ops.norm import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+    RowNorm,
+)
 from . import Array, Arrays, Calls, kernel
 from .activation import along_channels
 
@@ -89,3 +99,142 @@ def summed(source: Array, target: Array, a: Arrays) -> Calls:
         rows = a.scratch["sums"]
         yield source.reshape(-1, places).dot, (np.ones(places, source.dtype), rows.reshape(-1))
     yield np.ones(len(rows), source.dtype).dot, (rows, target)
+
+
+@kernel(LayerNorm)
+@kernel(RMSNorm)
+@kernel(GroupNorm)
+@kernel(InstanceNorm)
+class RowNormKernel:
+    """y = scale (x - mean) / sqrt(variance + eps) + shift, row by row; `rms` knows no mean."""
+
+    def forward(self, op: RowNorm, a: Arrays) -> Calls:
+        yield from self.normalise(op, a.inputs[0], a.saved["normal"], a.saved["inverse"], a)
+        yield from self.affine(a.saved["normal"], a)
+
+    def infer(self, op: RowNorm, a: Arrays) -> Calls:
+        assert a.output is not None
+        yield from self.normalise(op, a.inputs[0], a.output, a.scratch["statistic"], a)
+        yield from self.affine(a.output, a)
+
+    def normalise(self, op: Any, x: Array, normal: Array, inverse: Array, a: Arrays) -> Calls:
+        """normal = (x - mean) inverse, with inverse = 1 / sqrt(variance + eps)."""
+        statistic, square = a.scratch["statistic"], a.scratch["square"]
+        shape = statistic.shape[0], -1, statistic.shape[1]
+        if op.centred:
+            yield from row_means(x.reshape(shape), statistic)
+            yield np.subtract, (x.reshape(shape), statistic[:, None], normal.reshape(shape))
+        elif normal is not x:
+            yield np.copyto, (normal, x)
+        yield np.multiply, (normal, normal, square)
+        yield from row_means(square.reshape(shape), inverse)
+        yield np.add, (inverse, np.array(op.eps, x.dtype), inverse)
+        yield np.sqrt, (inverse, inverse)
+        yield np.divide, (np.array(1, x.dtype), inverse, inverse)
+        rows = normal.reshape(shape)
+        yield np.multiply, (rows, inverse[:, None], rows)
+
+    def affine(self, normal: Array, a: Arrays) -> Calls:
+        assert a.output is not None
+        y, value = a.output, a.values[0]
+        if "scale" in a.weights:
+            yield np.multiply, (normal, along_channels(a.weights["scale"], value), y)
+        elif normal is not y:
+            yield np.copyto, (y, normal)
+        if "shift" in a.weights:
+            yield np.add, (y, along_channels(a.weights["shift"], value), y)
+
+    def backward(self, op: RowNorm, a: Arrays) -> Calls:
+        """With n the normal and g = dy scale:
+        dx = inverse (g - mean(g) - n mean(g n)), the means over the row."""
+        dy, dx, value = a.d_output, a.d_inputs[0], a.values[0]
+        assert dy is not None
+        normal, product, statistic = a.saved["normal"], a.scratch["product"], a.scratch["statistic"]
+        shape = statistic.shape[0], -1, statistic.shape[1]
+        if "scale" in a.d_weights:
+            yield np.multiply, (dy, normal, product)
+            yield from summed(product, a.d_weights["scale"], a)
+        if "shift" in a.d_weights:
+            yield from summed(dy, a.d_weights["shift"], a)
+        if dx is None:
+            return
+        if "scale" in a.weights:
+            yield np.multiply, (dy, along_channels(a.weights["scale"], value), dx)
+        elif dx is not dy:
+            yield np.copyto, (dx, dy)
+        rows, products = dx.reshape(shape), product.reshape(shape)
+        yield np.multiply, (dx, normal, product)
+        yield from row_means(products, statistic)
+        yield np.multiply, (normal.reshape(shape), statistic[:, None], products)
+        if op.centred:
+            yield from row_means(rows, statistic)
+            yield np.subtract, (rows, statistic[:, None], rows)
+        yield np.subtract, (dx, product, dx)
+        yield np.multiply, (rows, a.saved["inverse"][:, None], rows)
+
+
+def row_means(rows: Array, target: Array) -> Calls:
+    """(blocks, numbers, beside) to the mean of each row, (blocks, beside): products with shares,
+    faster than sums."""
+    shares = np.full(rows.shape[1], 1 / rows.shape[1], rows.dtype)
+    if rows.shape[2] == 1:
+        yield rows[..., 0].dot, (shares, target[:, 0])
+    else:
+        yield np.matmul, (shares, rows, target)
+
+
+@kernel(LocalResponseNorm)
+class LocalResponseNormKernel:
+    """y = x base^-beta, with base = k + alpha mean(x² of the neighbours)."""
+
+    def forward(self, op: LocalResponseNorm, a: Arrays) -> Calls:
+        yield from self.computed(op, a, a.saved["base"])
+
+    def infer(self, op: LocalResponseNorm, a: Arrays) -> Calls:
+        yield from self.computed(op, a, a.scratch["power"])
+
+    def computed(self, op: LocalResponseNorm, a: Arrays, base: Array) -> Calls:
+        (x,), y, square, power = a.inputs, a.output, a.scratch["square"], a.scratch["power"]
+        yield np.multiply, (x, x, square)
+        yield from self.neighbours(op, a, square, base, 1)
+        yield np.multiply, (base, np.array(op.alpha / op.size, x.dtype), base)
+        yield np.add, (base, np.array(op.k, x.dtype), base)
+        yield np.power, (base, np.array(-op.beta, x.dtype), power)
+        yield np.multiply, (x, power, y)
+
+    def backward(self, op: LocalResponseNorm, a: Arrays) -> Calls:
+        """dx = dy base^-beta - 2 alpha beta / size x sum(dy x base^(-beta - 1)), the sum over all
+        channels that see this one."""
+        (x,), (dx,), dy, base = a.inputs, a.d_inputs, a.d_output, a.saved["base"]
+        if dx is None or dy is None:
+            return
+        power, ratio, total = a.scratch["power"], a.scratch["ratio"], a.scratch["total"]
+        yield np.power, (base, np.array(-op.beta, x.dtype), power)
+        yield np.multiply, (dy, power, power)
+        yield np.multiply, (power, x, ratio)
+        yield np.divide, (ratio, base, ratio)
+        yield from self.neighbours(op, a, ratio, total, -1)
+        yield np.multiply, (total, x, total)
+        yield np.multiply, (total, np.array(2 * op.alpha * op.beta / op.size, x.dtype), total)
+        yield np.subtract, (power, total, dx)
+
+    def neighbours(
+        self, op: LocalResponseNorm, a: Arrays, source: Array, target: Array, direction: int
+    ) -> Calls:
+        """target = the sum of the source's channels from size // 2 before to (size - 1) // 2
+        behind; with direction -1 the other way round."""
+        (value,) = a.values
+        axis, channels = value.channel_axis + 1, value.channels
+        yield target.fill, (0,)
+        for offset in range(-(op.size // 2), (op.size - 1) // 2 + 1):
+            shift = offset * direction
+            seen, here = max(0, shift), max(0, -shift)
+            count = channels - abs(shift)
+            if count > 0:
+                into = along(target, axis, here, count)
+                yield np.add, (into, along(source, axis, seen, count), into)
+
+
+def along(array: Array, axis: int, first: int, count: int) -> Array:
+    """So many of an axis, from the first."""
+    return array[(slice(None),) * axis + (slice(first, first + count),)]

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from nnspec.compiler.op import BLOCK
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.ops import conv as conv_family
+from nnspec.compiler.ops.noise import DropPath
 from nnspec.runtime.kernels import Array
 from nnspec.runtime.kernels.erf import erf
 
@@ -138,7 +139,10 @@ LAWS: dict[str, Torch] = {
     "relu6": lambda x, w: F.relu6(x),
     "lrelu": lambda x, w: F.leaky_relu(x, 0.01),
     "elu": lambda x, w: F.elu(x),
+    "selu": lambda x, w: F.selu(x),
     "gelu": lambda x, w: F.gelu(x),
+    "gelutanh": lambda x, w: F.gelu(x, approximate="tanh"),
+    "mish": lambda x, w: F.mish(x),
     "silu": lambda x, w: F.silu(x),
     "sigmoid": lambda x, w: torch.sigmoid(x),
     "tanh": lambda x, w: torch.tanh(x),
@@ -211,13 +215,33 @@ def test_bn_in_training_and_at_inference(shape: tuple[int, ...]) -> None:
     near(one.infer(state), channels_second(normed(training=False)))
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_norms_far_from_zero(offset: float) -> None:
+    """One pass (the mean of squares less the square of the mean) would lose every digit."""
+    for name, given, shape, theirs in (
+        ("ln", {}, (6, 4), lambda x, w: F.layer_norm(x, (4,), w["scale"], w["shift"])),
+        ("gn", {"g": 2}, (4, 3, 3), lambda x, w: F.group_norm(x, 2, w["scale"], w["shift"])),
+        ("inorm", {}, (4, 3, 3), lambda x, w: F.instance_norm(x)),
+        ("rms", {}, (6, 4), lambda x, w: F.rms_norm(x, (4,), w["scale"], 1e-6)),
+        ("lrn", {"size": 3}, (4, 3, 3), lambda x, w: F.local_response_norm(x, 3)),
+    ):
+        one = operator(name, given, shape)
+        one.inputs[0] += offset
+        agree(one, theirs)
+
+
 @pytest.mark.parametrize("shape", [(4,), (3, 2, 2), (2, 5)])
 def test_softmax(shape: tuple[int, ...]) -> None:
     axis = -1 if len(shape) == 2 else 1
-    one = operator("softmax", {}, shape)
-    agree(one, lambda x, w: F.softmax(x, axis))
-    one.inputs[0] += 1e6
-    agree(one, lambda x, w: F.softmax(x, axis))
+    for name, theirs in (("softmax", F.softmax), ("logsoftmax", F.log_softmax)):
+        one = operator(name, {}, shape)
+        agree(one, over_channels(theirs, axis))
+        one.inputs[0] += 1e6
+        agree(one, over_channels(theirs, axis))
+
+
+def over_channels(function: Any, axis: int) -> Torch:
+    return lambda x, w: function(x, axis)
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3, 2), (3, 9000)])
@@ -273,4 +297,24 @@ def test_dropout_keeps_the_mean_and_its_share() -> None:
     assert set(np.unique(y)) == {0.0, 1 / 0.75}
     # Five standard deviations of 200,000 draws.
     assert abs(y.mean() - 1) < 5 * math.sqrt(0.25 / 0.75 / y.size)
+    np.testing.assert_array_equal(one.infer(), one.inputs[0])
+
+
+def test_droppath_drops_whole_examples() -> None:
+    one = bench(DropPath(p=0.25), (3, 2, 2), batch=40_000, seed=5)
+    one.inputs[0][...] = 1.0
+    y = one.forward()[0].reshape(40_000, -1)
+    assert (y == y[:, :1]).all()
+    assert set(np.unique(y)) == {0.0, 1 / 0.75}
+    # Five standard deviations of 40,000 draws.
+    assert abs(y.mean() - 1) < 5 * math.sqrt(0.25 / 0.75 / len(y))
+    np.testing.assert_array_equal(one.infer(), one.inputs[0])
+
+
+def test_noise_has_its_deviation() -> None:
+    one = operator("noise", {"sd": 0.5}, (40_001,))
+    noise = one.forward()[0] - one.inputs[0]
+    assert abs(noise.mean()) < 5 * 0.5 / math.sqrt(noise.size)
+    assert abs(noise.std() - 0.5) < 5 * 0.5 / math.sqrt(2 * noise.size)
+    assert len(np.unique(noise.round(12))) > 0.99 * noise.size
     np.testing.assert_array_equal(one.infer(), one.inputs[0])

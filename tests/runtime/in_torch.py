@@ -137,6 +137,45 @@ def prelu(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
     return F.prelu(x[0].movedim(axis, 1), w["slope"]).movedim(1, axis)
 
 
+def norm(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    axis = channel_axis(node)
+    op: Any = node.op
+    moved, size = x[0].movedim(axis, -1), w["scale"].shape
+    if node.op.name == "rms":
+        return F.rms_norm(moved, size, w["scale"], op.eps).movedim(-1, axis)
+    return F.layer_norm(moved, size, w["scale"], w["shift"], op.eps).movedim(-1, axis)
+
+
+def inorm(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    # F.instance_norm refuses maps of one place, which it would make zero.
+    mean = x[0].flatten(2).mean(2)
+    variance = x[0].flatten(2).var(2, unbiased=False)
+    shape = (*mean.shape, *[1] * (x[0].ndim - 2))
+    normal = (x[0] - mean.view(shape)) / torch.sqrt(variance.view(shape) + op.eps)
+    return normal * by_channel(w["scale"], node) + by_channel(w["shift"], node) if w else normal
+
+
+def lrn(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    axis = channel_axis(node)
+    moved = x[0].movedim(axis, 1)
+    # F.local_response_norm wants at least one place behind the channels.
+    flat = moved.flatten(2) if moved.ndim > 2 else moved.unsqueeze(2)
+    normal = F.local_response_norm(flat, op.size, op.alpha, op.beta, op.k)
+    return normal.reshape(moved.shape).movedim(1, axis)
+
+
+def by_channel(weight: Tensor, node: Node) -> Tensor:
+    shape = [1] * (node.value.rank + 1)
+    shape[channel_axis(node)] = -1
+    return weight.reshape(shape)
+
+
+def cls(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    return torch.cat([w["weight"].expand(len(x[0]), 1, -1), x[0]], dim=1)
+
+
 def maxout(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
     pieces = torch.einsum("...i,koi->...ko", x[0], w["weight"])
     if "bias" in w:
@@ -198,6 +237,18 @@ OPERATIONS: dict[str, Operation] = {
     "bn": bn,
     "prelu": prelu,
     "softmax": lambda node, x, w: x[0].softmax(channel_axis(node)),
+    "logsoftmax": lambda node, x, w: x[0].log_softmax(channel_axis(node)),
+    "ln": norm,
+    "rms": norm,
+    "gn": lambda node, x, w: F.group_norm(x[0], node.op.g, w["scale"], w["shift"], node.op.eps),  # type: ignore[attr-defined]
+    "inorm": inorm,
+    "lrn": lrn,
+    "scale": lambda node, x, w: x[0] * by_channel(w["scale"], node),
+    "shift": lambda node, x, w: x[0] + by_channel(w["shift"], node),
+    "pos": lambda node, x, w: x[0] + w["weight"],
+    "cls": cls,
+    "droppath": plain(lambda x: x),
+    "noise": plain(lambda x: x),
     "flatten": lambda node, x, w: x[0].flatten(1),
     "dropout": plain(lambda x: x),
     "add": merge(lambda x: torch.stack(x).sum(0)),
@@ -211,7 +262,10 @@ OPERATIONS: dict[str, Operation] = {
     "relu6": plain(F.relu6),
     "lrelu": lambda node, x, w: F.leaky_relu(x[0], node.op.a),  # type: ignore[attr-defined]
     "elu": lambda node, x, w: F.elu(x[0], node.op.a),  # type: ignore[attr-defined]
+    "selu": plain(F.selu),
     "gelu": plain(F.gelu),
+    "gelutanh": plain(lambda x: F.gelu(x, approximate="tanh")),
+    "mish": plain(F.mish),
     "silu": plain(F.silu),
     "sigmoid": plain(torch.sigmoid),
     "tanh": plain(torch.tanh),

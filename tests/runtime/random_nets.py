@@ -7,7 +7,14 @@ from random import Random
 from nnspec.compiler.op import Elementwise
 from nnspec.compiler.ops import CATALOGUE
 
-ACTIVATIONS = [n for n, k in CATALOGUE.items() if issubclass(k, Elementwise)] + ["prelu", "softmax"]
+ACTIVATIONS = [n for n, k in CATALOGUE.items() if issubclass(k, Elementwise)] + [
+    "prelu", "softmax", "logsoftmax",
+]  # fmt: skip
+COLLAPSING = ("flatten", "gap", "gmp", "slice 0 1 axis=0 -> flatten")
+BEHIND = (
+    "", "", "", " bn", " ln", " rms", " lrn3", " dropout0", " droppath0", " noise0",
+    " scale0.5", " shift", " scale shift",
+)  # fmt: skip
 MERGES = ["add", "sub", "mul", "max", "mean"]
 
 
@@ -36,8 +43,10 @@ def random_net(seed: int) -> str:
             else:
                 stages.append(spatial(rng))
         elif kind == "sequence" and rng.random() < 0.2:
-            stages.append(rng.choice(("flatten", "gap", "gmp", "slice 0 1 axis=0 -> flatten")))
+            stages.append(rng.choice(COLLAPSING))
             kind = "vector"
+        elif kind == "sequence" and rng.random() < 0.25:
+            stages.append(rng.choice(("cls", "pos ln", "permute (1, 0)", "rms")))
         else:
             stages.append(dense(rng))
         if rng.random() < 0.3:
@@ -47,7 +56,7 @@ def random_net(seed: int) -> str:
 
 
 def decorated(rng: Random) -> str:
-    return rng.choice(("", " bn", "", " dropout0")) + " " + rng.choice(ACTIVATIONS)
+    return f"{rng.choice(BEHIND)} {rng.choice(ACTIVATIONS)}"
 
 
 def dense(rng: Random) -> str:
@@ -93,6 +102,10 @@ def spatial(rng: Random) -> str:
             f"pad1 -> crop{rng.choice((3, 4))}",
             f"conv4 1 -> chshuffle{rng.choice((1, 2, 4))} slice 1 {rng.choice((3, 4))}",
             "conv4 1 -> pixelshuffle2 -> maxpool2",
+            f"conv4 3 p1 gn{rng.choice((1, 2, 4))} {rng.choice(ACTIVATIONS)}",
+            f"conv{n} 3 p1 nobias inorm{rng.choice(('', ' affine'))} {rng.choice(ACTIVATIONS)}",
+            f"pos {rng.choice(ACTIVATIONS)}",
+            f"lrn(3, alpha=0.5, k=2) -> ln {rng.choice(ACTIVATIONS)}",
             "concat[ slice 0 1 | slice 0 1 axis=0 s2 relu ]",
         )
     )
