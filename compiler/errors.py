@@ -628,6 +628,21 @@ class WholeNumbers(ShapeMistake):
 
 
 @dataclass(frozen=True)
+class RealNumbers(ShapeMistake):
+    """A table is looked up by whole numbers, and real ones arrive."""
+
+    code, name = "NN214", "real-numbers"
+    operator: str
+    found: str
+
+    def message(self) -> str:
+        return f"`{self.operator}` looks up rows by whole numbers, but real numbers arrive here"
+
+    def help(self) -> str:
+        return f"write `int` behind the input's shape: `{self.found} int -> {self.operator}...`"
+
+
+@dataclass(frozen=True)
 class PaddingTooLarge(ShapeMistake):
     """A pool is padded by more than half its window, so some windows would see padding alone."""
 

@@ -161,6 +161,21 @@ class Graph:
         return len(self.nodes)
 
     @cached_property
+    def vocabularies(self) -> Mapping[str, int]:
+        """By input, what its whole numbers must lie below, where tables are looked up by them."""
+        read_by: dict[str, set[str]] = {}
+        found: dict[str, int] = {}
+        for node in self.nodes:
+            if not node.value.integer and node.op.vocabulary is None:
+                continue
+            sources = {node.name} if node.is_input else set()
+            read_by[node.name] = sources.union(*(read_by[name] for name in node.inputs))
+            if node.op.vocabulary is not None:
+                for name in read_by[node.name]:
+                    found[name] = min(node.op.vocabulary, found.get(name, node.op.vocabulary))
+        return found
+
+    @cached_property
     def dag(self) -> nx.DiGraph[str]:
         """The net as a networkx DiGraph, for every algorithm that networkx has.
 

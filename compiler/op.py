@@ -147,6 +147,7 @@ class Needs:
     algorithm: the name of the kernel to run; "" where there is one.
     saved: written by forward in training, read by backward.
     scratch, scratch_back: alive during forward, or backward, alone.
+    scratch_infer: alive during forward at inference, where it differs from `scratch`.
     reads_back: which of `x`, `y` and weights' names backward reads.
     overwrites: forward may write its output over its first input.
     overwrites_back: backward may write the first input's gradient over the output's gradient.
@@ -157,10 +158,16 @@ class Needs:
     saved: Mapping[str, Needed] = field(default_factory=dict)
     scratch: Mapping[str, Needed] = field(default_factory=dict)
     scratch_back: Mapping[str, Needed] = field(default_factory=dict)
+    scratch_infer: Mapping[str, Needed] | None = None
     reads_back: frozenset[str] = frozenset()
     overwrites: bool = False
     overwrites_back: bool = False
     product: int = 0
+
+    def scratch_in(self, mode: Literal["train", "infer"]) -> Mapping[str, Needed]:
+        """What forward needs for itself."""
+        own = self.scratch_infer if mode == "infer" else None
+        return self.scratch if own is None else own
 
 
 class Refused(Exception):
@@ -212,6 +219,11 @@ class Op(BaseModel):
     def shape(self, *inputs: Value) -> Value:
         """The output's shape; raises `Refused` when the inputs do not suit the operator."""
         raise NotImplementedError(f"operator {self.name} has no shape rule")
+
+    @property
+    def vocabulary(self) -> int | None:
+        """Whole numbers that arrive must lie below this; None where all may."""
+        return None
 
     def derivation(self, *inputs: Value) -> tuple[str, ...]:
         """The output-size formula of each spatial axis, with numbers; empty where none is used."""

@@ -3,6 +3,7 @@ under the same names."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
@@ -36,10 +37,16 @@ class Loss(Setting):
 
     Attributes
     ----------
-    target: `labels`, a class index for each example, or `values` of the output's own shape.
+    target: `labels`, a class index for each row of scores, or `values` of the output's own shape.
     """
 
     target: ClassVar[Target] = "labels"
+
+    def truth(self, output: Value) -> tuple[int, ...]:
+        """The shape of one example's truth: for labels the output's without its channels."""
+        if self.target == "values":
+            return output.shape
+        return output.shape[: output.channel_axis] + output.shape[output.channel_axis + 1 :]
 
     def refusal(self, output: Value) -> str:
         """Why the loss cannot judge this output; empty when it can."""
@@ -58,16 +65,22 @@ class Mse(Loss):
 
 
 class CrossEntropy(Loss):
-    """Minus the log of the true class's softmax, from scores."""
+    """Minus the log of the true class's softmax, from scores: the mean over examples, steps of a
+    sequence (TxC) and places of a map (CxHxW)."""
 
     name = "cross_entropy"
     source = "CS231n, linear classification, 'Softmax classifier'"
 
     def refusal(self, output: Value) -> str:
-        return _needs_classes(output)
+        if output.channels > 1:
+            return ""
+        return (
+            "compares classes, but the net has one output: use bce for yes or no, mse for a number"
+        )
 
     def scratch(self, batch: int, output: Value) -> dict[str, Needed]:
-        return {"row": Needed((batch, 1)), "picked": Needed((batch,))}
+        rows = batch * math.prod(self.truth(output))
+        return {"row": Needed((rows,)), "picked": Needed((rows,))}
 
 
 class Bce(Loss):
@@ -101,16 +114,6 @@ class Hinge(Loss):
             "row": Needed((batch, 1)),
             "picked": Needed((batch,)),
         }
-
-
-def _needs_classes(output: Value) -> str:
-    if output.rank != 1:
-        return f"judges one row of scores, not {output}"
-    if output.size == 1:
-        return (
-            "compares classes, but the net has one output: use bce for yes or no, mse for a number"
-        )
-    return ""
 
 
 # -------------------------------------------------------------------------------- optimisers

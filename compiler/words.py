@@ -41,6 +41,8 @@ FOREIGN: Mapping[str, str] = MappingProxyType(
         "gaussiannoise": "noise", "stochasticdepth": "droppath", "drop_path": "droppath",
         "layerscale": "scale", "log_softmax": "logsoftmax", "gelu_new": "gelutanh",
         "gelu_tanh": "gelutanh", "positional": "pos", "positions": "pos", "clstoken": "cls",
+        "embedding": "embed", "multiheadattention": "attn", "attention": "attn", "mha": "attn",
+        "selfattention": "attn", "self_attention": "attn", "simplernn": "rnn",
         "transpose": "permute", "narrow": "slice", "split": "slice", "chunk": "slice",
         "leakyrelu": "lrelu", "leaky_relu": "lrelu", "leaky": "lrelu", "parametricrelu": "prelu",
         "swish": "silu", "hardswish": "hswish", "hardsigmoid": "hsigmoid", "logistic": "sigmoid",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..compiler.graph import Graph
 from ..compiler.shapes import Value, written
 from ..compiler.training import Loss
 from ..grammar.diagnostics import SpecError
-from .errors import BatchShape, BatchSizes, LabelRange, MissingInput, NotNumbers
+from .errors import BatchShape, BatchSizes, LabelRange, MissingInput, NotNumbers, TokenRange
 from .kernels import Array
 
 
@@ -29,6 +30,11 @@ def as_inputs(graph: Graph, x: Any, dtype: np.dtype[Any]) -> tuple[dict[str, Arr
     found = {
         node.name: _shaped(node.name, given[node.name], node.value, dtype) for node in graph.inputs
     }
+    for name, below in graph.vocabularies.items():
+        whole = found[name]
+        if whole.size and not (whole.min() >= 0 and whole.max() < below):
+            lowest, highest = int(whole.min()), int(whole.max())
+            raise SpecError([TokenRange(None, name, (lowest, highest), below)])
     counts = {name: len(array) for name, array in found.items()}
     if len(set(counts.values())) > 1:
         raise SpecError([BatchSizes(None, tuple(counts.items()))])
@@ -60,18 +66,18 @@ def _numbers(name: str, x: Any) -> Array:
 
 
 def as_truth(loss: Loss, y: Any, output: Value, count: int, dtype: np.dtype[Any]) -> Array:
-    """Labels (N,) int64 for a loss that judges classes, else values (N, *output)."""
+    """Labels int64 for a loss that judges classes, (N,) or one for each step of TxC and place of
+    CxHxW; else values (N, *output)."""
     array = _numbers("y", y)
     if len(np.atleast_1d(array)) != count:
         raise SpecError([BatchSizes(None, (("x", count), ("y", len(np.atleast_1d(array)))))])
+    shape = loss.truth(output)
+    if array.size != count * math.prod(shape):
+        raise SpecError([BatchShape(None, "y", shape, array.shape)])
     if loss.target == "values":
-        if array.size != count * output.size:
-            raise SpecError([BatchShape(None, "y", output.shape, array.shape)])
-        return np.ascontiguousarray(array.reshape(count, *output.shape), dtype=dtype)
-    if array.size != count:
-        raise SpecError([BatchShape(None, "y", (), array.shape)])
-    labels = array.reshape(count)
-    classes = max(2, output.size)
+        return np.ascontiguousarray(array.reshape(count, *shape), dtype=dtype)
+    labels = array.reshape(count, *shape)
+    classes = max(2, output.channels)
     if array.dtype.kind == "f" and not np.array_equal(labels, np.floor(labels)):
         raise SpecError([NotNumbers(None, "y", f"fractions, but {loss.name} takes class labels")])
     if count and not (labels.min() >= 0 and labels.max() < classes):

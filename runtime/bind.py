@@ -13,7 +13,7 @@ from ..compiler.plan.schedule import ALIGNMENT, Phase, Schedule, Step
 from ..grammar.diagnostics import SpecError
 from .errors import TooMuchMemory
 from .kernels import Array, Arrays, Call, kernel_of
-from .losses import COMPUTE
+from .losses import computed
 
 FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
 
@@ -124,12 +124,13 @@ def _calls(
     output, d_output = of(step.output), of(step.d_output)
     if step.phase is Phase.ACCUMULATE:
         return ((np.add, (inputs[0], inputs[1], output)),)
-    if step.phase is Phase.LOSS:
-        scores, truth = inputs
-        compute = COMPUTE[type(schedule.loss)]  # type: ignore[index]
-        return tuple(compute(schedule.loss, scores, truth, output, d_output, scratch))
     node = step.node
     assert node is not None
+    if step.phase is Phase.LOSS:
+        scores, truth = inputs
+        assert schedule.loss is not None
+        judged = node.value, scores, truth, output, d_output
+        return tuple(computed(schedule.loss, *judged, scratch))
     forward = step.phase is Phase.FORWARD
     kept = [w for w in node.weights if forward or w.name in step.weights]
     gradients = {w.name: memory.gradients[node.keeper(w)] for w in node.weights}

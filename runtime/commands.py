@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..compiler.settings import as_text
+from ..compiler.shapes import Value
 from ..compiler.training import Bce, CrossEntropy, Training
 from ..grammar.diagnostics import SpecError
 from .data import described, fitted, load, load_inputs, split
@@ -218,15 +219,18 @@ def _confusion(net: Net, data: Dataset) -> Array | None:
     """Counts by (true class, predicted class)."""
     if net.training.judged_by(net.graph.output.value).target != "labels":
         return None
-    count = max(2, net.graph.output.value.size)
+    output = net.graph.output.value
+    count = max(2, output.channels)
     found = np.zeros((count, count), np.int64)
-    np.add.at(found, (data.y, chosen(net(data.x))), 1)
+    np.add.at(found, (data.y.astype(np.int64), chosen(net(data.x), output)), 1)
     return found
 
 
-def chosen(scores: Array) -> Array:
+def chosen(scores: Array, output: Value) -> Array:
     """The class of each row of scores; with a single score its sign decides."""
-    return (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
+    if output.channels == 1:
+        return (scores[:, 0] > 0).astype(np.int64)
+    return np.asarray(scores.argmax(axis=output.channel_axis + 1))
 
 
 def _matrix(confusion: Array, classes: tuple[str, ...]) -> str:
@@ -259,11 +263,14 @@ def predict(options: argparse.Namespace) -> int:
     """Classes with their probabilities, or plain outputs."""
     net = load_net(Path(options.weights))
     x, classes = _examples(options, _input_shape(net))
-    outputs = net(x)
-    probable = _probabilities(net, outputs)
+    outputs, value = net(x), net.graph.output.value
+    probable = _probabilities(net, outputs) if value.rank == 1 else None
+    steps = value.rank > 1 and isinstance(net.training.judged_by(value), CrossEntropy)
     rows = []
     for index, output in enumerate(outputs):
         row: dict[str, object] = {"output": output.tolist()}
+        if steps:
+            row["classes"] = chosen(outputs[index : index + 1], value)[0].tolist()
         if probable is not None:
             label = int(probable[index].argmax())
             row |= {
@@ -277,6 +284,8 @@ def predict(options: argparse.Namespace) -> int:
     for number, row in enumerate(rows, 1):
         if "class" in row:
             print(f"{number:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
+        elif "classes" in row:
+            print(f"{number:>4}  {row['classes']}")
         else:
             print(f"{number:>4}  {np.array2string(outputs[number - 1], precision=4, threshold=12)}")
     return 0

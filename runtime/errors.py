@@ -148,6 +148,23 @@ class LabelRange(Mistake):
 
 
 @dataclass(frozen=True)
+class TokenRange(Mistake):
+    """A whole number in a batch has no row in the table it is looked up in."""
+
+    code, name = "NN558", "token-range"
+    what: str
+    found: tuple[int, int]
+    below: int
+
+    def message(self) -> str:
+        low, high = self.found
+        return f"`{self.what}` runs from {low} to {high}, but the table has {self.below:,} rows"
+
+    def help(self) -> str:
+        return f"rows count from 0 to {self.below - 1:,}: `embed` takes their number first"
+
+
+@dataclass(frozen=True)
 class Diverged(Mistake):
     """The loss, or a weight, is no longer a finite number; the last good weights were put back."""
 

@@ -5,6 +5,7 @@ Each is declared under the same name in `compiler/training.py`, which gives the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..compiler.shapes import Value
 from ..compiler.training import Bce, CrossEntropy, Hinge, Loss, Mse
 from .kernels import Array, Call, Calls
 
@@ -44,13 +46,15 @@ def cross_entropy(
     scratch: Mapping[str, Array],
 ) -> Calls:
     """mean log(sum exp(s)) - s_t, with the row's maximum taken out first."""
-    batch = scores.shape[0]
-    row, picked = scratch["row"], scratch["picked"]
-    total = row.reshape(-1)
-    true = gradient.reshape(-1)
-    place = np.arange(batch) * scores.shape[1]
-    where = np.empty_like(place)
-    yield np.add, (truth, place, where)
+    total, picked = scratch["row"], scratch["picked"]
+    row = total.reshape(len(scores), 1, *scores.shape[2:])
+    true, count = gradient.reshape(-1), _scalar(value, 1.0 / truth.size)
+    # Rows of scores lie `places` apart, one behind the other where there is one place.
+    places = math.prod(scores.shape[2:])
+    first = np.arange(len(scores))[:, None] * places * scores.shape[1] + np.arange(places)
+    where, step = np.empty(truth.size, np.int64), np.array(places)
+    yield np.multiply, (truth, step, where)
+    yield np.add, (where, first.reshape(-1), where)
     yield partial(np.maximum.reduce, scores, axis=1, keepdims=True, out=row), ()
     yield np.subtract, (scores, row, gradient)
     yield partial(np.take, true, where, out=picked, mode="clip"), ()
@@ -60,9 +64,9 @@ def cross_entropy(
     yield np.log, (total, total)
     yield np.subtract, (total, picked, picked)
     yield partial(np.add.reduce, picked, out=value), ()
-    yield np.multiply, (value, _scalar(value, 1.0 / batch), value)
+    yield np.multiply, (value, count, value)
     yield np.subtract.at, (true, where, 1.0)
-    yield np.multiply, (gradient, _scalar(value, 1.0 / batch), gradient)
+    yield np.multiply, (gradient, count, gradient)
 
 
 def bce(
@@ -171,6 +175,29 @@ def _add_sum(terms: Array, value: Array) -> Iterator[Call]:
     part = np.zeros((), value.dtype)
     yield np.add.reduce, (terms.reshape(-1), 0, None, part)
     yield np.add, (value, part, value)
+
+
+def computed(
+    loss: Loss,
+    output: Value,
+    scores: Array,
+    truth: Array,
+    value: Array,
+    gradient: Array,
+    scratch: Mapping[str, Array],
+) -> Calls:
+    """The calls that fill `value` and `gradient` for a batch of outputs.
+
+    A loss of labels sees scores as (rows, classes), a row for each example or step; of maps as
+    (examples, classes, places).
+    """
+    compute = COMPUTE[type(loss)]
+    if loss.target == "values":
+        return compute(loss, scores, truth, value, gradient, scratch)
+    maps = output.rank > 1 and not output.channels_last
+    shape = (len(scores), output.channels, -1) if maps else (-1, output.channels)
+    rows, slopes = scores.reshape(shape), gradient.reshape(shape)
+    return compute(loss, rows, truth.reshape(-1), value, slopes, scratch)
 
 
 COMPUTE: Mapping[type[Loss], Compute] = MappingProxyType(

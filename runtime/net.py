@@ -225,7 +225,7 @@ class Net:
         main = scores[list(self.graph.outputs)[-1]] if isinstance(scores, dict) else scores
         truth = as_truth(loss, y, self.graph.output.value, len(main), self.dtype)
         with quiet():
-            return judge(loss, main, truth)
+            return judge(loss, self.graph.output.value, main, truth)
 
 
 def quiet() -> np.errstate:

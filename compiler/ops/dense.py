@@ -6,8 +6,8 @@ import math
 
 from pydantic import Field
 
-from ..errors import WrongRank
-from ..op import Count, Initialiser, Needed, Needs, Op, Refused, Trait, Weight
+from ..errors import RealNumbers, WrongRank
+from ..op import BLOCK, Count, Initialiser, Needed, Needs, Op, Refused, Trait, Weight
 from ..shapes import Value
 
 
@@ -106,4 +106,39 @@ class Maxout(Op):
             },
             reads_back=frozenset({"x", "weight"}),
             product=batch * self.macs(*inputs) // self.k,
+        )
+
+
+class Embed(Op):
+    """A table of v rows of d learned numbers: T whole numbers become the TxD rows they name."""
+
+    name, places = "embed", ("v", "d")
+    traits = frozenset({Trait.INTEGERS})
+    source = "Bengio et al. 2003, a neural probabilistic language model"
+    samples = ("5 int -> embed7 3", "4 int -> embed10 2 -> flatten fc3")
+
+    v: Count = Field(description="number of rows")
+    d: Count = Field(description="length of a row")
+    init: Initialiser = Initialiser(word="normal", scale=0.02)
+
+    @property
+    def vocabulary(self) -> int:
+        return self.v
+
+    def shape(self, *inputs: Value) -> Value:
+        (x,) = inputs
+        if not x.integer:
+            raise Refused(RealNumbers(None, self.name, str(x)))
+        if x.rank > 1:
+            raise Refused(WrongRank(None, self.name, str(x), "a row of whole numbers"))
+        return Value((x.shape[0], self.d), channels_last=True)
+
+    def weights(self, *inputs: Value) -> tuple[Weight, ...]:
+        return (Weight("weight", (self.v, self.d), self.v, self.d, decays=True),)
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        rows = max(1, min(batch * inputs[0].size, BLOCK // self.d))
+        return Needs(
+            scratch_back={"places": Needed((rows, self.d), "int64")},
+            reads_back=frozenset({"x"}),
         )

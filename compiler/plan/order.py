@@ -86,7 +86,7 @@ def _forward(plan: Order, node: Node) -> None:
             inputs=inputs,
             output=out,
             saved=saved,
-            scratch=plan.needed(needs.scratch, Kind.SCRATCH),
+            scratch=plan.needed(needs.scratch_in(plan.mode), Kind.SCRATCH),
             overwrites=(out, inputs[0]) if needs.overwrites else None,
         )
     )
@@ -97,15 +97,15 @@ def _loss(plan: Order, loss: Loss) -> int:
     node = plan.graph.output
     scores = plan.values[node.name]
     shape = plan.arrays[scores].shape
-    labels = loss.target == "labels"
-    plan.target = plan.array(
-        shape[:1] if labels else shape, "int64" if labels else "float", Kind.TARGET
-    )
+    truth = (plan.batch, *loss.truth(node.value))
+    dtype: DType = "int64" if loss.target == "labels" else "float"
+    plan.target = plan.array(truth, dtype, Kind.TARGET)
     plan.loss_value = plan.array((), "float", Kind.LOSS)
     gradient = plan.array(shape, "float", Kind.GRADIENT)
     plan.steps.append(
         Step(
             Phase.LOSS,
+            node,
             inputs=(scores, plan.target),
             output=plan.loss_value,
             scratch=plan.needed(loss.scratch(plan.batch, node.value), Kind.SCRATCH),

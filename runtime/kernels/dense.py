@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from ...compiler.ops.dense import Fc, Maxout
+from ...compiler.ops.dense import Embed, Fc, Maxout
 from . import Array, Arrays, Calls, kernel
 
 
@@ -86,3 +86,30 @@ class MaxoutKernel:
                 yield piece.dot, (a.weights["weight"][index], dx if index == 0 else a.scratch["dx"])
                 if index:
                     yield np.add, (dx, a.scratch["dx"], dx)
+
+
+@kernel(Embed)
+class EmbedKernel:
+    """y = the rows that x names."""
+
+    def forward(self, op: Embed, a: Arrays) -> Calls:
+        assert a.output is not None
+        # Checked before the step; clipping spares a buffer.
+        table, y = a.weights["weight"], rows(a.output)
+        yield partial(np.take, table, a.inputs[0].reshape(-1), axis=0, out=y, mode="clip"), ()
+
+    infer = forward
+
+    def backward(self, op: Embed, a: Arrays) -> Calls:
+        """Each row gets the gradients of the places where it was named."""
+        assert a.d_output is not None
+        x, dy, dw = a.inputs[0].reshape(-1), rows(a.d_output), a.d_weights["weight"]
+        places, columns = a.scratch["places"], np.arange(op.d)
+        yield dw.fill, (0,)
+        for start in range(0, len(x), len(places)):
+            part = slice(start, min(start + len(places), len(x)))
+            where = places[: part.stop - start]
+            yield np.multiply, (x[part, None], np.array(op.d), where)
+            yield np.add, (where, columns, where)
+            # Flat, for np.add.at is ten times slower on rows.
+            yield np.add.at, (dw.reshape(-1), where.reshape(-1), dy[part].reshape(-1))

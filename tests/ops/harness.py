@@ -74,8 +74,13 @@ class Bench:
         """The output at inference, where nothing is saved."""
         needs = self.op.needs(self.batch, *self.values)
         output = np.full(self.output_shape, np.nan)
-        arrays = replace(self.arrays(needs, tuple(self.inputs), output), saved={}, rng=None)
-        arrays = replace(arrays, state=self.state() if state is None else state)
+        arrays = replace(
+            self.arrays(needs, tuple(self.inputs), output),
+            saved={},
+            scratch=all_poisoned(needs.scratch_in("infer")),
+            state=self.state() if state is None else state,
+            rng=None,
+        )
         self.run(kernel_of(self.op, needs.algorithm).infer(self.op, arrays))
         return output
 
@@ -108,7 +113,10 @@ class Bench:
         needs = self.op.needs(self.batch, *self.values)
         reads = needs.reads_back
         d_output = self.direction.copy()
-        d_inputs = [np.full(x.shape, np.nan) for x in self.inputs]
+        d_inputs = [
+            None if value.integer else np.full(x.shape, np.nan)
+            for x, value in zip(self.inputs, self.values, strict=True)
+        ]
         if onto_gradient:
             d_inputs[0] = d_output
         d_weights = {name: np.full(w.shape, np.nan) for name, w in self.weights.items()}
@@ -149,7 +157,11 @@ class Bench:
     def error(self) -> float:
         """The largest error of any gradient, relative to the larger of the two and to 1e-2."""
         d_inputs, d_weights = self.backward()
-        pairs = [(d, self.measured(x)) for d, x in zip(d_inputs, self.inputs, strict=True)]
+        pairs = [
+            (d, self.measured(x))
+            for d, x in zip(d_inputs, self.inputs, strict=True)
+            if d is not None
+        ]
         pairs += [(d_weights[name], self.measured(w)) for name, w in self.weights.items()]
         return max((relative(computed, measured) for computed, measured in pairs), default=0.0)
 
@@ -178,12 +190,15 @@ def bench(op: Op, *shapes: tuple[int, ...], batch: int, seed: int, last: bool = 
         Value(
             s,
             channels_last=last or (len(s) == 2 and op.name not in MAPS),
+            integer=op.vocabulary is not None,
         )
         for s in shapes
     )
     sizes = [batch * value.size for value in values]
     cuts = np.split(distinct(rng, sum(sizes), op), np.cumsum(sizes)[:-1])
     inputs = [c.reshape(batch, *v.shape) for c, v in zip(cuts, values, strict=True)]
+    if op.vocabulary is not None:
+        inputs = [rng.integers(op.vocabulary, size=x.shape) for x in inputs]
     weights = {w.name: rng.standard_normal(w.shape) * 0.7 for w in op.weights(*values)}
     made = Bench(op, values, inputs, weights, np.empty(0))
     return replace(made, direction=rng.standard_normal(made.output_shape))

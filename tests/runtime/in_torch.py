@@ -64,6 +64,53 @@ def convt(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
     return computed
 
 
+def attn(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    batch, steps, _ = x[0].shape
+    width, pairs = op.head(node.arrivals[0]), op.kv or op.heads
+    projected = F.linear(x[0], w["in_weight"], w.get("in_bias"))
+    sizes = [op.heads * width, pairs * width, pairs * width]
+    q, k, v = (
+        part.view(batch, steps, -1, width).transpose(1, 2)
+        for part in torch.split(projected, sizes, dim=2)
+    )
+    if op.rope:
+        q, k = turned(q, op.base), turned(k, op.base)
+    k, v = (part.repeat_interleave(op.heads // pairs, dim=1) for part in (k, v))
+    mixed = F.scaled_dot_product_attention(q, k, v, is_causal=op.causal)
+    return F.linear(mixed.transpose(1, 2).flatten(2), w["out_weight"], w.get("out_bias"))
+
+
+def turned(heads: Tensor, base: float) -> Tensor:
+    """Rotary positions by complex numbers: the halves of a head are real and imaginary parts."""
+    half = heads.shape[-1] // 2
+    rates = base ** (-torch.arange(half, dtype=heads.dtype) / half)
+    angles = torch.outer(torch.arange(heads.shape[-2], dtype=heads.dtype), rates)
+    numbers = torch.complex(heads[..., :half], heads[..., half:])
+    spun = numbers * torch.polar(torch.ones_like(angles), angles)
+    return torch.cat([spun.real, spun.imag], dim=-1)
+
+
+def recurrent(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
+    op: Any = node.op
+    kind: Any = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[op.name]
+    cell = kind(x[0].shape[2], op.n, bias=not op.nobias, batch_first=True, bidirectional=op.bi)
+    named = {
+        f"{theirs}_l0{suffix}": w[f"{prefix}{ours}"]
+        for suffix, prefix in (("", ""), ("_reverse", "reverse_"))[: 2 if op.bi else 1]
+        for theirs, ours in (
+            ("weight_ih", "input_weight"), ("weight_hh", "state_weight"),
+            ("bias_ih", "input_bias"), ("bias_hh", "state_bias"),
+        )
+        if f"{prefix}{ours}" in w
+    }  # fmt: skip
+    given = x[0].flip(1) if op.reverse and not op.bi else x[0]
+    states: Tensor = torch.func.functional_call(cell.double(), named, (given,))[0]
+    if op.last:
+        return torch.cat([states[:, -1, : op.n], states[:, 0, op.n :]], dim=1)
+    return states.flip(1) if op.reverse and not op.bi else states
+
+
 def gmp(node: Node, x: list[Tensor], w: dict[str, Tensor]) -> Tensor:
     return x[0].movedim(channel_axis(node), 1).flatten(2).max(dim=2).values
 
@@ -218,6 +265,11 @@ OPERATIONS: dict[str, Operation] = {
     "fc": lambda node, x, w: F.linear(x[0], w["weight"], w.get("bias")),
     "maxout": maxout,
     "conv": conv,
+    "embed": lambda node, x, w: F.embedding(x[0], w["weight"]),
+    "attn": attn,
+    "rnn": recurrent,
+    "lstm": recurrent,
+    "gru": recurrent,
     "dwconv": dwconv,
     "convt": convt,
     "gmp": gmp,

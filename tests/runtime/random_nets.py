@@ -10,7 +10,11 @@ from nnspec.compiler.ops import CATALOGUE
 ACTIVATIONS = [n for n, k in CATALOGUE.items() if issubclass(k, Elementwise)] + [
     "prelu", "softmax", "logsoftmax",
 ]  # fmt: skip
-COLLAPSING = ("flatten", "gap", "gmp", "slice 0 1 axis=0 -> flatten")
+SEQUENTIAL = (
+    "cls", "pos ln", "permute (1, 0)", "rms", "attn1 causal", "attn2", "attn2 kv=1 width=4 rope",
+    "rnn3", "lstm2 bi", "gru2 reverse", "lstm3 nobias", "gru2 bi",
+)  # fmt: skip
+COLLAPSING = ("flatten", "gap", "gmp", "slice 0 1 axis=0 -> flatten", "gru3 last")
 BEHIND = (
     "", "", "", " bn", " ln", " rms", " lrn3", " dropout0", " droppath0", " noise0",
     " scale0.5", " shift", " scale shift",
@@ -21,15 +25,17 @@ MERGES = ["add", "sub", "mul", "max", "mean"]
 def random_net(seed: int) -> str:
     """A chain of two to eight stages with branches, groups and references; small shapes."""
     rng = Random(seed)
-    kind = rng.choice(("vector", "image", "image", "line", "sequence"))
+    kind = rng.choice(("vector", "image", "image", "line", "sequence", "words"))
     head = {
         "vector": f"{rng.randint(1, 6)}",
         "image": f"{rng.randint(1, 4)}x{rng.randint(5, 9)}x{rng.randint(5, 9)}",
         "line": f"{rng.randint(1, 4)}x{rng.randint(6, 12)}",
+        "words": f"{rng.randint(1, 5)} int -> embed7 {rng.choice((2, 4))}",
         "sequence": f"{rng.randint(2, 5)}x{rng.randint(2, 5)}",
     }[kind]
     stages = [head]
-    flat = {"vector": True, "sequence": True}.get(kind, False)
+    kind = "sequence" if kind == "words" else kind
+    flat = kind in ("vector", "sequence")
     maps = not flat
     if kind == "line":
         stages.append(f"conv{rng.randint(1, 4)} 3 p1")
@@ -46,7 +52,7 @@ def random_net(seed: int) -> str:
             stages.append(rng.choice(COLLAPSING))
             kind = "vector"
         elif kind == "sequence" and rng.random() < 0.25:
-            stages.append(rng.choice(("cls", "pos ln", "permute (1, 0)", "rms")))
+            stages.append(rng.choice(SEQUENTIAL))
         else:
             stages.append(dense(rng))
         if rng.random() < 0.3:

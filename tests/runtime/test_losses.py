@@ -14,6 +14,7 @@ from nnspec.compiler.shapes import Value
 from nnspec.compiler.training import LOSSES, Hinge, Loss
 from nnspec.runtime.kernels import Array
 from nnspec.runtime.losses import COMPUTE
+from nnspec.runtime.losses import computed as calls
 
 RNG = np.random.default_rng(0)
 TYPES = {"float": np.float64, "bool": np.bool_, "int64": np.int64, "uint8": np.uint8}
@@ -22,12 +23,13 @@ TYPES = {"float": np.float64, "bool": np.bool_, "int64": np.int64, "uint8": np.u
 def computed(loss: Loss, scores: Array, truth: Array) -> tuple[float, Array]:
     """Value and gradient, from poisoned memory."""
     value, gradient = np.array(np.nan), np.full_like(scores, np.nan)
-    needed = loss.scratch(len(scores), Value(scores.shape[1:]))
+    output = Value.read(scores.shape[1:])
+    needed = loss.scratch(len(scores), output)
     scratch: dict[str, Array] = {
         n: np.full(k.shape, np.nan if k.dtype == "float" else 1, TYPES[k.dtype])
         for n, k in needed.items()
     }
-    for function, arguments in COMPUTE[type(loss)](loss, scores, truth, value, gradient, scratch):
+    for function, arguments in calls(loss, output, scores, truth, value, gradient, scratch):
         function(*arguments)
     return float(value), gradient
 
@@ -40,6 +42,12 @@ def cases() -> list[tuple[Loss, Array, Array]]:
         (LOSSES["mse"](), RNG.standard_normal((2, 3, 4)), RNG.standard_normal((2, 3, 4))),
         (LOSSES["cross_entropy"](), RNG.standard_normal((6, 4)), labels),
         (LOSSES["cross_entropy"](), RNG.standard_normal((1, 2)), np.array([1])),
+        (LOSSES["cross_entropy"](), RNG.standard_normal((3, 5, 4)), RNG.integers(0, 4, (3, 5))),
+        (
+            LOSSES["cross_entropy"](),
+            RNG.standard_normal((2, 3, 2, 4)),
+            RNG.integers(0, 3, (2, 2, 4)),
+        ),
         (LOSSES["bce"](), RNG.standard_normal((5, 1)), RNG.integers(0, 2, (5, 1)) * 1.0),
         (LOSSES["bce"](), RNG.standard_normal((5, 3)), RNG.random((5, 3))),
         (LOSSES["hinge"](), RNG.standard_normal((6, 4)), labels),
@@ -79,7 +87,9 @@ def test_value_against_torch(loss: Loss, scores: Array, truth: Array) -> None:
             "cross_entropy": F.cross_entropy,
             "bce": F.binary_cross_entropy_with_logits,
         }
-        wanted = functions[loss.name](s, t)
+        # PyTorch wants classes second; of time x classes they come last.
+        classes_last = loss.name == "cross_entropy" and s.ndim == 3
+        wanted = functions[loss.name](s.mT if classes_last else s, t)
     assert computed(loss, scores, truth)[0] == pytest.approx(float(wanted), rel=1e-12)
 
 

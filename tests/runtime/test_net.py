@@ -89,6 +89,21 @@ def test_wrong_batches(x: Any, code: str) -> None:
     assert codes(error) == [code]
 
 
+def test_whole_numbers_past_the_table() -> None:
+    net = nnspec.compile("4 int -> concat[ id | id ] -> embed5 3 -> fc5", loss="cross_entropy")
+    right = np.array([[0, 4, 2, 1]])
+    assert net(right).shape == (1, 8, 5)
+    for x in (right + 1, right - 1):
+        with pytest.raises(SpecError) as error:
+            net(x)
+        assert codes(error) == ["NN558"]
+    with pytest.raises(SpecError) as error:
+        net.step(right, np.zeros((1, 4)))
+    assert codes(error) == ["NN551"]
+    assert net.step(right, np.zeros((1, 8))) > 0
+    assert net.evaluate(right, np.zeros((1, 8))).accuracy is not None
+
+
 @pytest.mark.parametrize(
     ("loss", "y", "code"),
     [

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 import nnspec
+from nnspec.compiler.graph import Node
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.kernels import Array
@@ -28,7 +29,14 @@ def compiled(seed: int) -> nnspec.Net | None:
     try:
         net = nnspec.compile(text, dtype="float64", loss="mse", seed=seed)
     except SpecError as error:
-        if {m.code for m in error.diagnostics} <= {"NN201", "NN202", "NN205", "NN210", "NN212"}:
+        if {m.code for m in error.diagnostics} <= {
+            "NN201",
+            "NN202",
+            "NN204",
+            "NN205",
+            "NN210",
+            "NN212",
+        }:
             return None
         raise
     rng = np.random.default_rng(seed)
@@ -52,6 +60,11 @@ def by_torch(
     return output.detach().numpy(), float(loss.detach()), found
 
 
+def batch(node: Node, rng: np.random.Generator) -> Array:
+    shape = (4, *node.value.shape)
+    return rng.integers(7, size=shape) if node.value.integer else rng.standard_normal(shape)
+
+
 @pytest.mark.parametrize("part", range(10))
 def test_random_nets(part: int) -> None:
     compared = 0
@@ -60,7 +73,7 @@ def test_random_nets(part: int) -> None:
         if net is None:
             continue
         rng = np.random.default_rng(seed)
-        x = {n.name: rng.standard_normal((4, *n.value.shape)) for n in net.graph.inputs}
+        x = {n.name: batch(n, rng) for n in net.graph.inputs}
         y = rng.standard_normal((4, *net.graph.output.value.shape))
         output, loss, gradients = by_torch(net, x, y)
         if not net.weights:
