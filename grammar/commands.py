@@ -79,9 +79,13 @@ def _is_file(spec: str) -> bool:
 
 
 def _print(text: str) -> None:
-    """To stdout, byte for byte whatever the terminal."""
+    """To stdout in UTF-8, as files are, whatever the terminal; a stream of text takes it as such."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+    bytewise = getattr(sys.stdout, "buffer", None)
+    if bytewise is None:
+        sys.stdout.write(text)
+    else:
+        bytewise.write(text.encode(errors="surrogateescape"))
 
 
 def _difference(source: Source, text: str) -> str:
