@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from .diagnostics import SpecError
 from .errors import EmptyText
-from .layout import Aside, Comma, Doc, Group, Line, Nest, breaks, printed
+from .layout import Aside, Comma, Doc, Group, Line, Nest, is_broken, printed
 from .limits import Limits
 from .parse import CLOSERS, SIGNS, parse, scanner
 from .source import Source
@@ -36,6 +36,9 @@ VALUES = frozenset(
     {"WORD", "NUMBER", "SHAPE", "STRING", "TRUE", "FALSE", "RPAR", "OUTPUT", "TRAIN", "EXPECT"}
 )
 """Behind these a `-` takes away; elsewhere it makes negative."""
+
+OPENS = frozenset({*CLOSERS, "IS", "RBRACE"})
+"""Behind these no empty line is kept."""
 
 TIGHT_BEFORE = frozenset({"COLON", "CALL", "DOT", "TIMES", "EQUAL", "MERGE"})
 TIGHT_AFTER = frozenset({"AT", "DOT", "TIMES", "EQUAL", "NEGATIVE"})
@@ -133,7 +136,7 @@ def _settle(tokens: Sequence[Token]) -> None:
             token.kind, named = "IS", -1
         elif token.kind in LEADING | TRAILING:
             _gather(before, token, tokens[place + 1])
-        elif token.kind in SIGNS or before.kind in CLOSERS:
+        if token.kind in SIGNS or before.kind in OPENS:
             token.breaks = min(token.breaks, 1)
             token.above[:1] = [replace(comment, blank=False) for comment in token.above[:1]]
 
@@ -203,6 +206,7 @@ Node: TypeAlias = Token | Bracket
 
 
 def _statement(tokens: Sequence[Token]) -> Doc:
+    """Brackets are laid out when they close, so no depth of them can overflow the stack."""
     _settle(tokens)
     levels: list[list[Node]] = [[]]
     for token in tokens:
@@ -270,7 +274,7 @@ def _rows(runs: Sequence[Sequence[Node]], docs: Sequence[Doc]) -> tuple[Doc, ...
     row = [docs[0]]
     for before, run, doc in zip(runs, runs[1:], docs[1:], strict=False):
         line = _between(before[-1].last, run[0].first, " ")
-        if breaks(line):
+        if is_broken(line):
             rows += [Group(tuple(row)), *line]
             row = [doc]
         else:
@@ -300,6 +304,7 @@ def _words(nodes: Sequence[Node]) -> tuple[Doc, ...]:
 
 
 def _gap(before: Token, after: Token) -> Doc:
+    """What parts two words of one line; a comment between them ends it all the same."""
     if after.above or before.beside:
         return Nest(STEP, _between(before, after, ""))
     return "" if before.kind in TIGHT_AFTER or after.kind in TIGHT_BEFORE else " "
@@ -381,5 +386,6 @@ def _terms(nodes: Sequence[Node]) -> tuple[Doc, ...]:
 
 
 def _closed(last: Token, closer: Token, flat: str) -> tuple[Doc, ...]:
+    """The closing bracket; comments above it belong to what stands inside."""
     *comments, line = _between(last, closer, flat)
     return (Nest(STEP, tuple(comments)), line, closer.text)

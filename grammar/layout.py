@@ -50,20 +50,21 @@ class Group:
     broken: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.broken = breaks(self.parts)
+        self.broken = is_broken(self.parts)
 
 
 Doc: TypeAlias = "str | Line | Aside | Comma | Nest | Group | tuple[Doc, ...]"
 
 
-def breaks(doc: Doc) -> bool:
+def is_broken(doc: Doc) -> bool:
+    """Whether a line ends inside, however much room there is."""
     match doc:
         case Line(hard=hard):
             return hard
         case Group(broken=broken):
             return broken
         case Nest(parts=parts) | tuple(parts):
-            return any(map(breaks, parts))
+            return any(map(is_broken, parts))
         case _:
             return False
 
