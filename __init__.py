@@ -31,6 +31,7 @@ __all__ = [
     "__version__",
     "analyze",
     "compile",
+    "format",
     "graph",
     "load",
     "load_data",
@@ -121,3 +122,14 @@ def compile(
     from nnspec.runtime.net import Net
 
     return Net(graph(spec, let=let, limits=limits, settings=settings), seed=seed, dtype=dtype)
+
+
+def format(text: str, *, limits: "Limits | None" = None) -> str:
+    """The text of a spec as `nnspec fmt` lays it out.
+
+    Raises SpecError when the text has mistakes.
+    """
+    from nnspec.grammar.format import formatted
+    from nnspec.grammar.source import Source
+
+    return formatted(Source("<text>", text), limits)

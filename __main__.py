@@ -18,6 +18,7 @@ from typing import NoReturn
 
 COMMANDS = {
     "check": ("analyzers.check", "find mistakes in specs"),
+    "fmt": ("grammar.commands", "lay specs out in their one spelling"),
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
@@ -135,7 +136,7 @@ def _graph(options: argparse.Namespace, settings: dict[str, object]) -> object:
 def _guarded(run: object, options: argparse.Namespace) -> int:
     """Run a command; mistakes are printed as it prints everything else."""
     from .grammar.diagnostics import SpecError
-    from .grammar.errors import Unreadable
+    from .grammar.errors import Unreadable, Unwritable
 
     assert callable(run)
     try:
@@ -151,7 +152,7 @@ def _guarded(run: object, options: argparse.Namespace) -> int:
             _write(
                 messages(error.diagnostics, colour=_coloured(options.color, sys.stderr)), sys.stderr
             )
-        return 2 if any(isinstance(m, Unreadable) for m in error.diagnostics) else 1
+        return 2 if any(isinstance(m, Unreadable | Unwritable) for m in error.diagnostics) else 1
     except MemoryError:
         print("nnspec: there is not enough memory for this", file=sys.stderr)
         return 1

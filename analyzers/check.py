@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 from ..compiler.elaborate import elaborate
 from ..grammar.diagnostics import Mistake, Severity, in_order
-from ..grammar.read import is_text, read
+from ..grammar.read import found_in, read
 from .promises import check_promises
 from .render.messages import counted, messages
 from .render.structured import as_json, diagnostics
@@ -34,7 +32,7 @@ def configure_check(parser: argparse.ArgumentParser) -> None:
 
 def check(options: argparse.Namespace) -> int:
     """Every mistake of every spec."""
-    specs = list(_specs(options.specs))
+    specs = list(found_in(options.specs))
     found = [mistake for spec in specs for mistake in checked(spec, options)]
     if options.format == "json":
         write(as_json({"checked": len(specs), "diagnostics": diagnostics(found)}))
@@ -52,15 +50,3 @@ def checked(spec: str, options: argparse.Namespace) -> tuple[Mistake, ...]:
     found = elaborate(read(spec, options.limits), options.limits, lets=options.lets)
     promises = check_promises(found.graph) if found.graph else ()
     return in_order((*found.mistakes, *promises))
-
-
-def _specs(given: list[str]) -> Iterator[str]:
-    """Specs as given; folders as the `.nn` files below them, hidden folders left out."""
-    for spec in given:
-        path = Path(spec) if spec != "-" and not is_text(spec) else None
-        if path is None or not path.is_dir():
-            yield spec
-            continue
-        for file in sorted(path.rglob("*.nn")):
-            if not any(part.startswith(".") for part in file.relative_to(path).parts):
-                yield str(file)

@@ -196,6 +196,18 @@ class Unreadable(Mistake):
         return self.advice
 
 
+@dataclass(frozen=True)
+class Unwritable(Mistake):
+    """A spec cannot be laid out where it stands: the file may not be written. It is as it was."""
+
+    code, name = "NN012", "unwritable"
+    path: str
+    problem: str
+
+    def message(self) -> str:
+        return f"cannot write `{self.path}`: {self.problem}"
+
+
 # ------------------------------------------------------------------------------------ limits
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -50,6 +51,18 @@ def _exists(spec: str) -> bool:
         return Path(spec).exists()
     except OSError:
         return False
+
+
+def found_in(given: Iterable[str]) -> Iterator[str]:
+    """Specs as given; folders as the `.nn` files below them, hidden folders left out."""
+    for spec in given:
+        path = Path(spec) if spec != "-" and not is_text(spec) else None
+        if path is None or not path.is_dir():
+            yield spec
+            continue
+        for file in sorted(path.rglob("*.nn")):
+            if not any(part.startswith(".") for part in file.relative_to(path).parts):
+                yield str(file)
 
 
 def read_file(path: Path, limits: Limits) -> Source:

@@ -87,3 +87,13 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_check_loads_no_more_than_it_needs() -> None:
     program = "from nnspec.__main__ import main\nmain(['check', '3 -> fc4 relu -> fc1'])"
     assert not loaded_by(program) & {"numpy", "networkx", "rich", "safetensors"}
+
+
+def test_fmt_loads_the_grammar_alone() -> None:
+    program = "from nnspec.__main__ import main\nmain(['fmt', '3->fc4 relu'])"
+    loaded = loaded_by(program)
+    assert not loaded & {"numpy", "pydantic", "networkx", "rich", "safetensors"}
+    assert {name.split(".")[1] for name in loaded if name.startswith("nnspec.")} == {
+        "__main__",
+        "grammar",
+    }
