@@ -61,12 +61,16 @@ def slide(
 
 
 def unseen(operator: str, windows: Sequence[Window]) -> tuple[Mistake, ...]:
-    """A warning for each axis whose far end no window covers; one where all axes are alike."""
-    if len(windows) > 1 and len(set(windows)) == 1 and windows[0].unseen:
+    """A warning for each axis whose far end no window covers; one where all axes are alike.
+
+    None where the stride is past the window: such an operator leaves out numbers by intention.
+    """
+    missed = [w.unseen if w.reach >= w.stride else 0 for w in windows]
+    if len(windows) > 1 and len(set(windows)) == 1 and missed[0]:
         w, axis = windows[0], " and ".join(AXES[len(windows)])
         return (Unseen(None, operator, w.unseen, axis, w.size, w.derivation),)
     return tuple(
-        Unseen(None, operator, w.unseen, axis, w.size, w.derivation)
-        for w, axis in zip(windows, AXES[len(windows)], strict=True)
-        if w.unseen
+        Unseen(None, operator, count, axis, w.size, w.derivation)
+        for w, count, axis in zip(windows, missed, AXES[len(windows)], strict=True)
+        if count
     )
