@@ -11,10 +11,11 @@ export PYTHONPATH := .dev
 test: export OPENBLAS_NUM_THREADS := 1
 test: export OMP_NUM_THREADS := 1
 
-.PHONY: help demo test lint bench accept fuzz clean
+.PHONY: help demo zoo test lint bench accept fuzz clean
 
 help:
 	@echo "make demo    check, explain, train and judge a net on real handwritten digits"
+	@echo "make zoo     count sixty-seven published nets: every number against its source"
 	@echo "make test    the linters, the types, the layers and all tests"
 	@echo "make lint    only the linters, the types and the layers"
 	@echo "make bench   time nnspec against PyTorch, side by side"
@@ -49,6 +50,9 @@ demo: $(VENV)/.installed
 	@$(BIN)/nnspec train specs/course/digits.nn --data digits --save $(OUT)/digits.safetensors
 	@echo; echo "== It is loaded again and judged on the 359 it never saw: nnspec evaluate"; echo
 	@$(BIN)/nnspec evaluate $(OUT)/digits.safetensors --data digits --held-out 0.2
+
+zoo: $(VENV)/.installed
+	@$(BIN)/python -m tests.zoo
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
