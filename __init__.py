@@ -31,6 +31,7 @@ __all__ = [
     "__version__",
     "analyze",
     "compile",
+    "fix",
     "format",
     "graph",
     "load",
@@ -122,6 +123,15 @@ def compile(
     from nnspec.runtime.net import Net
 
     return Net(graph(spec, let=let, limits=limits, settings=settings), seed=seed, dtype=dtype)
+
+
+def fix(text: str, *, limits: "Limits | None" = None) -> str:
+    """The text of a spec with every fix applied that `nnspec check --fix` would apply."""
+    from nnspec.analyzers.check import fixes
+    from nnspec.grammar.limits import Limits
+    from nnspec.grammar.source import Source
+
+    return fixes(Source("<text>", text), limits or Limits(), {})[0].text
 
 
 def format(text: str, *, limits: "Limits | None" = None) -> str:

@@ -179,6 +179,14 @@ class UnknownReference(Mistake):
             f"name a stage first: `{self.word}: fc4`"
         )
 
+    def fix(self) -> Fix | None:
+        if not self.span or not self.nearest or self.made:
+            return None
+        written = Span(self.span.source, self.span.start, self.span.start + len(self.word) + 1)
+        if written.text != f"@{self.word}":
+            return None
+        return Fix(f"write `@{self.nearest}`", (Edit(written, f"@{self.nearest}"),))
+
     def notes(self) -> tuple[Note, ...]:
         return (Note(self.made, "made here"),) if self.made else ()
 
@@ -510,7 +518,10 @@ class WrongRank(ShapeMistake):
         if not self.insert or not self.span:
             return None
         here = Span(self.span.source, self.span.start, self.span.start)
-        return Fix(f"insert `{self.insert.strip()}`", (Edit(here, self.insert),))
+        labelled = here.source.text[: here.start].rstrip().endswith(":")
+        # A label names its whole stage, so what is put before the operator stays in the stage.
+        text = self.insert.replace("-> ", "") if labelled else self.insert
+        return Fix(f"insert `{text.strip()}`", (Edit(here, text),))
 
 
 @dataclass(frozen=True)
@@ -640,6 +651,14 @@ class RealNumbers(ShapeMistake):
 
     def help(self) -> str:
         return f"write `int` behind the input's shape: `{self.found} int -> {self.operator}...`"
+
+    def fix(self) -> Fix | None:
+        """Where the shape itself stands before it."""
+        sources = [note.span for note in self.arrivals if note.span.text == self.found]
+        if len(sources) != 1:
+            return None
+        behind = Span(sources[0].source, sources[0].end, sources[0].end)
+        return Fix("write `int` behind the shape", (Edit(behind, " int"),))
 
 
 @dataclass(frozen=True)

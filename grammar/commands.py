@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
-import shutil
 import sys
-from collections.abc import Sequence
-from difflib import unified_diff
 from pathlib import Path
 
 from .diagnostics import Mistake, SpecError
-from .errors import Unwritable
 from .format import formatted
-from .read import found_in, is_text, read
+from .read import found_in, read
 from .source import Source
+from .write import difference, is_file, put_out, rewrite
 
 
 def configure_fmt(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +45,7 @@ def fmt(options: argparse.Namespace) -> int:
         except SpecError as error:
             mistakes += error.diagnostics
         else:
-            if _is_file(spec) or options.check or options.diff:
+            if is_file(spec) or options.check or options.diff:
                 (changed if text != source.text else unchanged).append(source.name)
     if options.format == "text":
         print(_counted(changed, unchanged, options), end="", file=sys.stderr)
@@ -65,50 +60,13 @@ def _put(spec: str, source: Source, text: str, options: argparse.Namespace) -> N
     """The text to where it belongs, or what is asked about it to stdout."""
     changed, told = text != source.text, options.format == "text"
     if options.diff:
-        _print(_difference(source, text) if told else "")
+        put_out(difference(source, text) if told else "")
     elif options.check:
-        _print(f"would reformat {source.name}\n" if told and changed else "")
-    elif not _is_file(spec):
-        _print(text if told else "")
+        put_out(f"would reformat {source.name}\n" if told and changed else "")
+    elif not is_file(spec):
+        put_out(text if told else "")
     elif changed:
-        _replace(Path(spec), text)
-
-
-def _is_file(spec: str) -> bool:
-    return spec != "-" and not is_text(spec)
-
-
-def _print(text: str) -> None:
-    """To stdout in UTF-8, as files are, whatever the terminal; a stream of text takes it as such."""
-    sys.stdout.flush()
-    bytewise = getattr(sys.stdout, "buffer", None)
-    if bytewise is None:
-        sys.stdout.write(text)
-    else:
-        bytewise.write(text.encode(errors="surrogateescape"))
-
-
-def _difference(source: Source, text: str) -> str:
-    def lines(of: str) -> Sequence[str]:
-        return re.findall(r"[^\n]*\n|[^\n]+", of)
-
-    said = unified_diff(lines(source.text), lines(text), source.name, source.name)
-    return "".join(s if s.endswith("\n") else f"{s}\n\\ No newline at end of file\n" for s in said)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write whole or not at all, with the mode the file has; a link stays a link."""
-    place = path.resolve()
-    unfinished = place.with_name(f".{place.name}.{os.getpid()}")
-    try:
-        place.open("ab").close()
-        unfinished.write_bytes(text.encode())
-        shutil.copymode(place, unfinished)
-        unfinished.replace(place)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        problem = error.strerror or "the system refused"
-        raise SpecError([Unwritable(None, str(path), problem.lower())]) from None
+        rewrite(Path(spec), text)
 
 
 def _counted(changed: list[str], unchanged: list[str], options: argparse.Namespace) -> str:

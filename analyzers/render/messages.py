@@ -35,7 +35,9 @@ def messages(mistakes: Sequence[Mistake], *, colour: bool = False) -> str:
     blocks = [message(mistake, paint) for mistake in mistakes[:MOST]]
     if len(mistakes) > MOST:
         blocks.append(f"... and {len(mistakes) - MOST:,} more")
-    return "\n\n".join((*blocks, counted(mistakes))) + "\n"
+    fixable = any(mistake.fix() for mistake in mistakes)
+    hint = " `nnspec check --fix` mends what is marked [*]." if fixable else ""
+    return "\n\n".join((*blocks, counted(mistakes) + hint)) + "\n"
 
 
 def counted(mistakes: Iterable[Mistake]) -> str:
