@@ -18,7 +18,7 @@ help:
 	@echo "make zoo     count sixty-seven published nets: every number against its source"
 	@echo "make test    the linters, the types, the layers and all tests"
 	@echo "make lint    only the linters, the types and the layers"
-	@echo "make bench   time nnspec against PyTorch, side by side"
+	@echo "make bench   time nnspec against PyTorch and torchinfo, side by side"
 	@echo "make fuzz    a long run of the fuzzer (CASES=1000000)"
 	@echo "make accept  take the present messages as the expected ones"
 	@echo "make clean   remove what the other targets made"
@@ -66,6 +66,7 @@ test: lint
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m compileall -q grammar compiler analyzers runtime __init__.py __main__.py
 	$(BIN)/python tests/bench/versus_torch.py
+	$(BIN)/python tests/bench/front_end.py
 
 fuzz: $(VENV)/.installed-dev
 	NNSPEC_FUZZ_CASES=$(or $(CASES),1000000) $(BIN)/python -m pytest -n 2 -q tests/house/test_fuzz.py

@@ -31,6 +31,7 @@ __all__ = [
     "__version__",
     "analyze",
     "compile",
+    "docs",
     "fix",
     "format",
     "graph",
@@ -132,6 +133,20 @@ def fix(text: str, *, limits: "Limits | None" = None) -> str:
     from nnspec.grammar.source import Source
 
     return fixes(Source("<text>", text), limits or Limits(), {})[0].text
+
+
+def docs(word: str | None = None) -> str:
+    """A page of the language reference, as Markdown; without a word the contents.
+
+    Raises SpecError when there is no page for the word.
+    """
+    from nnspec.analyzers.docs import page
+
+    # A mistake has a page once its module is loaded.
+    for room in ("grammar", "compiler", "analyzers", "runtime"):
+        import_module(f"nnspec.{room}.errors")
+    import_module("nnspec.runtime.data_errors")
+    return page(word)
 
 
 def format(text: str, *, limits: "Limits | None" = None) -> str:

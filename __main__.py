@@ -21,6 +21,7 @@ COMMANDS = {
     "fmt": ("grammar.commands", "lay specs out in their one spelling"),
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
+    "docs": ("analyzers.docs", "the language reference, page by page"),
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
@@ -123,6 +124,7 @@ def _command(word: str, words: list[str]) -> int:
     options.colour = _coloured(options.color)
     options.limits = _limits(options.limit, parser)
     options.graph = _graph
+    options.page = _page
     return _guarded(getattr(module, word), options)
 
 
@@ -131,6 +133,13 @@ def _graph(options: argparse.Namespace, settings: dict[str, object]) -> object:
     from . import graph
 
     return graph(options.spec, let=options.lets, limits=options.limits, settings=settings)
+
+
+def _page(word: str | None) -> str:
+    """What `docs` calls for its page: the codes of every room have one."""
+    from . import docs
+
+    return docs(word)
 
 
 def _guarded(run: object, options: argparse.Namespace) -> int:

@@ -97,7 +97,7 @@ def configure_schema(parser: argparse.ArgumentParser) -> None:
 def schema(options: argparse.Namespace) -> int:
     """The JSON Schema of what `--format json` prints."""
     if options.report == "summary":
-        write(as_json(Report.model_json_schema()))
+        write(as_json(Report.model_json_schema(mode="serialization")))
     else:
         write(as_json({"type": "array", "items": Explanation.model_json_schema()}))
     return 0

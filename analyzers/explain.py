@@ -70,7 +70,7 @@ def _lines(node: Node) -> list[Line]:
         if node.value.rank == 2
         else ("depth", "height", "width")[-node.value.rank + 1 :]
     )
-    for axis, derivation in zip(axes, node.op.derivation(*node.arrivals), strict=False):
+    for axis, derivation in zip(axes, node.applied.derivation, strict=False):
         lines.append(Line(fact=f"output {axis}", derivation=f"(W − F + 2P)/S + 1 = {derivation}"))
     if Trait.NEURONS in node.op.traits:
         lines.append(Line(fact="neurons", derivation=_neurons(node.value)))
@@ -81,7 +81,7 @@ def _lines(node: Node) -> list[Line]:
         )
         lines.append(Line(fact=f"{node.name}.{weight.name} [{shape}]", derivation=derivation))
     if node.macs:
-        formula = node.op.macs_formula(*node.arrivals)
+        formula = node.applied.macs_formula
         lines.append(Line(fact="multiply-adds", derivation=f"{formula} = {node.macs:,}"))
     return lines
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, computed_field
 
 from ..compiler.graph import Graph, Layer, Node
 from .facts import cost, memory, parameters
@@ -78,12 +80,25 @@ class Report(Model):
     inputs: dict[str, Shape]
     outputs: dict[str, Shape]
     params_formula: str
-    memory: MemoryRow
     layers: list[LayerRow]
     conventions: dict[str, str] = Field(description="what each number counts")
     source: str
     documentation: str
-    digest: str = Field(description="SHA-256 of what decides which weights fit")
+    _graph: Graph = PrivateAttr()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def memory(self) -> MemoryRow:
+        """Bytes of inference and of a training step, from a plan of either: made when it is asked
+        for, since that takes longer than all the rest."""
+        return MemoryRow(
+            inference=memory.of_inference(self._graph), training=memory.of_training(self._graph)
+        )
+
+    @computed_field(description="SHA-256 of what decides which weights fit")  # type: ignore[prop-decorator]
+    @property
+    def digest(self) -> str:
+        return self._graph.digest
 
     def __str__(self) -> str:
         return summary(self, width=100)
@@ -103,7 +118,7 @@ def report(graph: Graph) -> Report:
     facts = roles(graph)
     params = parameters.of_net(graph)
     macs = cost.of_net(graph)
-    return Report(
+    found = Report(
         title=facts.title,
         params=params.value,
         trainable=params.value,
@@ -116,13 +131,13 @@ def report(graph: Graph) -> Report:
         inputs={node.name: list(node.value.shape) for node in graph.inputs},
         outputs={label: list(graph[name].value.shape) for label, name in graph.outputs.items()},
         params_formula=params.formula,
-        memory=MemoryRow(inference=memory.of_inference(graph), training=memory.of_training(graph)),
         layers=[_layer(layer, facts) for layer in graph.layers],
         conventions=CONVENTIONS,
         source=graph.source.name,
         documentation=graph.documentation,
-        digest=graph.digest,
     )
+    found._graph = graph
+    return found
 
 
 def _layer(layer: Layer, facts: Roles) -> LayerRow:
@@ -138,8 +153,8 @@ def _layer(layer: Layer, facts: Roles) -> LayerRow:
         params=count.value,
         macs=cost.of_layer(layer),
         formula=count.formula,
-        output_formula=list(head.op.derivation(*head.arrivals)),
-        macs_formula=head.op.macs_formula(*head.arrivals),
+        output_formula=list(head.applied.derivation),
+        macs_formula=head.applied.macs_formula,
         activations=layer.value.size,
         weights=[
             WeightRow(

@@ -29,6 +29,7 @@ from ..grammar.errors import (
 from ..grammar.limits import Limits
 from ..grammar.parse import parse
 from ..grammar.source import Source, Span
+from .applied import Applied
 from .arguments import Given, checked
 from .declarations import Declarations, bound
 from .errors import (
@@ -149,6 +150,7 @@ class _Reading:
     parts: dict[int, Parts] = field(default_factory=dict)
     """Stages with their pieces sorted, by identity: a repeat runs one stage many times."""
     made: dict[object, Op] = field(default_factory=dict)
+    known: dict[tuple[int, tuple[Value, ...]], Applied] = field(default_factory=dict)
     """Operators by kind and arguments: a repeat makes many nodes of one operator."""
     shared: dict[Block, tuple[tuple[Node, ...], Span]] = field(default_factory=dict)
     """The nodes of a shared chain's first use, and its place."""
@@ -344,7 +346,7 @@ class _Reading:
             return self.poison(*refused.mistakes)
         scope = "" if label and not self.frame.calls else self.frame.prefix
         name = self.names.labelled(scope, label.word if label else "input")
-        self.nodes[name] = Node(name, Input(), (), (value,), value, name, piece.span)
+        self.nodes[name] = Node(name, Applied(Input(), (value,), value), (), name, piece.span)
         return name
 
     # ------------------------------------------------------------------------------ operators
@@ -416,6 +418,17 @@ class _Reading:
             return self.initialiser(expression, scope)
         return evaluate(expression, scope)
 
+    def applied(self, op: Op, arrivals: tuple[Value, ...]) -> Applied:
+        """The operator on these shapes, the same for every use that is alike; raises `Refused`."""
+        key = (id(op), arrivals)
+        applied = self.known.get(key)
+        if applied is None:
+            if any(arrival.integer for arrival in arrivals) and Trait.INTEGERS not in op.traits:
+                raise Refused(WholeNumbers(None, op.name))
+            value = op.shape(*arrivals)
+            applied = self.known[key] = Applied(op, arrivals, value)
+        return applied
+
     def scope(self, value: str | None) -> Scope:
         """Constants, and `in`: what flows in here."""
         inflow = LOST if value == POISON else None if value is None else self.nodes[value].value
@@ -447,11 +460,8 @@ class _Reading:
             self.report(TooManyNodes(span, len(self.nodes) + 1, self.limits.nodes))
             raise _Stop
         try:
-            if any(arrival.integer for arrival in arrivals) and Trait.INTEGERS not in op.traits:
-                raise Refused(WholeNumbers(None, op.name))
-            value = op.shape(*arrivals)
-            self.bounded(value, span)
-            remarks = op.remarks(*arrivals)
+            applied = self.applied(op, arrivals)
+            self.bounded(applied.value, span)
         except Refused as refused:
             mistake = replace(refused.mistake, span=refused.mistake.span or span)
             if isinstance(mistake, ShapeMistake):
@@ -460,7 +470,7 @@ class _Reading:
                 )
                 mistake = replace(mistake, arrivals=tuple(dict.fromkeys(notes)))
             raise Refused(mistake) from None
-        for remark in remarks:
+        for remark in applied.remarks:
             self.report(replace(remark, span=span))
         hangs = layer is not None and Trait.HANGS in op.traits
         if label is not None and layer is None:
@@ -469,7 +479,7 @@ class _Reading:
             name = self.names.numbered(self.frame.prefix, op.name)
         owner = layer if hangs and layer is not None else name
         lent = self.tied(part.tie, op, arrivals) if part.tie else {}
-        self.nodes[name] = Node(name, op, tuple(inputs), arrivals, value, owner, span, lent)
+        self.nodes[name] = Node(name, applied, tuple(inputs), owner, span, lent)
         return name, owner
 
     def tied(
@@ -479,7 +489,7 @@ class _Reading:
         name = self.reference(reference)
         if name == POISON:
             raise Refused
-        wanted = next((w for w in op.weights(*arrivals) if w.name == "weight"), None)
+        wanted = next((w for w in self.applied(op, arrivals).weights if w.name == "weight"), None)
         for node in (self.nodes[name], self.nodes[self.nodes[name].layer]):
             for weight in node.weights:
                 if weight.name == "weight" and wanted is not None:

@@ -23,7 +23,7 @@ from .op import Refused
 LIBRARY = "<library>"
 """The folder that the names of sources from the library begin with."""
 
-ROOT_MARKS = ("pyproject.toml", ".git")
+ROOT_MARKS = ("pyproject.toml", ".git", ".hg")
 """What marks the folder of a project."""
 
 
@@ -94,7 +94,7 @@ class Files:
     def _name(self, use: tree.Use, by: Source) -> str:
         if use.ships:
             return f"{LIBRARY}/{use.path.replace('.', '/')}.nn"
-        if "\\" in use.path or posixpath.isabs(use.path):
+        if "\\" in use.path or posixpath.isabs(use.path) or not use.path.isprintable():
             advice = "write a path with `/`, relative to the file it stands in"
             raise Refused(CannotUse(use.span, use.path, "it is no relative path", advice))
         if not use.path.endswith(".nn"):
@@ -112,7 +112,12 @@ class Files:
         if self.given is not None:
             raise Refused(CannotUse(use.span, use.path, "it was not kept with the weights"))
         root = _root(Path(by.name if by.name[:1] != "<" else "."))
-        if not Path(name).resolve().is_relative_to(root):
+        try:
+            inside = Path(name).resolve().is_relative_to(root)
+        except (OSError, RuntimeError):
+            # Links that lead in a circle, or a name too long.
+            raise Refused(CannotUse(use.span, use.path, "it leads nowhere")) from None
+        if not inside:
             advice = f"files are used from below `{root.name or root}`"
             raise Refused(CannotUse(use.span, use.path, "it lies outside of the project", advice))
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..grammar.source import Source, Span
 from ..grammar.tree import Expect
+from .applied import Applied
 from .expressions import Worth
 from .op import Op, Trait, Weight
 from .shapes import Value
@@ -33,34 +34,45 @@ class Node:
 
     Attributes
     ----------
+    applied: the operator with the shapes that arrive at it.
     inputs: names of the nodes whose values it takes, in order.
-    arrivals: those values' shapes; an input node has its own shape here.
-    value: its output.
     layer: the layer that it belongs to, by the name of the layer's first node.
     lent: for weights and statistics that belong to another node, by their name here: their name
         there, `tower.fc1.weight`.
     """
 
     name: str
-    op: Op
+    applied: Applied
     inputs: tuple[str, ...]
-    arrivals: tuple[Value, ...]
-    value: Value
     layer: str
     span: Span
     lent: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def op(self) -> Op:
+        return self.applied.op
+
+    @property
+    def arrivals(self) -> tuple[Value, ...]:
+        """The shapes it takes; an input node has its own here."""
+        return self.applied.arrivals
+
+    @property
+    def value(self) -> Value:
+        """Its output."""
+        return self.applied.value
+
+    @property
     def is_input(self) -> bool:
         return isinstance(self.op, Input)
 
-    @cached_property
+    @property
     def weights(self) -> tuple[Weight, ...]:
-        return self.op.weights(*self.arrivals)
+        return self.applied.weights
 
-    @cached_property
+    @property
     def state(self) -> tuple[Weight, ...]:
-        return self.op.state(*self.arrivals)
+        return self.applied.state
 
     def keeper(self, weight: Weight) -> str:
         """The full name under which a weight or statistic of this node is kept."""
@@ -69,15 +81,17 @@ class Node:
     @property
     def own(self) -> tuple[Weight, ...]:
         """The weights that are kept for this node: a shared one belongs to its first use."""
+        if not self.lent:
+            return self.weights
         return tuple(weight for weight in self.weights if weight.name not in self.lent)
 
     @property
     def params(self) -> int:
-        return sum(weight.size for weight in self.own)
+        return sum(weight.size for weight in self.own) if self.lent else self.applied.params
 
     @property
     def macs(self) -> int:
-        return self.op.macs(*self.arrivals)
+        return self.applied.macs
 
 
 @dataclass(frozen=True)
@@ -218,7 +232,7 @@ class Graph:
             [
                 node.name,
                 node.op.name,
-                node.op.model_dump(mode="json"),
+                node.applied.arguments,
                 node.inputs,
                 node.value.shape,
                 *([dict(node.lent)] if node.lent else []),

@@ -19,7 +19,7 @@ def suited(graph: Graph, batch: int) -> AbstractContextManager[object]:
     would wait for each other.
     """
     nodes = (node for node in graph.nodes if not node.is_input)
-    largest = max((node.op.needs(batch, *node.arrivals).product for node in nodes), default=0)
+    largest = max((node.applied.needs(batch).product for node in nodes), default=0)
     if largest >= WORTH_SHARING:
         return nullcontext()
     limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")

@@ -53,13 +53,13 @@ def message(mistake: Mistake, paint: Paint) -> str:
     """One diagnostic."""
     style = mistake.severity.value
     fixable = " [*]" if mistake.fix() else ""
-    lines = [f"{paint(style, mistake.code)}{fixable} {paint('bold', mistake.message())}"]
+    lines = [f"{paint(style, mistake.code)}{fixable} {paint('bold', _visible(mistake.message()))}"]
     if mistake.span is not None:
         lines += _excerpt(mistake.span, mistake.label(), style, paint, arrow="-->")
     for note in (*mistake.notes(), *mistake.trail):
         lines += _excerpt(note.span, note.label, "help", paint, arrow=":::")
     if mistake.help():
-        lines.append(f"{paint('help', 'help:')} {mistake.help()}")
+        lines.append(f"{paint('help', 'help:')} {_visible(mistake.help())}")
     return "\n".join(lines)
 
 

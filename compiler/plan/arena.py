@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Sequence
+from heapq import heappop, heappush
 
 from .lifetimes import Lifetime
 from .schedule import ALIGNMENT
@@ -15,44 +16,44 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[dict[int, int], int]:
     In order of birth, each takes the smallest hole that holds it, else the arena grows.
     """
     offsets: dict[int, int] = {}
-    free: list[tuple[int, int]] = []
+    holes: list[tuple[int, int]] = []
     alive: list[tuple[int, int, int]] = []
     top = 0
     for life in sorted(lifetimes, key=lambda l: (l.first, -l.bytes, l.arrays)):
         while alive and alive[0][0] < life.first:
-            _, start, size = alive.pop(0)
-            free = _released(free, start, size)
+            _, start, size = heappop(alive)
+            _release(holes, start, size)
         size = -(-life.bytes // ALIGNMENT) * ALIGNMENT
-        start, free, top = _taken(free, size, top)
+        start, top = _take(holes, size, top)
         if size:
-            insort(alive, (life.last, start, size))
-        offsets.update(dict.fromkeys(life.arrays, start))
+            heappush(alive, (life.last, start, size))
+        for index in life.arrays:
+            offsets[index] = start
     return offsets, top
 
 
-def _released(free: list[tuple[int, int]], start: int, size: int) -> list[tuple[int, int]]:
-    """Free holes with one more, neighbours grown together."""
-    merged: list[tuple[int, int]] = []
-    for place, length in sorted([*free, (start, size)]):
-        if merged and sum(merged[-1]) == place:
-            merged[-1] = (merged[-1][0], merged[-1][1] + length)
-        else:
-            merged.append((place, length))
-    return merged
+def _release(holes: list[tuple[int, int]], start: int, size: int) -> None:
+    """One more hole, grown together with its neighbours; (start, size) in order."""
+    at = bisect_left(holes, (start, 0))
+    if at < len(holes) and start + size == holes[at][0]:
+        size += holes.pop(at)[1]
+    if at and sum(holes[at - 1]) == start:
+        before, length = holes[at - 1]
+        holes[at - 1] = (before, length + size)
+    else:
+        holes.insert(at, (start, size))
 
 
-def _taken(
-    free: list[tuple[int, int]], size: int, top: int
-) -> tuple[int, list[tuple[int, int]], int]:
-    """Where `size` bytes go, the holes left, and the arena's new end."""
-    fitting = [hole for hole in free if hole[1] >= size]
-    if fitting:
-        start, length = min(fitting, key=lambda hole: (hole[1], hole[0]))
-        rest = [hole for hole in free if hole[0] != start]
+def _take(holes: list[tuple[int, int]], size: int, top: int) -> tuple[int, int]:
+    """Where `size` bytes go, and the arena's new end."""
+    fitting = min(((length, start) for start, length in holes if length >= size), default=None)
+    if fitting is not None:
+        length, start = fitting
+        holes.pop(bisect_left(holes, (start, 0)))
         if length > size:
-            insort(rest, (start + size, length - size))
-        return start, rest, top
-    if free and sum(free[-1]) == top:
-        start = free[-1][0]
-        return start, free[:-1], start + size
-    return top, free, top + size
+            insort(holes, (start + size, length - size))
+        return start, top
+    if holes and sum(holes[-1]) == top:
+        start, _ = holes.pop()
+        return start, start + size
+    return top, top + size

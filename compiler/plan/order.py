@@ -75,7 +75,7 @@ def _forward(plan: Order, node: Node) -> None:
     if _passes_through(node, plan.mode):
         plan.views.append((out, inputs[0]))
         return
-    needs = node.op.needs(plan.batch, *node.arrivals)
+    needs = node.applied.needs(plan.batch)
     saved = plan.needed(needs.saved, Kind.SAVED) if plan.mode == "train" else {}
     plan.saved[node.name] = saved
     plan.steps.append(
@@ -150,7 +150,7 @@ def _backward_of(plan: Order, node: Node, d_output: int, learns: set[str]) -> li
     if _passes_through(node, plan.mode):
         plan.views.extend((d, d_output) for _, d in made)
         return made
-    needs = node.op.needs(plan.batch, *node.arrivals)
+    needs = node.applied.needs(plan.batch)
     plan.steps.append(_backward_step(plan, node, needs, d_output, d_inputs))
     return made
 

@@ -21,7 +21,8 @@ def run(graph: Graph, inputs: Mapping[str, Tensor], weights: Mapping[str, Tensor
         if not node.is_input:
             own = {w.name: weights[f"{node.name}.{w.name}"] for w in node.weights}
             given = [values[name] for name in node.inputs]
-            values[node.name] = OPERATIONS[node.op.name](node, given, own)
+            made = values[node.name] = OPERATIONS[node.op.name](node, given, own)
+            assert made.shape[1:] == node.value.shape, (node.name, made.shape, node.value)
     return values[graph.output.name]
 
 

@@ -17,7 +17,8 @@ from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.data import load, split
 from nnspec.runtime.dataset import Dataset
 
-COURSE = Path(__file__).parents[2] / "specs" / "course"
+SPECS = Path(__file__).parents[2] / "specs"
+COURSE = SPECS / "course"
 MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist10k"
 
 
@@ -45,6 +46,20 @@ def test_lenet_on_mnist() -> None:
     assert (len(learned), len(held)) == (8000, 2000)
     found = [accuracy(COURSE / "lenet5.nn", learned, held, seed) for seed in range(3)]
     assert np.mean(found) >= 0.975, found
+
+
+@pytest.mark.skipif(not MNIST.exists(), reason="MNIST does not ship")
+@pytest.mark.parametrize(("spec", "least"), [("mnist_resnet", 0.98), ("mnist_vit", 0.94)])
+def test_deep_nets_on_mnist(spec: str, least: float) -> None:
+    """The spec's own training, then three epochs at a tenth of its rate."""
+    learned, held = split(load(MNIST), 0.2)
+    net = nnspec.compile(SPECS / "vision" / f"{spec}.nn", seed=0)
+    rate = net.training.optimizer.lr / 10
+    net.fit(learned.x, learned.y)
+    net.fit(learned.x, learned.y, optimizer=f"adam(lr={rate})", epochs=3)
+    found = net.evaluate(held.x, held.y).accuracy
+    assert found is not None
+    assert found >= least
 
 
 def test_spiral() -> None:
