@@ -49,6 +49,7 @@ class LayerRow(Model):
     params: int
     macs: int
     formula: str = Field(description="how the parameters add up: 3·4 + 4 = 16")
+    shares: str = Field(description="the node whose weights it uses, or empty")
     output_formula: list[str] = Field(
         description="the output size along each axis: (32 + 2·1 − 3)/1 + 1 = 32"
     )
@@ -153,6 +154,7 @@ def _layer(layer: Layer, facts: Roles) -> LayerRow:
         params=count.value,
         macs=cost.of_layer(layer),
         formula=count.formula,
+        shares=_keeper(layer),
         output_formula=list(head.applied.derivation),
         macs_formula=head.applied.macs_formula,
         activations=layer.value.size,
@@ -168,6 +170,12 @@ def _layer(layer: Layer, facts: Roles) -> LayerRow:
         ],
         operators=[_operator(node) for node in layer.nodes],
     )
+
+
+def _keeper(layer: Layer) -> str:
+    """The first node that weights of the layer are kept for, where they are another's."""
+    lent = (name for node in layer.nodes for name in node.lent.values())
+    return next((name.rpartition(".")[0] for name in lent), "")
 
 
 def _operator(node: Node) -> OperatorRow:

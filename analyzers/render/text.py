@@ -75,7 +75,7 @@ def _table(report: Report, *, wide: bool) -> Table:
 def _worked(row: LayerRow) -> str:
     """`3·4 + 4 = 16`, the result with its thousands parted."""
     if not row.params:
-        return "[dim]·[/]"
+        return f"[dim]those of {row.shares}[/]" if row.shares else "[dim]·[/]"
     working, equals, _ = row.formula.rpartition(" = ")
     result = f"[bold]{row.params:,}[/]"
     return f"[dim]{working} =[/] {result}" if equals else result
