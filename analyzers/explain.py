@@ -71,7 +71,7 @@ def _lines(node: Node) -> list[Line]:
         else ("depth", "height", "width")[-node.value.rank + 1 :]
     )
     for axis, derivation in zip(axes, node.applied.derivation, strict=False):
-        lines.append(Line(fact=f"output {axis}", derivation=f"(W − F + 2P)/S + 1 = {derivation}"))
+        lines.append(Line(fact=f"output {axis}", derivation=f"{node.op.sizing} = {derivation}"))
     if Trait.NEURONS in node.op.traits:
         lines.append(Line(fact="neurons", derivation=_neurons(node.value)))
     for weight in node.own:
@@ -80,6 +80,10 @@ def _lines(node: Node) -> list[Line]:
             f"{weight.formula} = {weight.size:,}" if "·" in weight.formula else f"{weight.size:,}"
         )
         lines.append(Line(fact=f"{node.name}.{weight.name} [{shape}]", derivation=derivation))
+    lines += [
+        Line(fact=f"{node.name}.{name}", derivation=f"{keeper}, counted there")
+        for name, keeper in node.lent.items()
+    ]
     if node.macs:
         formula = node.applied.macs_formula
         lines.append(Line(fact="multiply-adds", derivation=f"{formula} = {node.macs:,}"))

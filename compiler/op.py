@@ -203,6 +203,8 @@ class Op(BaseModel):
     """The fields that are filled by position, in order."""
     arity: ClassVar[int | None] = 1
     """How many inputs it takes; None for any number from one."""
+    sizing: ClassVar[str] = "(W − F + 2P)/S + 1"
+    """The output-size formula whose numbers `derivation` fills in."""
     source: ClassVar[str] = ""
     """The paper, course note or standard it is taken from."""
     samples: ClassVar[tuple[str, ...]] = ()

@@ -194,6 +194,7 @@ class TransposedConv(Convolution):
     """
 
     name, places = "convt", ("n", "k")
+    sizing = "(W − 1)·S − 2P + F"
     source = "Dumoulin and Visin 2016, a guide to convolution arithmetic"
     samples = (
         "3x4x4 -> convt2 2x2 s2",

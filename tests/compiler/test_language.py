@@ -182,3 +182,14 @@ def test_a_mistake_inside_a_block_shows_every_use_that_led_there() -> None:
     assert mistake.span is not None
     assert mistake.span.text == "conv8 3"
     assert [note.span.text for note in mistake.trail] == ["inner(4)", "outer"]
+
+
+def test_reports_say_whose_weights_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "shared t = fc4\na: 5\nb: 5\nmul[ @a -> t | @b -> t ] -> fc2"
+    rows = {row.name: row for row in nnspec.analyze(text).layers}
+    assert (rows["t.fc1"].shares, rows["t.2.fc1"].shares) == ("", "t.fc1")
+    assert (rows["t.fc1"].params, rows["t.2.fc1"].params) == (24, 0)
+    assert main(["summary", text]) == 0
+    assert "those of t.fc1" in capsys.readouterr().out
+    assert main(["explain", text, "t.2.fc1"]) == 0
+    assert "t.fc1.weight, counted there" in capsys.readouterr().out
