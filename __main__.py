@@ -12,9 +12,10 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
+
+from .grammar.near import nearest
 
 COMMANDS = {
     "check": ("analyzers.check", "find mistakes in specs"),
@@ -46,8 +47,8 @@ class Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         known = [option for action in self._actions for option in action.option_strings]
         wrong = next((word for word in message.split() if word.startswith("--")), "")
-        near = get_close_matches(wrong.partition("=")[0], known, 1) if wrong else []
-        hint = f"; did you mean `{near[0]}`?" if near else ""
+        near = nearest(wrong.partition("=")[0], known) if wrong else None
+        hint = f"; did you mean `{near}`?" if near else ""
         print(f"{self.prog}: {message}{hint}", file=sys.stderr)
         raise SystemExit(2)
 
@@ -78,8 +79,8 @@ def _run(words: list[str]) -> int:
         print(f"nnspec {__version__}")
         return 0
     if words[0] not in COMMANDS:
-        near = get_close_matches(words[0], COMMANDS, 1)
-        hint = f"did you mean `{near[0]}`?" if near else "`nnspec --help` lists the commands"
+        near = nearest(words[0], COMMANDS)
+        hint = f"did you mean `{near}`?" if near else "`nnspec --help` lists the commands"
         print(f"nnspec: there is no command `{words[0]}`; {hint}", file=sys.stderr)
         return 2
     return _command(words[0], words[1:])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import inspect
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from importlib.resources import files
 from textwrap import wrap
 from types import MappingProxyType
@@ -21,6 +20,7 @@ from ..compiler.ops import CATALOGUE
 from ..compiler.training import LOSSES, OPTIMIZERS, Setting
 from ..compiler.words import FOREIGN
 from ..grammar.diagnostics import Mistake, SpecError
+from ..grammar.near import nearest
 from ..grammar.source import Source
 from .check import write
 from .errors import NoPage
@@ -78,8 +78,8 @@ def page(word: str | None = None) -> str:
         return files("nnspec").joinpath("grammar", "reference", name).read_text("utf-8")
     if word.lower() in FOREIGN:
         return page(FOREIGN[word.lower()])
-    near = get_close_matches(word, [*CONCEPTS, *WORDS, *CATALOGUE, *settings], 1)
-    raise SpecError([NoPage(None, word, near[0] if near else None)])
+    near = nearest(word, [*CONCEPTS, *WORDS, *CATALOGUE, *settings])
+    raise SpecError([NoPage(None, word, near)])
 
 
 def contents() -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from ..compiler.errors import UnknownLayer
 from ..compiler.graph import Graph, Layer, Node
 from ..compiler.op import Trait
 from ..compiler.shapes import Value
 from ..grammar.diagnostics import SpecError
+from ..grammar.near import nearest
 from .facts import parameters
 from .facts.roles import roles
 from .report import Model, Shape, written
@@ -40,8 +39,8 @@ def explain(graph: Graph, layer: str | None = None) -> list[Explanation]:
     chosen = [found for found in graph.layers if layer in (None, found.name, *_inner(found))]
     if not chosen:
         names = [found.name for found in graph.layers]
-        near = get_close_matches(layer or "", names, 1)
-        raise SpecError([UnknownLayer(None, layer or "", near[0] if near else None, tuple(names))])
+        near = nearest(layer or "", names)
+        raise SpecError([UnknownLayer(None, layer or "", near, tuple(names))])
     return [_explained(found, role[found.name]) for found in chosen]
 
 

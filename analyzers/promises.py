@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 
 from ..compiler.errors import BrokenPromise, NothingToExpect
@@ -12,6 +11,7 @@ from ..compiler.graph import Graph
 from ..compiler.op import Refused
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake
+from ..grammar.near import nearest
 from .facts import cost, memory, parameters
 from .facts.roles import roles
 
@@ -88,18 +88,14 @@ def _known(graph: Graph, part: tree.Name | tree.Reference) -> Worth:
     if isinstance(part, tree.Name):
         if part.word in FACTS:
             return FACTS[part.word](graph)
-        near = get_close_matches(part.word, FACTS, 1)
-        raise Refused(
-            NothingToExpect(part.span, part.word, near[0] if near else None, tuple(FACTS))
-        )
+        near = nearest(part.word, FACTS)
+        raise Refused(NothingToExpect(part.span, part.word, near, tuple(FACTS)))
     name = graph.named.get(part.word, part.word)
     if (part.attribute or "shape") == "shape" and name in graph:
         return _size(graph[name].value.shape)
     known = [f"@{word}.shape" for word in (*graph.named, *(node.name for node in graph.nodes))]
-    near = get_close_matches(_key(part), known, 1)
-    raise Refused(
-        NothingToExpect(part.span, _key(part), near[0] if near else None, ("@name.shape",))
-    )
+    near = nearest(_key(part), known)
+    raise Refused(NothingToExpect(part.span, _key(part), near, ("@name.shape",)))
 
 
 def _counted(graph: Graph, facts: Mapping[str, Worth]) -> str:

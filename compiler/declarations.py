@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake
 from ..grammar.limits import Limits
+from ..grammar.near import nearest
 from ..grammar.parse import parse
 from ..grammar.source import Source, Span
 from .arguments import signature
@@ -58,8 +58,8 @@ class Declarations:
                 self.mistakes.extend(refused.mistakes)
         for word in outside.keys() - file.lost:
             known = tuple(module.lets)
-            near = get_close_matches(word, known, 1)
-            self.mistakes.append(UnknownLet(None, word, near[0] if near else None, known))
+            near = nearest(word, known)
+            self.mistakes.append(UnknownLet(None, word, near, known))
         return module
 
     def _free(self, name: tree.Name, places: dict[str, Span]) -> None:
@@ -113,9 +113,8 @@ class Declarations:
                 _lose(module, [name.word])
                 module.lets[name.word] = LOST
                 known = tuple(declared)
-                near = get_close_matches(name.word, known, 1)
-                nearest = near[0] if near else None
-                self.mistakes.append(NotInFile(name.span, name.word, use.path, nearest, known))
+                near = nearest(name.word, known)
+                self.mistakes.append(NotInFile(name.span, name.word, use.path, near, known))
 
     def _read(self, use: tree.Use, by: Source) -> Module:
         source = self.files.find(use, by)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from itertools import islice, zip_longest
 from typing import Any, TypeAlias, TypeVar
 
@@ -27,6 +26,7 @@ from ..grammar.errors import (
     TooManySteps,
 )
 from ..grammar.limits import Limits
+from ..grammar.near import nearest
 from ..grammar.parse import parse
 from ..grammar.source import Source, Span
 from .applied import Applied
@@ -327,10 +327,9 @@ class _Reading:
             if reference.word in scope:
                 return scope[reference.word][0]
         known = [word for scope in self.frame.labels for word in scope]
-        near = get_close_matches(reference.word, known, 1)
+        near = nearest(reference.word, known)
         later = None if self.frame.calls else self.later.get(reference.word)
-        nearest = near[0] if near else None
-        return self.poison(UnknownReference(reference.span, reference.word, nearest, later))
+        return self.poison(UnknownReference(reference.span, reference.word, near, later))
 
     def input(self, piece: tree.Value, label: tree.Name | None, *, integer: bool) -> str:
         try:
@@ -659,6 +658,10 @@ class _Reading:
         try:
             while isinstance(branch, tree.Choice):
                 holds = evaluate(branch.condition, self.scope(value))
+                if not isinstance(holds, bool):
+                    problem = f"`if` wants true or false, not {shown(holds)}"
+                    advice = "compare, as in `if in.c != c [ ... ]`"
+                    raise Refused(BadExpression(branch.condition.span, problem, advice))
                 branch = branch.then if holds else branch.otherwise
         except Refused as refused:
             return self.poison(*refused.mistakes)

@@ -47,9 +47,11 @@ class UnknownOperator(Mistake):
         return _did_you_mean(self.nearest)
 
     def fix(self) -> Fix | None:
+        """The word alone changes, not what stands in parentheses behind it."""
         if not self.span or not self.replacement:
             return None
-        return Fix(f"write `{self.replacement}`", (Edit(self.span, self.replacement),))
+        written = Span(self.span.source, self.span.start, self.span.start + len(self.word))
+        return Fix(f"write `{self.replacement}`", (Edit(written, self.replacement),))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from ..grammar import tree
+from ..grammar.near import nearest
 from ..grammar.source import Span
 from .errors import BadExpression
 from .op import Refused
@@ -135,8 +135,8 @@ def _look_up(word: str, scope: Scope, span: Span) -> Worth:
         raise Refused
     if found is not None:
         return found
-    near = get_close_matches(word, list(scope.names), 1)
-    advice = f"did you mean `{near[0]}`?" if near else ""
+    near = nearest(word, list(scope.names))
+    advice = f"did you mean `{near}`?" if near else ""
     raise Refused(BadExpression(span, f"nothing here is called `{word}`", advice))
 
 
@@ -204,8 +204,8 @@ def _apply(part: tree.Binary, left: Worth, right: Worth) -> Worth:
 def _call(call: tree.Call, scope: Scope, depth: int) -> Worth:
     function = FUNCTIONS.get(call.word)
     if function is None:
-        near = get_close_matches(call.word, list(FUNCTIONS), 1)
-        advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(FUNCTIONS)}"
+        near = nearest(call.word, list(FUNCTIONS))
+        advice = f"did you mean `{near}`?" if near else f"there are {', '.join(FUNCTIONS)}"
         problem = f"no function is called `{call.word}`"
         raise Refused(BadExpression(call.span, problem, advice))
     if any(argument.name for argument in call.arguments):

@@ -13,6 +13,7 @@ from ..grammar import tree
 from ..grammar.diagnostics import SpecError
 from ..grammar.errors import TooManyFiles, Unreadable
 from ..grammar.limits import Limits
+from ..grammar.near import nearest
 from ..grammar.read import read_file
 from ..grammar.source import Source
 from .arguments import Parameter, Signature
@@ -118,7 +119,7 @@ class Files:
             # Links that lead in a circle, or a name too long.
             raise Refused(CannotUse(use.span, use.path, "it leads nowhere")) from None
         if not inside:
-            advice = f"files are used from below `{root.name or root}`"
+            advice = f"files are used from below the folder that holds {' or '.join(ROOT_MARKS)}"
             raise Refused(CannotUse(use.span, use.path, "it lies outside of the project", advice))
         try:
             return read_file(Path(name), self.limits).text
@@ -131,8 +132,22 @@ class Files:
     def _shipped(self, use: tree.Use, name: str) -> str:
         place = files("nnspec").joinpath("specs", "lib", *name.split("/")[1:])
         if not place.is_file():
-            raise Refused(CannotUse(use.span, use.path, "the library has no such file"))
+            near = nearest(use.path, _library())
+            advice = f"did you mean `{near}`?" if near else f"it has {', '.join(_library())}"
+            problem = "the library has no such file"
+            raise Refused(CannotUse(use.span, use.path, problem, advice))
         return place.read_text("utf-8")
+
+
+def _library() -> list[str]:
+    """What `use` can name of it: `vision.resnet`."""
+    folder = files("nnspec").joinpath("specs", "lib")
+    return sorted(
+        f"{family.name}.{file.name.removesuffix('.nn')}"
+        for family in folder.iterdir()
+        if family.is_dir()
+        for file in family.iterdir()
+    )
 
 
 def _root(path: Path) -> Path:

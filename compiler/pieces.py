@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TypeAlias
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake
+from ..grammar.near import nearest
 from ..grammar.source import Span
 from .arguments import Given, Signature, signature
 from .errors import (
@@ -83,8 +83,8 @@ class Use:
         found = self.signature.named(name)
         if found is None:
             known = self.signature.known
-            near = get_close_matches(name, known, 1)
-            raise Refused(UnknownOption(where, self.word, name, known, near[0] if near else None))
+            near = nearest(name, known)
+            raise Refused(UnknownOption(where, self.word, name, known, near))
         self.place(found, argument)
 
     def _tied(self, argument: Given) -> None:

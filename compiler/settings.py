@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake
+from ..grammar.near import nearest
 from ..grammar.parse import parse
 from ..grammar.source import Source, Span
 from .arguments import Given, checked
@@ -85,8 +85,8 @@ def _known(argument: tree.Argument) -> str:
         written = argument.span.text
         raise Refused(BadSetting(argument.span, written, "has no name", "write `name = value`"))
     if argument.name not in known:
-        near = get_close_matches(argument.name, known, 1)
-        advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
+        near = nearest(argument.name, known)
+        advice = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}"
         raise Refused(BadSetting(argument.span, argument.name, "is no setting of train", advice))
     return argument.name
 
@@ -109,8 +109,8 @@ def _chosen(
 ) -> Setting:
     kind = KINDS[name].get(word)
     if kind is None:
-        near = get_close_matches(word, list(KINDS[name]), 1)
-        advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(KINDS[name])}"
+        near = nearest(word, list(KINDS[name]))
+        advice = f"did you mean `{near}`?" if near else f"there are {', '.join(KINDS[name])}"
         raise Refused(BadSetting(span, name, f"cannot be `{word}`", advice))
     given: dict[str, Given] = {}
     for index, argument in enumerate(arguments):

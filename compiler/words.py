@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 
+from ..grammar.near import nearest
 from ..grammar.source import Span
 from .errors import UnknownOperator
 from .op import LETTERS
@@ -79,9 +79,9 @@ def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOpera
     owners = tuple(name for name, op in CATALOGUE.items() if _takes(op, word, stem, number))
     if owners:
         return UnknownOperator(span, word, owners=owners)
-    near = get_close_matches(stem, [*blocks, *CATALOGUE, *FOREIGN, "id"], 1, 0.6)
-    nearest = FOREIGN.get(near[0], near[0]) + tail if near else None
-    return UnknownOperator(span, word, nearest=nearest, replacement=nearest)
+    near = nearest(stem, [*blocks, *CATALOGUE, *FOREIGN, "id"])
+    ours = FOREIGN.get(near, near) + tail if near else None
+    return UnknownOperator(span, word, nearest=ours, replacement=ours)
 
 
 def _takes(op: type[Op], word: str, stem: str, number: float | None) -> bool:

@@ -7,12 +7,12 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from .diagnostics import SpecError
 from .errors import FileTooLarge, Unreadable
 from .limits import Limits
+from .near import nearest
 from .source import Source, Span
 
 NO_FILE = "there is no such file"
@@ -86,9 +86,9 @@ def _near(path: Path) -> str:
         names = [p.name for p in path.parent.iterdir() if p.suffix == ".nn"]
     except OSError:
         names = []
-    near = get_close_matches(path.name, names, 1)
+    near = nearest(path.name, names)
     if near:
-        return f"did you mean `{path.with_name(near[0])}`?"
+        return f"did you mean `{path.with_name(near)}`?"
     return 'give a path, `-` for standard input, or the net itself: "3 -> fc4 relu -> fc1"'
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from errno import ENAMETOOLONG, ENOENT, ENOTDIR
 from math import floor, prod
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..grammar.diagnostics import SpecError
+from ..grammar.near import nearest
 from . import bundled
 from .data_errors import (
     AxesOrder,
@@ -117,8 +117,8 @@ def load_inputs(name: str, shape: tuple[int, ...], *, target: str | None = None)
 
 def _found(text: str) -> Path:
     """The path of a file or folder that is there."""
-    near = get_close_matches(text.lower(), BUNDLED, 1)
-    missing = SpecError([NoSuchData(None, text, near[0] if near else None, tuple(BUNDLED))])
+    near = nearest(text.lower(), BUNDLED)
+    missing = SpecError([NoSuchData(None, text, near, tuple(BUNDLED))])
     if not text or "\0" in text:
         raise missing
     path = Path(text)

@@ -14,7 +14,6 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import IO, Any, Literal, TypeAlias
 import numpy as np
 
 from ..grammar.diagnostics import SpecError
+from ..grammar.near import nearest
 from .data_errors import (
     BadCell,
     BadLabels,
@@ -345,8 +345,8 @@ def _target(path: Path, target: str | None, first: list[str], headed: bool) -> i
     if target in first:
         return first.index(target)
     header = tuple(first) if headed else ()
-    near = get_close_matches(target, header, 1)
-    raise SpecError([NoSuchColumn(None, str(path), target, near[0] if near else None, header)])
+    near = nearest(target, header)
+    raise SpecError([NoSuchColumn(None, str(path), target, near, header)])
 
 
 def _is_number(cell: str) -> bool:

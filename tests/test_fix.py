@@ -31,6 +31,7 @@ def test_fixes_uncover_fixes() -> None:
     ("wrong", "right"),
     [
         ("3 -> dense4", "3 -> fc4"),
+        ("3x8x8 -> Conv2d(64, 3, padding=1)", "3x8x8 -> conv(64, 3, padding=1)"),
         ("3 -> fcc4 -> rellu", "3 -> fc4 -> relu"),
         ("128 -> Embedding 50 7 -> fc10", "128 int -> embed 50 7 -> fc10"),
         ("3x4x4 -> fc10", "3x4x4 -> flatten -> fc10"),
