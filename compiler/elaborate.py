@@ -3,25 +3,21 @@
 After a mistake the value is poisoned: what follows is still read for mistakes of its own, but
 nothing downstream complains about a value that never came to be.
 
-Blocks, loops and branches are walked by generators on a stack of our own, so that no depth of a
-spec meets Python's.
+Blocks, loops and branches are walked on a stack of our own (see walk.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake, Note, Severity, SpecError, in_order
 from ..grammar.errors import (
-    AxisTooLong,
     BlocksTooDeep,
     RepeatedTooOften,
-    TooManyAxes,
-    TooManyElements,
     TooManyNodes,
     TooManySteps,
 )
@@ -30,42 +26,37 @@ from ..grammar.near import nearest
 from ..grammar.parse import parse
 from ..grammar.source import Source, Span
 from .applied import Applied
-from .arguments import Given, checked
 from .declarations import Declarations, bound
 from .errors import (
     BadExpression,
     BlockInItself,
     CannotTie,
-    MissingArgument,
     MissingBranches,
     NameTaken,
     NoNet,
     NoSource,
     NotOnce,
-    ShapeMistake,
     SharedDiffers,
     StrayBranches,
     UnknownReference,
     Unused,
-    WholeNumbers,
 )
 from .expressions import LOST, Lost, Scope, Worth, evaluate, shown
 from .files import Block, Files, Module
 from .graph import Graph, Input, Node
+from .making import Maker, arguments
 from .naming import Names
-from .op import Initialiser, Op, Refused, Trait
+from .op import Op, Refused, Trait
 from .ops import CATALOGUE
-from .pieces import Parts, Use, sort
+from .pieces import Parts, Use, every_label, every_stage, sort
 from .settings import overridden, read_training
+from .shape_errors import ShapeMistake
 from .shapes import Value, written
 from .training import Training
+from .walk import Walk, run
 
 POISON = ""
 """The name of the value that a mistake leaves behind."""
-
-T = TypeVar("T")
-Walk: TypeAlias = Generator["Walk[Any]", Any, T]
-"""Work that hands back further work to be done first, and is sent its result."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +95,7 @@ def elaborate(
     """
     limits = limits or Limits()
     file, mistakes = parse(source, limits)
-    reading = _Reading(source, limits, list(mistakes), Files(limits, files))
+    reading = _Reading(source, limits, list(mistakes), Files(limits, files), Maker(limits))
     graph = reading.file(file, overrides or {}, lets or {})
     return Elaborated(source, graph, in_order(reading.mistakes))
 
@@ -142,6 +133,7 @@ class _Reading:
     limits: Limits
     mistakes: list[Mistake]
     files: Files
+    maker: Maker
     nodes: dict[str, Node] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
     later: dict[str, Span] = field(default_factory=dict)
@@ -149,9 +141,6 @@ class _Reading:
     frame: _Frame = field(init=False)
     parts: dict[int, Parts] = field(default_factory=dict)
     """Stages with their pieces sorted, by identity: a repeat runs one stage many times."""
-    made: dict[object, Op] = field(default_factory=dict)
-    known: dict[tuple[int, tuple[Value, ...]], Applied] = field(default_factory=dict)
-    """Operators by kind and arguments: a repeat makes many nodes of one operator."""
     shared: dict[Block, tuple[tuple[Node, ...], Span]] = field(default_factory=dict)
     """The nodes of a shared chain's first use, and its place."""
     smallest: dict[int, int] = field(default_factory=dict)
@@ -169,16 +158,16 @@ class _Reading:
         labels: dict[str, tuple[str, Span]] = {}
         self.frame = _Frame("", module.lets, (labels,), module)
         flows = [s for s in file.statements if isinstance(s, tree.Flow)]
-        self.later = {label.word: label.span for flow in flows for label in _labels(flow)}
+        self.later = {label.word: label.span for flow in flows for label in every_label(flow)}
         outputs: dict[str, str] = {}
         try:
             for flow in flows:
-                end = _run(self.flow(flow))
+                end = run(self.flow(flow))
                 if flow.output or flow is flows[-1]:
                     outputs[flow.label.word if flow.label else "output"] = end
         except _Stop:
             self.poisoned = True
-        self.never_run(file)
+        self.neverrun(file)
         training = self.training(file, overrides)
         if not flows:
             declares = any(isinstance(s, tree.Let | tree.Block | tree.Use) for s in file.statements)
@@ -201,11 +190,11 @@ class _Reading:
             {n: w for n, w in module.lets.items() if n in lets and not isinstance(w, Lost)},
         )
 
-    def never_run(self, file: tree.File) -> None:
+    def neverrun(self, file: tree.File) -> None:
         """Words that mean nothing in blocks that nothing uses, and in choices never taken."""
         module = self.frame.module
         chains = [s.chain for s in file.statements if isinstance(s, tree.Flow | tree.Block)]
-        for stage in (stage for chain in chains for stage in _stages(chain)):
+        for stage in (stage for chain in chains for stage in every_stage(chain)):
             if id(stage) not in self.parts:
                 source = isinstance(stage.pieces[0], tree.Value | tree.Reference)
                 self.mistakes += sort(stage.pieces[1:] if source else stage.pieces, module).mistakes
@@ -340,7 +329,7 @@ class _Reading:
                 problem = f"an input's sizes are whole numbers from 1, not {shown(sizes)}"
                 raise Refused(BadExpression(piece.span, problem))
             value = Value.read(whole, integer=integer)
-            self.bounded(value, piece.span)
+            self.maker.bounded(value, piece.span)
         except Refused as refused:
             return self.poison(*refused.mistakes)
         scope = "" if label and not self.frame.calls else self.frame.prefix
@@ -374,7 +363,7 @@ class _Reading:
         try:
             if part.merges and part.branches is None:
                 raise Refused(MissingBranches(part.span, part.word))
-            op = self.operator(part, inputs[0])
+            op = self.maker.operator(part, self.scope(inputs[0]))
             if any(name is None for name in inputs):
                 raise Refused(NoSource(part.span, part.word))
             sources = [name for name in inputs if name]
@@ -384,68 +373,10 @@ class _Reading:
         except Refused as refused:
             return self.poison(*refused.mistakes), None
 
-    def operator(self, part: Use, value: str | None) -> Op:
-        """The operator with its arguments worked out and checked."""
-        assert isinstance(part.callee, type)
-        kind: type[Op] = part.callee
-        given = self.arguments(part, value)
-        key = (kind, tuple((name, type(g.value), g.value) for name, g in given.items()))
-        made = self.made.get(key)
-        if made is None:
-            made = self.made[key] = checked(kind, part.word, given, part.span)
-        return made
-
-    def arguments(self, part: Use, value: str | None) -> dict[str, Given]:
-        """The worth of every argument where it stands; raises `Refused`."""
-        for name, parameter in part.signature.parameters.items():
-            if parameter.required and name not in part.given:
-                missing = f"its {parameter.described}"
-                raise Refused(
-                    MissingArgument(part.span, part.word, missing, part.signature.written)
-                )
-        scope = self.scope(value)
-        return {
-            name: Given(self.worth(part, name, given.value, scope), given.span)
-            for name, given in part.given.items()
-        }
-
-    def worth(self, part: Use, name: str, value: Any, scope: Scope) -> object:
-        if not isinstance(value, tree.Tree):
-            return value
-        expression: Any = value
-        if name == "init" and not isinstance(part.callee, Block):
-            return self.initialiser(expression, scope)
-        return evaluate(expression, scope)
-
-    def applied(self, op: Op, arrivals: tuple[Value, ...]) -> Applied:
-        """The operator on these shapes, the same for every use that is alike; raises `Refused`."""
-        key = (id(op), arrivals)
-        applied = self.known.get(key)
-        if applied is None:
-            if any(arrival.integer for arrival in arrivals) and Trait.INTEGERS not in op.traits:
-                raise Refused(WholeNumbers(None, op.name))
-            value = op.shape(*arrivals)
-            applied = self.known[key] = Applied(op, arrivals, value)
-        return applied
-
     def scope(self, value: str | None) -> Scope:
         """Constants, and `in`: what flows in here."""
         inflow = LOST if value == POISON else None if value is None else self.nodes[value].value
         return Scope(self.frame.names, inflow)
-
-    def initialiser(self, expression: tree.Expression, scope: Scope) -> Initialiser:
-        """`he`, `normal(0.01)`."""
-        given: dict[str, Given] = {}
-        match expression:
-            case tree.Name(word=word):
-                given["word"] = Given(word, expression.span)
-            case tree.Call(word=word, arguments=(argument,)):
-                given["word"] = Given(word, expression.span)
-                given["scale"] = Given(evaluate(argument.value, scope), argument.span)
-            case _:
-                problem = "an initialiser is a name, as in `init=he` or `init=normal(0.01)`"
-                raise Refused(BadExpression(expression.span, problem))
-        return checked(Initialiser, "init", given, expression.span)
 
     def node(
         self, part: Use, op: Op, inputs: list[str], layer: str | None, label: tree.Name | None
@@ -459,8 +390,7 @@ class _Reading:
             self.report(TooManyNodes(span, len(self.nodes) + 1, self.limits.nodes))
             raise _Stop
         try:
-            applied = self.applied(op, arrivals)
-            self.bounded(applied.value, span)
+            applied = self.maker.applied(op, arrivals, span)
         except Refused as refused:
             mistake = replace(refused.mistake, span=refused.mistake.span or span)
             if isinstance(mistake, ShapeMistake):
@@ -488,7 +418,14 @@ class _Reading:
         name = self.reference(reference)
         if name == POISON:
             raise Refused
-        wanted = next((w for w in self.applied(op, arrivals).weights if w.name == "weight"), None)
+        wanted = next(
+            (
+                w
+                for w in self.maker.applied(op, arrivals, reference.span).weights
+                if w.name == "weight"
+            ),
+            None,
+        )
         for node in (self.nodes[name], self.nodes[self.nodes[name].layer]):
             for weight in node.weights:
                 if weight.name == "weight" and wanted is not None:
@@ -498,14 +435,6 @@ class _Reading:
                     problem = f"its weight is {sizes[0]}, but {sizes[1]} is wanted"
                     raise Refused(CannotTie(reference.span, reference.word, problem))
         raise Refused(CannotTie(reference.span, reference.word, "it has no such weight"))
-
-    def bounded(self, value: Value, span: Span) -> None:
-        if value.rank > self.limits.rank:
-            raise Refused(TooManyAxes(span, value.rank, self.limits.rank))
-        if max(value.shape) > self.limits.dimension:
-            raise Refused(AxisTooLong(span, max(value.shape), self.limits.dimension))
-        if value.size > self.limits.elements:
-            raise Refused(TooManyElements(span, value.size, self.limits.elements))
 
     # --------------------------------------------------------------- blocks, groups and loops
 
@@ -522,7 +451,7 @@ class _Reading:
             if len(outside.calls) >= self.limits.blocks:
                 depth = len(outside.calls) + 1
                 raise Refused(BlocksTooDeep(use.span, depth, self.limits.blocks))
-            given = {name: g.value for name, g in self.arguments(use, value).items()}
+            given = {name: g.value for name, g in arguments(use, self.scope(value)).items()}
             names = self.opened(block, given, value)
         except Refused as refused:
             return self.poison(*refused.mistakes)
@@ -685,22 +614,6 @@ class _Reading:
         return POISON
 
 
-def _run(walk: Walk[T]) -> T:
-    """Do a piece of work and all the work it hands back, in order."""
-    stack: list[Walk[Any]] = [walk]
-    result: Any = None
-    while True:
-        try:
-            stack.append(stack[-1].send(result))
-            result = None
-        except StopIteration as done:
-            stack.pop()
-            result = done.value
-            if not stack:
-                found: T = result
-                return found
-
-
 def _differing(made: tuple[Node, ...], first: tuple[Node, ...]) -> tuple[str, str, str] | None:
     """The first weight whose size is another in a further use: its name, and both sizes."""
     kept, wanted = (
@@ -713,31 +626,3 @@ def _differing(made: tuple[Node, ...], first: tuple[Node, ...]) -> tuple[str, st
             sizes = [written(w.shape) if w else "nothing" for w in (there, here)]
             return owner, sizes[0], sizes[1]
     return None
-
-
-def _labels(flow: tree.Flow) -> Iterator[tree.Name]:
-    if flow.label:
-        yield flow.label
-    yield from (stage.label for stage in _stages(flow.chain) if stage.label)
-
-
-def _stages(chain: tree.Chain) -> Iterator[tree.Stage]:
-    """Every stage of a chain, those inside brackets too, whether or not it is ever run."""
-    pending: list[tree.Chain | tree.Choice] = [chain]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, tree.Choice):
-            pending += [part.then, *([part.otherwise] if part.otherwise else [])]
-            continue
-        for stage in part.stages:
-            yield stage
-            for piece in stage.pieces:
-                match piece:
-                    case tree.Group(branches=branches):
-                        pending.extend(branches)
-                    case tree.Loop(body=body):
-                        pending.append(body)
-                    case tree.Choice():
-                        pending.append(piece)
-                    case _:
-                        pass

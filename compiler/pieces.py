@@ -5,7 +5,7 @@ Nothing is evaluated here: one stage may run many times, with other constants ea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -222,3 +222,32 @@ def _is_argument(piece: tree.Piece) -> bool:
         stem = piece.word if piece.arguments else (attached(piece.word) or ("",))[0]
         return piece.word in FLAGS or stem in LETTERS
     return isinstance(piece, tree.Value | tree.Option)
+
+
+def every_label(flow: tree.Flow) -> Iterator[tree.Name]:
+    """Every label of a flow, those inside brackets too."""
+    if flow.label:
+        yield flow.label
+    yield from (stage.label for stage in every_stage(flow.chain) if stage.label)
+
+
+def every_stage(chain: tree.Chain) -> Iterator[tree.Stage]:
+    """Every stage of a chain, those inside brackets too, whether or not it is ever run."""
+    pending: list[tree.Chain | tree.Choice] = [chain]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, tree.Choice):
+            pending += [part.then, *([part.otherwise] if part.otherwise else [])]
+            continue
+        for stage in part.stages:
+            yield stage
+            for piece in stage.pieces:
+                match piece:
+                    case tree.Group(branches=branches):
+                        pending.extend(branches)
+                    case tree.Loop(body=body):
+                        pending.append(body)
+                    case tree.Choice():
+                        pending.append(piece)
+                    case _:
+                        pass

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..grammar.diagnostics import Mistake
-from .errors import Unseen, WindowTooLarge, WrongRank, WrongSizes
 from .op import Refused
+from .shape_errors import Unseen, WindowTooLarge, WrongRank, WrongSizes
 from .shapes import Value, Window, same_padding, written
 
 AXES = {1: ("step",), 2: ("row", "column"), 3: ("plane", "row", "column")}

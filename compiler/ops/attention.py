@@ -6,8 +6,8 @@ import math
 
 from pydantic import Field
 
-from ..errors import NotDivisible, WrongRank
 from ..op import BLOCK, Count, Initialiser, Needed, Needs, Op, Refused, Trait, Weight
+from ..shape_errors import NotDivisible, WrongRank
 from ..shapes import Value
 
 SCORES = 8 * BLOCK

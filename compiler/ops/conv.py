@@ -7,7 +7,6 @@ import math
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
-from ..errors import NotDivisible, OutputPaddingTooLarge, PaddedAway
 from ..op import (
     Count,
     Index,
@@ -21,6 +20,7 @@ from ..op import (
     Trait,
     Weight,
 )
+from ..shape_errors import NotDivisible, OutputPaddingTooLarge, PaddedAway
 from ..shapes import Value, Window
 from ..windows import each_axis, slide, unseen
 

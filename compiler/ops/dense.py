@@ -6,8 +6,8 @@ import math
 
 from pydantic import Field
 
-from ..errors import RealNumbers, WrongRank
 from ..op import BLOCK, Count, Initialiser, Needed, Needs, Op, Refused, Trait, Weight
+from ..shape_errors import RealNumbers, WrongRank
 from ..shapes import Value
 
 

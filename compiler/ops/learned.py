@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..errors import WrongRank
 from ..op import Initialiser, Needed, Needs, Op, Refused, Trait, Weight
+from ..shape_errors import WrongRank
 from ..shapes import Value
 
 TABLE = Initialiser(word="normal", scale=0.02)

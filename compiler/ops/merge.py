@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from ..errors import BadAxis, ShapesDiffer, WrongRank
 from ..op import Needed, Needs, Op, Refused, Trait
+from ..shape_errors import BadAxis, ShapesDiffer, WrongRank
 from ..shapes import Value
 
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ..errors import NotDivisible, WrongRank
 from ..op import Count, Needed, Needs, Op, Refused, Trait, Weight
+from ..shape_errors import NotDivisible, WrongRank
 from ..shapes import Value
 
 

@@ -7,8 +7,8 @@ import math
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
-from ..errors import PaddingTooLarge, WrongRank
 from ..op import Margins, Needed, Needs, Op, Refused, Sizes, Trait
+from ..shape_errors import PaddingTooLarge, WrongRank
 from ..shapes import Value, Window
 from ..windows import slide, unseen
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ..errors import WrongRank
 from ..op import Count, Initialiser, Needed, Needs, Op, Refused, Trait, Weight
+from ..shape_errors import WrongRank
 from ..shapes import Value
 
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ..errors import BadAxis, CannotCut, NotDivisible, WrongOrder, WrongRank, WrongTotal
 from ..op import Count, Index, Margins, Needs, Op, Refused, Sizes, Trait
+from ..shape_errors import BadAxis, CannotCut, NotDivisible, WrongOrder, WrongRank, WrongTotal
 from ..shapes import Value, written
 from ..windows import each_axis, spatial_axes
 

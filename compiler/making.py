@@ -1,0 +1,101 @@
+"""Operators from their uses in the text: arguments worked out and checked, shapes applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..grammar import tree
+from ..grammar.errors import AxisTooLong, TooManyAxes, TooManyElements
+from ..grammar.limits import Limits
+from ..grammar.source import Span
+from .applied import Applied
+from .arguments import Given, checked
+from .errors import BadExpression, MissingArgument
+from .expressions import Scope, evaluate
+from .files import Block
+from .op import Initialiser, Op, Refused, Trait
+from .pieces import Use
+from .shape_errors import WholeNumbers
+from .shapes import Value
+
+
+@dataclass
+class Maker:
+    """Makes each operator, and applies it to shapes, once: a repeat makes many nodes that are alike.
+
+    Every method raises `Refused`.
+    """
+
+    limits: Limits
+    operators: dict[object, Op] = field(default_factory=dict)
+    """By kind and arguments."""
+    applications: dict[tuple[int, tuple[Value, ...]], Applied] = field(default_factory=dict)
+    """By the operator's identity and the shapes that arrive."""
+
+    def operator(self, use: Use, scope: Scope) -> Op:
+        assert isinstance(use.callee, type)
+        kind: type[Op] = use.callee
+        given = arguments(use, scope)
+        key = (kind, tuple((name, type(g.value), g.value) for name, g in given.items()))
+        made = self.operators.get(key)
+        if made is None:
+            made = self.operators[key] = checked(kind, use.word, given, use.span)
+        return made
+
+    def applied(self, op: Op, arrivals: tuple[Value, ...], span: Span) -> Applied:
+        """The operator on these shapes."""
+        key = (id(op), arrivals)
+        applied = self.applications.get(key)
+        if applied is None:
+            if any(arrival.integer for arrival in arrivals) and Trait.INTEGERS not in op.traits:
+                raise Refused(WholeNumbers(None, op.name))
+            value = op.shape(*arrivals)
+            self.bounded(value, span)
+            applied = self.applications[key] = Applied(op, arrivals, value)
+        return applied
+
+    def bounded(self, value: Value, span: Span) -> None:
+        """Refuse a value past the limits."""
+        if value.rank > self.limits.rank:
+            raise Refused(TooManyAxes(span, value.rank, self.limits.rank))
+        if max(value.shape) > self.limits.dimension:
+            raise Refused(AxisTooLong(span, max(value.shape), self.limits.dimension))
+        if value.size > self.limits.elements:
+            raise Refused(TooManyElements(span, value.size, self.limits.elements))
+
+
+def arguments(use: Use, scope: Scope) -> dict[str, Given]:
+    """The worth of every argument where it stands; raises `Refused`."""
+    for name, parameter in use.signature.parameters.items():
+        if parameter.required and name not in use.given:
+            missing = f"its {parameter.described}"
+            raise Refused(MissingArgument(use.span, use.word, missing, use.signature.written))
+    return {
+        name: Given(_worth(use, name, given.value, scope), given.span)
+        for name, given in use.given.items()
+    }
+
+
+def _worth(use: Use, name: str, value: Any, scope: Scope) -> object:
+    if not isinstance(value, tree.Tree):
+        return value
+    expression: Any = value
+    if name == "init" and not isinstance(use.callee, Block):
+        return _initialiser(expression, scope)
+    return evaluate(expression, scope)
+
+
+def _initialiser(expression: tree.Expression, scope: Scope) -> Initialiser:
+    """`he`, `normal(0.01)`."""
+    given: dict[str, Given] = {}
+    match expression:
+        case tree.Name(word=word):
+            given["word"] = Given(word, expression.span)
+        case tree.Call(word=word, arguments=(argument,)):
+            given["word"] = Given(word, expression.span)
+            given["scale"] = Given(evaluate(argument.value, scope), argument.span)
+        case _:
+            problem = "an initialiser is a name, as in `init=he` or `init=normal(0.01)`"
+            raise Refused(BadExpression(expression.span, problem))
+    return checked(Initialiser, "init", given, expression.span)
