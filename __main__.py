@@ -46,7 +46,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         known = [option for action in self._actions for option in action.option_strings]
-        wrong = next((word for word in message.split() if word.startswith("--")), "")
+        words = message.split() if message.startswith("unrecognized") else []
+        wrong = next((word for word in words if word.startswith("--")), "")
         near = nearest(wrong.partition("=")[0], known) if wrong else None
         hint = f"; did you mean `{near}`?" if near else ""
         print(f"{self.prog}: {message}{hint}", file=sys.stderr)
