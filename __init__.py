@@ -129,10 +129,9 @@ def compile(
 def fix(text: str, *, limits: "Limits | None" = None) -> str:
     """The text of a spec with every fix applied that `nnspec check --fix` would apply."""
     from nnspec.analyzers.check import fixes
-    from nnspec.grammar.limits import Limits
     from nnspec.grammar.source import Source
 
-    return fixes(Source("<text>", text), limits or Limits(), {})[0].text
+    return fixes(Source("<text>", text), limits)[0].text
 
 
 def docs(word: str | None = None) -> str:

@@ -23,6 +23,7 @@ COMMANDS = {
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
     "docs": ("analyzers.docs", "the language reference, page by page"),
+    "rule": ("analyzers.docs", "what a code means"),
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ..grammar.limits import Limits
 from ..grammar.read import found_in, read
 from ..grammar.source import Source
 from ..grammar.write import difference, is_file, put_out, rewrite
+from .config import Config, config_for
+from .lint import linted, selected, warnings
 from .promises import check_promises
 from .render.messages import counted, messages
 from .render.structured import as_json, diagnostics
@@ -29,6 +32,16 @@ def write(text: str) -> None:
 
 def configure_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("specs", nargs="*", default=["."], help=f"{SPEC}; folders are searched")
+    for option, what in (("--select", "report"), ("--ignore", "leave out")):
+        parser.add_argument(
+            option,
+            action="append",
+            default=[],
+            metavar="CODES",
+            help=f"warnings to {what}: NN402,NN41",
+        )
+    parser.add_argument("--isolated", action="store_true", help="read no pyproject.toml")
+    parser.add_argument("--statistics", action="store_true", help="count by code, no more")
     parser.add_argument("--fix", action="store_true", help="mend what has a fix, marked [*]")
     parser.add_argument("--diff", action="store_true", help="show what --fix would change, no more")
     parser.epilog = (
@@ -52,14 +65,17 @@ def check(options: argparse.Namespace) -> int:
     fixed = 0
     for spec in specs:
         source = read(spec, options.limits)
+        codes = _codes(spec, options)
         if options.fix:
-            mended, count = fixes(source, options.limits, options.lets)
+            mended, count = fixes(source, options.limits, options.lets, codes)
             _put(spec, source, mended, options)
             source, fixed = mended, fixed + count
-        found += checked(source, options.limits, options.lets)
+        found += checked(source, options.limits, options.lets, codes)
     if options.format == "json":
         facts = {"checked": len(specs)} | ({"fixed": fixed} if options.fix else {})
         write(as_json({**facts, "diagnostics": diagnostics(found)}))
+    elif options.statistics:
+        write(_statistics(found))
     elif found:
         write(messages(found, colour=options.colour))
     else:
@@ -76,7 +92,7 @@ def _differences(specs: list[str], options: argparse.Namespace) -> int:
     changed = False
     for spec in specs:
         source = read(spec, options.limits)
-        mended, _ = fixes(source, options.limits, options.lets)
+        mended, _ = fixes(source, options.limits, options.lets, _codes(spec, options))
         put_out(difference(source, mended.text))
         changed = changed or mended.text != source.text
     return int(changed)
@@ -91,18 +107,48 @@ def _put(spec: str, source: Source, mended: Source, options: argparse.Namespace)
         put_out(mended.text.rstrip("\n") + "\n\n")
 
 
-def checked(source: Source, limits: Limits, lets: Mapping[str, object]) -> tuple[Mistake, ...]:
-    """Everything wrong with one spec, broken promises among it."""
+def _codes(spec: str, options: argparse.Namespace) -> frozenset[str]:
+    """The warnings asked for: by options, else by the project's pyproject.toml."""
+    config = Config()
+    if not options.isolated:
+        config = config_for(Path(spec).parent if is_file(spec) else Path())
+    select, ignore = (
+        tuple(code.strip() for text in given for code in text.split(",") if code.strip())
+        for given in (options.select, options.ignore)
+    )
+    return selected(select or config.select, (*config.ignore, *ignore))
+
+
+def _statistics(found: list[Mistake]) -> str:
+    """How many of each code, the most first."""
+    counts = Counter((mistake.code, mistake.name) for mistake in found)
+    rows = [f"{count:>6,}  {code}  {name}\n" for (code, name), count in counts.most_common()]
+    return "".join(rows) or "All is well.\n"
+
+
+def checked(
+    source: Source,
+    limits: Limits | None = None,
+    lets: Mapping[str, object] | None = None,
+    codes: frozenset[str] | None = None,
+) -> tuple[Mistake, ...]:
+    """Everything wrong with one spec: mistakes, broken promises, and what the rules find."""
     found = elaborate(source, limits, lets=lets)
     promises = check_promises(found.graph) if found.graph else ()
-    return in_order((*found.mistakes, *promises))
+    wanted = warnings() if codes is None else codes
+    return in_order(linted(found.graph, (*found.mistakes, *promises), wanted))
 
 
-def fixes(source: Source, limits: Limits, lets: Mapping[str, object]) -> tuple[Source, int]:
+def fixes(
+    source: Source,
+    limits: Limits | None = None,
+    lets: Mapping[str, object] | None = None,
+    codes: frozenset[str] | None = None,
+) -> tuple[Source, int]:
     """The spec with every fix applied that its mistakes offer, and how many they were."""
     total = 0
     for _ in range(ROUNDS):
-        text, count = apply(source, checked(source, limits, lets))
+        text, count = apply(source, checked(source, limits, lets, codes))
         if not count:
             break
         source, total = Source(source.name, text), total + count

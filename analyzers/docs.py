@@ -25,6 +25,7 @@ from ..grammar.source import Source
 from .check import write
 from .errors import NoPage
 from .render.structured import as_json
+from .rule import Rule, rules
 
 CONCEPTS: Mapping[str, str] = MappingProxyType(
     {
@@ -71,6 +72,8 @@ def page(word: str | None = None) -> str:
         return _operator(CATALOGUE[word])
     if word in settings:
         return _setting(settings[word])
+    if word.upper() in rules():
+        return _rule(rules()[word.upper()])
     if word.upper() in Mistake.by_code:
         return _mistake(Mistake.by_code[word.upper()])
     if word in CONCEPTS or word in WORDS:
@@ -178,7 +181,47 @@ def _mistake(kind: type[Mistake]) -> str:
     return f"# {kind.code} {kind.name}\n\n{kind.page()}\n"
 
 
+def _rule(rule: Rule) -> str:
+    first, *rest = rule.page.split("\n\n")
+    fix = {True: "safe: the net computes the same", False: "none that is safe"}[rule.safe]
+    wrong = "\n".join(f"    {line}" for line in rule.wrong[0].splitlines())
+    right = "\n".join(f"    {line}" for line in rule.right[0].splitlines())
+    parts = [
+        f"# {rule.code} {rule.name}",
+        first,
+        "## Why",
+        *rest[:-1],
+        "## Example",
+        wrong,
+        "## Better",
+        right,
+        f"Fix: {fix}. Silence it by `# nnspec: ignore[{rule.code}] reason`.",
+        rest[-1],
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def codes() -> str:
+    """Every code and its name, the rules with what they say first."""
+    rows = [(kind.code, kind.name) for kind in Mistake.by_code.values()]
+    rows += [(rule.code, rule.name) for rule in rules().values()]
+    return "".join(f"{code}  {name}\n" for code, name in sorted(rows))
+
+
 # ----------------------------------------------------------------------------------- command
+
+
+def configure_rule(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("code", nargs="?", help="as in NN402")
+    parser.epilog = "examples:\n  nnspec rule\n  nnspec rule NN402"
+
+
+def rule(options: argparse.Namespace) -> int:
+    """The page of a code, or all codes."""
+    whole = options.page(options.code)
+    text = whole if options.code else codes()
+    write(as_json({"code": options.code, "text": text}) if options.format == "json" else text)
+    return 0
 
 
 def configure_docs(parser: argparse.ArgumentParser) -> None:

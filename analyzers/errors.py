@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..grammar.diagnostics import Mistake
+from ..grammar.diagnostics import Mistake, Severity
 
 
 @dataclass(frozen=True)
@@ -22,3 +22,56 @@ class NoPage(Mistake):
         if self.nearest:
             return f"did you mean `{self.nearest}`?"
         return "`nnspec docs` lists the pages"
+
+
+@dataclass(frozen=True)
+class NoSuchRule(Mistake):
+    """`--select` or `--ignore`, or the same in pyproject.toml, names no code of a warning.
+
+    A code may be cut short: `NN4` is all of them. Errors cannot be ignored.
+    """
+
+    code, name = "NN133", "no-such-rule"
+    word: str
+    nearest: str | None = None
+
+    def message(self) -> str:
+        return f"no warning has a code that begins with `{self.word}`"
+
+    def help(self) -> str:
+        if self.nearest:
+            return f"did you mean `{self.nearest}`?"
+        return "`nnspec rule` lists them; `NN4` is all of them"
+
+
+@dataclass(frozen=True)
+class BadConfig(Mistake):
+    """A table `[tool.nnspec]` holds what nnspec does not know."""
+
+    code, name = "NN134", "bad-config"
+    path: str
+    problem: str
+    advice: str = ""
+
+    def message(self) -> str:
+        return f"`{self.path}`: {self.problem}"
+
+    def help(self) -> str:
+        return self.advice
+
+
+@dataclass(frozen=True)
+class UnusedIgnore(Mistake):
+    """A comment `# nnspec: ignore[...]` silences a warning that is not there.
+
+    It stands on the line of what it silences, or alone on the line above.
+    """
+
+    code, name, severity = "NN400", "unused-ignore", Severity.WARNING
+    silenced: str
+
+    def message(self) -> str:
+        return f"nothing here raises {self.silenced}"
+
+    def help(self) -> str:
+        return "remove the comment, or the code from it"

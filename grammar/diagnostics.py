@@ -60,7 +60,7 @@ class Mistake:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if not cls.code:
+        if not isinstance(cls.code, str) or not cls.code:
             return
         twin = Mistake.by_code.setdefault(cls.code, cls)
         if twin is not cls and twin.__qualname__ != cls.__qualname__:

@@ -13,7 +13,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.resources import files
 
 from lark import Lark
 from lark.exceptions import UnexpectedToken
@@ -43,6 +42,7 @@ from .errors import (
 )
 from .limits import Limits
 from .source import Source, Span
+from .tables import parser
 from .terminals import AFTER
 
 CLOSERS = {"LPAR": "RPAR", "CALL": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
@@ -108,20 +108,11 @@ def placed(kind: str, text: str, span: Span) -> Placed:
 
 @cache
 def grammar() -> Lark:
-    """The parser's tables, made once, from `nn.lark`."""
-    return Lark(
-        files("nnspec.grammar").joinpath("nn.lark").read_text("utf-8"),
-        parser="lalr",
-        lexer="basic",
-        start=["statement"],
-        transformer=Builder(),
-        keep_all_tokens=True,
-        maybe_placeholders=True,
-        postlex=_KeepApart(),
-    )
+    """The parser's tables, read once."""
+    return parser(Builder(), KeepApart())
 
 
-class _KeepApart:
+class KeepApart:
     """Tells lark to keep the terminals that no rule uses."""
 
     always_accept = APART

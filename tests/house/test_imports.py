@@ -16,7 +16,7 @@ ROOMS = ("grammar", "compiler", "runtime", "analyzers")
 SOURCES = sorted(f for room in ROOMS for f in (ROOT / room).rglob("*.py"))
 
 HOMES = {
-    "lark": ("grammar/parse.py",),
+    "lark": ("grammar/parse.py", "grammar/tables.py"),
     "networkx": ("compiler/graph.py",),
     "numpy": ("runtime/*",),
     "pydantic": (

@@ -1,0 +1,62 @@
+"""`[tool.nnspec]` of the nearest pyproject.toml: which warnings are reported.
+
+[tool.nnspec]
+select = ["NN4"]
+ignore = ["NN414"]
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..grammar.diagnostics import SpecError
+from ..grammar.near import nearest
+from .errors import BadConfig
+
+FILE = "pyproject.toml"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Prefixes of codes."""
+
+    select: tuple[str, ...] = ("NN4",)
+    ignore: tuple[str, ...] = ()
+
+
+def config_for(place: Path) -> Config:
+    """What the nearest pyproject.toml above a file or folder says; raises SpecError."""
+    start = place.resolve()
+    for folder in (start, *start.parents):
+        path = folder / FILE
+        if path.is_file():
+            return _read(path)
+    return Config()
+
+
+def _read(path: Path) -> Config:
+    try:
+        text = path.read_text("utf-8")
+        whole = tomllib.loads(text) if "nnspec" in text else {}
+    except (OSError, ValueError) as error:
+        raise SpecError([BadConfig(None, str(path), f"cannot be read: {error}")]) from None
+    tools = whole.get("tool", {})
+    table = tools.get("nnspec", {}) if isinstance(tools, dict) else {}
+    return _checked(path, table)
+
+
+def _checked(path: Path, table: Mapping[str, Any]) -> Config:
+    known = [field.name for field in fields(Config)]
+    for key, value in table.items():
+        if key not in known:
+            near = nearest(key, known)
+            advice = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}"
+            raise SpecError([BadConfig(None, str(path), f"`{key}` is no setting", advice)])
+        if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
+            advice = f'write a list of codes: {key} = ["NN414"]'
+            raise SpecError([BadConfig(None, str(path), f"`{key}` is no list of codes", advice)])
+    return Config(**{key: tuple(value) for key, value in table.items()})
