@@ -19,7 +19,6 @@ from lark.exceptions import UnexpectedToken
 from lark.lexer import PatternStr
 
 from . import tree
-from .build import Builder
 from .diagnostics import Mistake
 from .errors import (
     BadCharacter,
@@ -68,7 +67,6 @@ SOURCES = frozenset({"NUMBER", "SHAPE", "AT"})
 """What a chain can begin with when its first stage has no name."""
 
 BLANK = " \t\f\v\r\ufeff\u00a0"
-APART = ("COMMENT", "NEWLINE", "WRONG_ARROW", "BAD_NUMBER", "BAD_STRING", "BAD")
 REPLACEMENTS = {
     "×": "x", "−": "-", "–": "-", "“": '"', "”": '"', "≤": "<=", "≥": ">=", "≠": "!=", "·": "*",
 }  # fmt: skip
@@ -109,16 +107,7 @@ def placed(kind: str, text: str, span: Span) -> Placed:
 @cache
 def grammar() -> Lark:
     """The parser's tables, read once."""
-    return parser(Builder(), KeepApart())
-
-
-class KeepApart:
-    """Tells lark to keep the terminals that no rule uses."""
-
-    always_accept = APART
-
-    def process(self, stream: Iterator[object]) -> Iterator[object]:
-        return stream
+    return parser()
 
 
 @cache

@@ -7,6 +7,7 @@ by another lark, the tables are made of the grammar.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,11 @@ from typing import Any
 import lark
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
+
+from .build import Builder
+
+APART = ("COMMENT", "NEWLINE", "WRONG_ARROW", "BAD_NUMBER", "BAD_STRING", "BAD")
+
 
 OPTIONS: dict[str, Any] = {
     "parser": "lalr",
@@ -25,18 +31,27 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def parser(transformer: object, postlex: object) -> lark.Lark:
-    """The parser for `nn.lark`, which builds by `transformer`."""
+class KeepApart:
+    """Tells lark to keep the terminals that no rule uses."""
+
+    always_accept = APART
+
+    def process(self, stream: Iterator[object]) -> Iterator[object]:
+        return stream
+
+
+def parser() -> lark.Lark:
+    """The parser for `nn.lark`, which builds our tree."""
     text = _text("nn.lark")
     try:
         kept = json.loads(_text("tables.json"), object_pairs_hook=_numbered)
     except FileNotFoundError:
         kept = {}
     if kept.get("made_of") != _made_of(text):
-        return made(text, transformer, postlex)
+        return made(text)
     # What lark's own generated parsers call; there is no public name for it.
     load: Any = lark.Lark._load_from_dict
-    found: lark.Lark = load(kept["data"], kept["memo"], transformer=transformer, postlex=postlex)
+    found: lark.Lark = load(kept["data"], kept["memo"], transformer=Builder(), postlex=KeepApart())
     return found
 
 
@@ -45,18 +60,15 @@ def _numbered(pairs: list[tuple[str, Any]]) -> dict[str | int, Any]:
     return {int(key) if key.isdigit() else key: value for key, value in pairs}
 
 
-def made(text: str, transformer: object, postlex: object) -> lark.Lark:
+def made(text: str) -> lark.Lark:
     """The parser made of a grammar."""
-    return lark.Lark(text, transformer=transformer, postlex=postlex, **OPTIONS)
+    return lark.Lark(text, transformer=Builder(), postlex=KeepApart(), **OPTIONS)
 
 
 def write() -> None:
     """Make the tables of the grammar and keep them."""
-    from .build import Builder
-    from .parse import KeepApart
-
     text = _text("nn.lark")
-    data, memo = made(text, Builder(), KeepApart()).memo_serialize([TerminalDef, Rule])
+    data, memo = made(text).memo_serialize([TerminalDef, Rule])
     data["options"] |= {"transformer": None, "postlex": None}
     kept = {"made_of": _made_of(text), "data": data, "memo": memo}
     path = Path(__file__).with_name("tables.json")

@@ -10,7 +10,6 @@ import pytest
 
 from nnspec.grammar import parse as parsing
 from nnspec.grammar import tables
-from nnspec.grammar.build import Builder
 from nnspec.grammar.source import Source
 
 ROOT = Path(__file__).parents[2]
@@ -27,11 +26,11 @@ def test_both_ways_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [path.read_text("utf-8") for path in sorted((ROOT / "specs").rglob("*.nn"))]
     texts += [path.read_text("utf-8") for path in sorted((ROOT / "tests" / "cases").rglob("*.nn"))]
     before = [parsing.parse(Source("net", text)) for text in texts]
-    made = tables.made(GRAMMAR.read_text("utf-8"), Builder(), parsing.KeepApart())
+    made = tables.made(GRAMMAR.read_text("utf-8"))
     monkeypatch.setattr(parsing, "grammar", lambda: made)
     assert [parsing.parse(Source("net", text)) for text in texts] == before
 
 
 def test_other_tables_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "_made_of", lambda text: ["another lark", text])
-    assert tables.parser(Builder(), parsing.KeepApart()).terminals
+    assert tables.parser().terminals
