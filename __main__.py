@@ -30,6 +30,9 @@ COMMANDS = {
     "predict": ("runtime.commands", "what a trained net says"),
 }
 
+FORMATS = {"check": ("text", "concise", "json", "github", "sarif")}
+"""What `--format` takes, where it is more than text and json."""
+
 COMPILING = frozenset({"check", "summary", "explain", "train"})
 """The commands that compile a spec."""
 
@@ -100,6 +103,8 @@ def _overview() -> str:
 
 
 def _command(word: str, words: list[str]) -> int:
+    from . import __version__
+
     place, says = COMMANDS[word]
     module = import_module(f".{place}", __package__)
     parser = Parser(
@@ -108,7 +113,8 @@ def _command(word: str, words: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print")
+    formats = FORMATS.get(word, ("text", "json"))
+    parser.add_argument("--format", choices=formats, default="text", help="how to print")
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     parser.add_argument(
         "--limit", action="append", default=[], metavar="NAME=N", help="raise a limit: nodes=200000"
@@ -128,6 +134,7 @@ def _command(word: str, words: list[str]) -> int:
     options.limits = _limits(options.limit, parser)
     options.graph = _graph
     options.page = _page
+    options.version = __version__
     return _guarded(getattr(module, word), options)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..compiler.elaborate import elaborate
-from ..grammar.diagnostics import Mistake, Severity, in_order
+from ..grammar.diagnostics import Mistake, Severity, concise, in_order
 from ..grammar.fix import apply
 from ..grammar.limits import Limits
 from ..grammar.read import found_in, read
@@ -18,7 +18,9 @@ from ..grammar.write import difference, is_file, put_out, rewrite
 from .config import Config, config_for
 from .lint import linted, selected, warnings
 from .promises import check_promises
+from .render.github import workflow_commands
 from .render.messages import counted, messages
+from .render.sarif import sarif
 from .render.structured import as_json, diagnostics
 
 SPEC = "a path, `-` for standard input, or the text itself"
@@ -74,6 +76,12 @@ def check(options: argparse.Namespace) -> int:
     if options.format == "json":
         facts = {"checked": len(specs)} | ({"fixed": fixed} if options.fix else {})
         write(as_json({**facts, "diagnostics": diagnostics(found)}))
+    elif options.format == "sarif":
+        write(as_json(sarif(found, options.version)))
+    elif options.format == "github":
+        write(workflow_commands(found))
+    elif options.format == "concise":
+        write("".join(f"{concise(mistake)}\n" for mistake in found))
     elif options.statistics:
         write(_statistics(found))
     elif found:

@@ -1,0 +1,94 @@
+"""Diagnostics as SARIF 2.1.0, for code scanning.
+
+Source: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from ...grammar.diagnostics import Mistake
+from ...grammar.source import Span
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def sarif(mistakes: Sequence[Mistake], version: str) -> dict[str, Any]:
+    """One run with its rules and results; columns count code points."""
+    codes = sorted({mistake.code: mistake for mistake in mistakes}.items())
+    places = {code: index for index, (code, _) in enumerate(codes)}
+    driver = {
+        "name": "nnspec",
+        "version": version,
+        "rules": [
+            {
+                "id": code,
+                "name": mistake.name,
+                "shortDescription": {"text": mistake.name.replace("-", " ")},
+                "defaultConfiguration": {"level": mistake.severity.value},
+            }
+            for code, mistake in codes
+        ],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(mistake, places[mistake.code]) for mistake in mistakes],
+    }
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _result(mistake: Mistake, place: int) -> dict[str, Any]:
+    words = ". ".join(part for part in (mistake.message(), mistake.help()) if part)
+    found: dict[str, Any] = {
+        "ruleId": mistake.code,
+        "ruleIndex": place,
+        "level": mistake.severity.value,
+        "message": {"text": words},
+    }
+    if mistake.span is not None:
+        found["locations"] = [{"physicalLocation": _location(mistake.span)}]
+        notes = [*mistake.notes(), *mistake.trail]
+        if notes:
+            found["relatedLocations"] = [
+                {"physicalLocation": _location(note.span), "message": {"text": note.label}}
+                for note in notes
+            ]
+    fix = mistake.fix()
+    if fix is not None:
+        changes: dict[str, list[dict[str, Any]]] = {}
+        for edit in fix.edits:
+            replacement = {
+                "deletedRegion": _region(edit.span),
+                "insertedContent": {"text": edit.text},
+            }
+            changes.setdefault(_uri(edit.span), []).append(replacement)
+        found["fixes"] = [
+            {
+                "description": {"text": fix.title},
+                "artifactChanges": [
+                    {"artifactLocation": {"uri": uri}, "replacements": replacements}
+                    for uri, replacements in changes.items()
+                ],
+            }
+        ]
+    return found
+
+
+def _location(span: Span) -> dict[str, Any]:
+    return {"artifactLocation": {"uri": _uri(span)}, "region": _region(span)}
+
+
+def _uri(span: Span) -> str:
+    """A path relative to where the command runs, with slashes; `<text>` has no better name."""
+    path = PurePath(span.source.name)
+    if path.is_absolute():
+        return path.as_uri()
+    return path.as_posix().replace("<", "%3C").replace(">", "%3E").replace(" ", "%20")
+
+
+def _region(span: Span) -> dict[str, int]:
+    (line, column), (end, last) = (span.source.position(place) for place in (span.start, span.end))
+    return {"startLine": line, "startColumn": column, "endLine": end, "endColumn": last}
