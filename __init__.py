@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
+    from nnspec.analyzers.compare import Comparison
     from nnspec.analyzers.report import Report
     from nnspec.compiler.graph import Graph
     from nnspec.grammar.diagnostics import SpecError
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "analyze",
     "compile",
+    "diff",
     "docs",
     "fix",
     "format",
@@ -132,6 +134,28 @@ def fix(text: str, *, limits: "Limits | None" = None) -> str:
     from nnspec.grammar.source import Source
 
     return fixes(Source("<text>", text), limits)[0].text
+
+
+def diff(
+    before: "str | PathLike[str]",
+    after: "str | PathLike[str]",
+    *,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+) -> "Comparison":
+    """What changed from one net to another: totals, and the layers that are not the same.
+
+    Raises SpecError when a spec is wrong; promises are not asked for.
+    """
+    from nnspec.analyzers.compare import compare
+    from nnspec.analyzers.report import report
+    from nnspec.compiler.elaborate import elaborate
+    from nnspec.grammar.read import read
+
+    one, two = (
+        report(elaborate(read(spec, limits), limits, lets=let).net) for spec in (before, after)
+    )
+    return compare(one, two)
 
 
 def docs(word: str | None = None) -> str:

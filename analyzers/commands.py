@@ -11,9 +11,11 @@ from ..compiler.graph import Graph
 from ..grammar.diagnostics import SpecError
 from ..grammar.read import read
 from .check import SPEC, write
+from .compare import Comparison, compare
 from .explain import Explanation
 from .explain import explain as explained
 from .promises import check_promises
+from .render.comparison import comparison
 from .render.messages import messages
 from .render.structured import as_json
 from .render.text import explanations
@@ -86,11 +88,38 @@ def explain(options: argparse.Namespace) -> int:
     return 0
 
 
+# --------------------------------------------------------------------------------------- diff
+
+
+def configure_diff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", help=SPEC)
+    parser.add_argument("after", help=SPEC)
+    parser.epilog = (
+        "examples:\n  nnspec diff specs/vision/resnet18.nn specs/vision/resnet34.nn\n"
+        '  nnspec diff "3 -> fc4 relu -> fc1" "3 -> fc8 relu -> fc1"\n\n'
+        "exit code: 0 nothing that is counted differs, 1 something does, 2 wrong usage"
+    )
+
+
+def diff(options: argparse.Namespace) -> int:
+    """What changed between two nets."""
+    before, after = (
+        report(elaborate(read(spec, options.limits), options.limits, lets=options.lets).net)
+        for spec in (options.before, options.after)
+    )
+    found = compare(before, after)
+    if options.format == "json":
+        write(as_json(found.model_dump(mode="json")))
+    else:
+        write(comparison(found, colour=options.colour))
+    return 0 if found.same else 1
+
+
 # ------------------------------------------------------------------------------------- schema
 
 
 def configure_schema(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("report", choices=("summary", "explain"), help="which report")
+    parser.add_argument("report", choices=("summary", "explain", "diff"), help="which report")
     parser.epilog = "examples:\n  nnspec schema summary"
 
 
@@ -98,6 +127,8 @@ def schema(options: argparse.Namespace) -> int:
     """The JSON Schema of what `--format json` prints."""
     if options.report == "summary":
         write(as_json(Report.model_json_schema(mode="serialization")))
+    elif options.report == "diff":
+        write(as_json(Comparison.model_json_schema(mode="serialization")))
     else:
         write(as_json({"type": "array", "items": Explanation.model_json_schema()}))
     return 0

@@ -14,7 +14,10 @@ MOST = 50
 WIDEST = 120
 """Columns of source shown at most."""
 
-CODES = {"error": "31;1", "warning": "33;1", "frame": "34", "help": "36", "bold": "1"}
+CODES = {
+    "error": "31;1", "warning": "33;1", "frame": "34", "help": "36", "bold": "1",
+    "added": "32", "removed": "31", "changed": "33",
+}  # fmt: skip
 
 
 class Paint:
