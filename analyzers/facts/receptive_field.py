@@ -2,6 +2,7 @@
 
 Convention: along each spatial axis, in input pixels, padding included: field f and stride j start at 1;
 a window of reach r and stride s makes f + (r - 1) j and j s. Of branches the widest view counts.
+What norms take from the whole map or batch is left out.
 
 Source: Araujo et al. 2019, computing receptive fields of convolutional neural networks.
 """
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 
 from ...compiler.graph import Graph, Node
 from ...compiler.op import Trait
+from ...compiler.ops.attention import Attention
 from ...compiler.ops.conv import Convolution, TransposedConv
 from ...compiler.ops.pool import Pool
+from ...compiler.ops.recurrent import Recurrent
 from ...compiler.ops.resample import Upsample
 from ...compiler.ops.shape import Crop, Pad, Slice
 
@@ -36,8 +39,7 @@ def receptive_fields(graph: Graph) -> Mapping[str, View]:
     found: dict[str, View] = {}
     for node in graph.nodes:
         if node.is_input:
-            axes = node.value.rank - 1 if not node.value.channels_last else 0
-            found[node.name] = (Field(1, 1),) * axes or None
+            found[node.name] = (Field(1, 1),) * (node.value.rank - 1) or None
             continue
         views = [found[name] for name in node.inputs]
         found[node.name] = _view(node, views)
@@ -75,5 +77,7 @@ def _view(node: Node, views: list[View]) -> View:
             Field(f.size + round(f.stride) * op.bilinear, f.stride * old / new)
             for f, (new, old) in zip(view, factors, strict=True)
         )
+    if isinstance(op, Attention | Recurrent):
+        return None
     local = not op.traits & {Trait.MOVES, Trait.POOLS} or isinstance(op, Crop | Pad | Slice)
     return view if local else None
