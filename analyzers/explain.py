@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..compiler.errors import UnknownLayer
 from ..compiler.graph import Graph, Layer, Node
 from ..compiler.op import Trait
@@ -9,6 +11,7 @@ from ..compiler.shapes import Value
 from ..grammar.diagnostics import SpecError
 from ..grammar.near import nearest
 from .facts import parameters
+from .facts.receptive_field import View, receptive_fields
 from .facts.roles import roles
 from .report import Model, Shape, written
 
@@ -35,20 +38,20 @@ class Explanation(Model):
 
 def explain(graph: Graph, layer: str | None = None) -> list[Explanation]:
     """Every layer, or the one of that name; raises SpecError when there is none."""
-    role = roles(graph).role
+    role, views = roles(graph).role, receptive_fields(graph)
     chosen = [found for found in graph.layers if layer in (None, found.name, *_inner(found))]
     if not chosen:
         names = [found.name for found in graph.layers]
         near = nearest(layer or "", names)
         raise SpecError([UnknownLayer(None, layer or "", near, tuple(names))])
-    return [_explained(found, role[found.name]) for found in chosen]
+    return [_explained(found, role[found.name], views) for found in chosen]
 
 
 def _inner(layer: Layer) -> tuple[str, ...]:
     return tuple(node.name for node in layer.nodes)
 
 
-def _explained(layer: Layer, role: str) -> Explanation:
+def _explained(layer: Layer, role: str, views: Mapping[str, View]) -> Explanation:
     head = layer.head
     return Explanation(
         name=layer.name,
@@ -57,7 +60,11 @@ def _explained(layer: Layer, role: str) -> Explanation:
         input=list(head.arrivals[0].shape),
         output=list(layer.value.shape),
         says=" ".join((type(head.op).__doc__ or "").split("\n\n")[0].split()),
-        lines=[line for node in layer.nodes for line in _lines(node)] + _total(layer),
+        lines=[
+            *(line for node in layer.nodes for line in _lines(node)),
+            *_seen(layer, views[layer.nodes[-1].name]),
+            *_total(layer),
+        ],
         source=head.op.source,
     )
 
@@ -93,6 +100,17 @@ def _neurons(value: Value) -> str:
     if value.rank == 1:
         return f"{value.size:,}"
     return f"{'·'.join(map(str, value.shape))} = {value.size:,}"
+
+
+def _seen(layer: Layer, view: View) -> list[Line]:
+    """What one number of a map sees of the input, and how far the next one's view is shifted."""
+    if view is None or layer.head.is_input:
+        return []
+    size, stride = (
+        "x".join(f"{number:g}" for number in numbers)
+        for numbers in ([field.size for field in view], [field.stride for field in view])
+    )
+    return [Line(fact="receptive field", derivation=f"{size} of the input, a step of {stride}")]
 
 
 def _total(layer: Layer) -> list[Line]:
