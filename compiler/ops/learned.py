@@ -20,7 +20,7 @@ class Scale(Op):
     source = "Touvron et al. 2021, going deeper with image transformers, LayerScale"
     samples = ("3 -> scale", "2x4x4 -> scale0.1", "5x3 -> scale1e-6")
 
-    start: float = Field(default=1.0, description="first value")
+    start: float = Field(default=1.0, ge=-1e6, le=1e6, description="first value")
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]

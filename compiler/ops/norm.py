@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from ..op import Count, Needed, Needs, Op, Refused, Trait, Weight
 from ..shape_errors import NotDivisible, WrongRank
 from ..shapes import Value
+
+Epsilon = Annotated[float, Field(ge=1e-30, le=1e6)]
+"""What keeps a division from zero: neither 0 nor infinite as a float32."""
 
 
 class BatchNorm(Op):
@@ -23,7 +26,7 @@ class BatchNorm(Op):
     source = "Ioffe and Szegedy 2015"
     samples = ("3 -> bn", "2x4x4 -> bn", "5x3 -> bn")
 
-    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
+    eps: Epsilon = Field(default=1e-5, description="added to the variance")
     momentum: float = Field(default=0.1, gt=0, le=1, description="weight of the newest batch")
 
     def shape(self, *inputs: Value) -> Value:
@@ -93,7 +96,7 @@ class LayerNorm(RowNorm):
     source = "Ba et al. 2016, layer normalization"
     samples = ("4 -> ln", "5x3 -> ln eps=1e-6", "3x4x4 -> ln")
 
-    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
+    eps: Epsilon = Field(default=1e-5, description="added to the variance")
 
     def rows(self, x: Value) -> tuple[int, int, int]:
         return positions(x)
@@ -106,7 +109,7 @@ class RMSNorm(RowNorm):
     source = "Zhang and Sennrich 2019, root mean square layer normalization"
     samples = ("4 -> rms", "5x3 -> rms")
 
-    eps: float = Field(default=1e-6, gt=0, description="added to the mean square")
+    eps: Epsilon = Field(default=1e-6, description="added to the mean square")
 
     def rows(self, x: Value) -> tuple[int, int, int]:
         return positions(x)
@@ -129,7 +132,7 @@ class GroupNorm(RowNorm):
     samples = ("4x3x3 -> gn2", "6x4 -> conv6 1 -> gn3", "4 -> gn2")
 
     g: Count = Field(description="groups")
-    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
+    eps: Epsilon = Field(default=1e-5, description="added to the variance")
 
     def rows(self, x: Value) -> tuple[int, int, int]:
         maps(self.name, x)
@@ -147,7 +150,7 @@ class InstanceNorm(RowNorm):
     samples = ("2x4x4 -> inorm", "2x4x4 -> inorm affine")
 
     affine: bool = Field(default=False, description="scale and shift as learned")
-    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
+    eps: Epsilon = Field(default=1e-5, description="added to the variance")
 
     def rows(self, x: Value) -> tuple[int, int, int]:
         maps(self.name, x)
@@ -180,9 +183,9 @@ class LocalResponseNorm(Op):
     samples = ("6x3x3 -> lrn5", "4 -> lrn(3, alpha=1e-3, k=2)")
 
     size: Count = Field(default=5, description="neighbouring channels")
-    alpha: float = Field(default=1e-4, description="weight of the mean square")
+    alpha: float = Field(default=1e-4, ge=0, le=1e6, description="weight of the mean square")
     beta: float = Field(default=0.75, description="power")
-    k: float = Field(default=1.0, gt=0, description="added to the mean square")
+    k: Epsilon = Field(default=1.0, description="added to the mean square")
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]

@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import nnspec
 from nnspec.compiler.op import BLOCK
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.ops import conv as conv_family
@@ -228,6 +229,19 @@ def test_norms_far_from_zero(offset: float) -> None:
         one = operator(name, given, shape)
         one.inputs[0] += offset
         agree(one, theirs)
+
+
+@pytest.mark.parametrize("eps", ["1e-30", "1e6"])
+@pytest.mark.parametrize("word", ["bn", "ln", "rms", "gn2", "inorm"])
+def test_norms_of_equal_numbers_in_single_precision(word: str, eps: str) -> None:
+    """The least eps is above 0 there, the largest finite."""
+    net = nnspec.compile(f"4x2x2 -> scale -> {word} eps={eps}", loss="mse")
+    for number in (0.0, 7.0):
+        x = np.full((3, 4, 2, 2), number, np.float32)
+        loss, gradients = net.gradients(x, np.ones_like(x))
+        assert np.isfinite(loss)
+        assert np.isfinite(net(x)).all()
+        assert all(np.isfinite(gradient).all() for gradient in gradients.values())
 
 
 @pytest.mark.parametrize("shape", [(4,), (3, 2, 2), (2, 5)])
