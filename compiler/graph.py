@@ -29,6 +29,21 @@ class Input(Op):
 
 
 @dataclass(frozen=True)
+class BlockUse:
+    """One use of a block.
+
+    Attributes
+    ----------
+    name: what the names of its nodes begin with: `bottleneck2`, `stage1.bottleneck2`.
+    kind: the block's own name. span: where it is used.
+    """
+
+    name: str
+    kind: str
+    span: Span
+
+
+@dataclass(frozen=True)
 class Node:
     """One use of an operator.
 
@@ -39,6 +54,7 @@ class Node:
     layer: the layer that it belongs to, by the name of the layer's first node.
     lent: for weights and statistics that belong to another node, by their name here: their name
         there, `tower.fc1.weight`.
+    blocks: the blocks that it stands in, the outermost first.
     """
 
     name: str
@@ -47,6 +63,7 @@ class Node:
     layer: str
     span: Span
     lent: Mapping[str, str] = field(default_factory=dict)
+    blocks: tuple[BlockUse, ...] = ()
 
     @property
     def op(self) -> Op:
@@ -108,6 +125,11 @@ class Layer:
     @property
     def value(self) -> Value:
         return self.nodes[-1].value
+
+    @property
+    def blocks(self) -> tuple[BlockUse, ...]:
+        """The blocks that it stands in, the outermost first."""
+        return self.head.blocks
 
     @property
     def weighted(self) -> bool:
