@@ -11,7 +11,7 @@ export PYTHONPATH := .dev
 test: export OPENBLAS_NUM_THREADS := 1
 test: export OMP_NUM_THREADS := 1
 
-.PHONY: help demo zoo test lint bench accept fuzz clean
+.PHONY: help demo zoo test lint bench accept fuzz mutate clean
 
 help:
 	@echo "make demo    check, explain, train and judge a net on real handwritten digits"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint    only the linters, the types and the layers"
 	@echo "make bench   time nnspec against PyTorch and torchinfo, side by side"
 	@echo "make fuzz    a long run of the fuzzer (CASES=1000000)"
+	@echo "make mutate  break the code in small ways and count what the tests notice (ROOM=analyzers)"
 	@echo "make accept  take the present messages as the expected ones"
 	@echo "make clean   remove what the other targets made"
 
@@ -70,6 +71,11 @@ bench: $(VENV)/.installed-dev
 
 fuzz: $(VENV)/.installed-dev
 	NNSPEC_FUZZ_CASES=$(or $(CASES),1000000) $(BIN)/python -m pytest -n 2 -q tests/house/test_fuzz.py
+
+mutate: export OPENBLAS_NUM_THREADS := 1
+mutate: export OMP_NUM_THREADS := 1
+mutate: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.mutation $(or $(ROOM),compiler/ops) --sample $(or $(SAMPLE),300)
 
 accept: $(VENV)/.installed-dev
 	NNSPEC_ACCEPT=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/test_readme.py

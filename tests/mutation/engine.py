@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib.machinery import SourceFileLoader
+from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 
@@ -48,18 +49,12 @@ class Calls:
 
     def of(self, mutant: Mutant) -> list[int]:
         """The tests that call a function the mutant is in: the quickest, for `SECONDS`."""
-        places = ((str(mutant.path), line) for line in mutant.within)
-        found = sorted(
-            set().union(*(self.tests.get(place, ()) for place in places)),
-            key=self.seconds.__getitem__,
-        )
-        total, chosen = 0.0, []
-        for test in found:
-            total += self.seconds[test]
-            if chosen and total > SECONDS:
-                break
-            chosen.append(test)
-        return chosen
+        calling: set[int] = set()
+        for line in mutant.within:
+            calling |= self.tests.get((str(mutant.path), line), set())
+        quickest = sorted(calling, key=lambda test: self.seconds[test])
+        spent = accumulate(self.seconds[test] for test in quickest)
+        return [test for test, by_then in zip(quickest, spent, strict=True) if by_then <= SECONDS]
 
 
 class Loop:
@@ -159,11 +154,12 @@ def fate_of(attempt: Callable[[], None]) -> Fate:
     if not (child := os.fork()):
         silence()
         signal.alarm(PATIENCE)
+        fate = Fate.KILLED
         try:
             attempt()
-            os._exit(Fate.SURVIVED.value)
-        except BaseException:
-            os._exit(Fate.KILLED.value)
+            fate = Fate.SURVIVED
+        finally:
+            os._exit(fate.value)
     status = os.waitpid(child, 0)[1]
     if os.WIFSIGNALED(status):
         return Fate.TIMED_OUT if os.WTERMSIG(status) == signal.SIGALRM else Fate.KILLED

@@ -39,7 +39,7 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
 }
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 UNTOUCHED = {"annotation", "returns", "decorator_list"}
-PROSE = {"description", "source"}
+PROSE = {"description", "source", "__all__"}
 FUNCTIONS = ast.FunctionDef | ast.Lambda
 
 
