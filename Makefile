@@ -78,7 +78,7 @@ mutate: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.mutation $(or $(ROOM),compiler/ops) --sample $(or $(SAMPLE),300)
 
 accept: $(VENV)/.installed-dev
-	NNSPEC_ACCEPT=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/test_readme.py
+	NNSPEC_ACCEPT=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/test_readme.py tests/ops/test_facts.py
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
