@@ -35,7 +35,7 @@ def test_concise(net: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_github(net: str, capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = printed(net, "github", capsys).splitlines()
     assert line == (
-        "::error title=nnspec (NN101),file=a net.nn,line=1,col=10,endLine=1,endColumn=15"
+        "::error title=nnspec (NN101),file=a net.nn,line=1,endLine=1,col=10,endColumn=15"
         "::no operator is called `Conv4`%0Ahere it is written `conv4`"
     )
 
