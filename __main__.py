@@ -31,7 +31,11 @@ COMMANDS = {
     "predict": ("runtime.commands", "what a trained net says"),
 }
 
-FORMATS = {"check": ("text", "concise", "json", "github", "sarif")}
+FORMATS = {
+    "check": ("text", "concise", "json", "github", "sarif"),
+    "summary": ("text", "json", "markdown"),
+    "diff": ("text", "json", "markdown"),
+}
 """What `--format` takes, where it is more than text and json."""
 
 COMPILING = frozenset({"check", "summary", "explain", "diff", "train"})

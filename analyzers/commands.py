@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from ..compiler.elaborate import elaborate
 from ..compiler.graph import Graph
@@ -12,10 +17,13 @@ from ..grammar.diagnostics import SpecError
 from ..grammar.read import read
 from .check import SPEC, write
 from .compare import Comparison, compare
+from .diagnosis import Diagnosis
 from .explain import Explanation
 from .explain import explain as explained
 from .promises import check_promises
 from .render.comparison import comparison
+from .render.markdown import comparison as comparison_in_markdown
+from .render.markdown import summary as summary_in_markdown
 from .render.messages import messages
 from .render.structured import as_json
 from .render.text import explanations
@@ -51,7 +59,8 @@ def configure_summary(parser: argparse.ArgumentParser) -> None:
     one_spec(
         parser,
         '  nnspec summary "3 -> fc4 relu -> fc4 relu -> fc1"\n'
-        "  nnspec summary specs/course/lenet5.nn --format json\n",
+        "  nnspec summary specs/course/lenet5.nn --format json\n"
+        "  nnspec summary specs/course/lenet5.nn --format markdown >> README.md\n",
     )
 
 
@@ -60,6 +69,9 @@ def summary(options: argparse.Namespace) -> int:
     found = report(graph_of(options))
     if options.format == "json":
         write(as_json(found.model_dump(mode="json")))
+        return 0
+    if options.format == "markdown":
+        write(summary_in_markdown(found))
         return 0
     width = options.width or shutil.get_terminal_size((100, 24)).columns
     write(table(found, width=max(40, width), colour=options.colour))
@@ -96,7 +108,8 @@ def configure_diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("after", help=SPEC)
     parser.epilog = (
         "examples:\n  nnspec diff specs/vision/resnet18.nn specs/vision/resnet34.nn\n"
-        '  nnspec diff "3 -> fc4 relu -> fc1" "3 -> fc8 relu -> fc1"\n\n'
+        '  nnspec diff "3 -> fc4 relu -> fc1" "3 -> fc8 relu -> fc1"\n'
+        "  nnspec diff old.nn new.nn --format markdown  # for a comment on a pull request\n\n"
         "exit code: 0 nothing that is counted differs, 1 something does, 2 wrong usage"
     )
 
@@ -110,6 +123,8 @@ def diff(options: argparse.Namespace) -> int:
     found = compare(before, after)
     if options.format == "json":
         write(as_json(found.model_dump(mode="json")))
+    elif options.format == "markdown":
+        write(comparison_in_markdown(found))
     else:
         write(comparison(found, colour=options.colour))
     return 0 if found.same else 1
@@ -118,17 +133,23 @@ def diff(options: argparse.Namespace) -> int:
 # ------------------------------------------------------------------------------------- schema
 
 
+PRINTED: Mapping[str, TypeAdapter[Any]] = MappingProxyType(
+    {
+        "check": TypeAdapter(Diagnosis),
+        "summary": TypeAdapter(Report),
+        "explain": TypeAdapter(list[Explanation]),
+        "diff": TypeAdapter(Comparison),
+    }
+)
+"""What `--format json` prints, by command."""
+
+
 def configure_schema(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("report", choices=("summary", "explain", "diff"), help="which report")
-    parser.epilog = "examples:\n  nnspec schema summary"
+    parser.add_argument("report", choices=tuple(PRINTED), help="whose `--format json`")
+    parser.epilog = "examples:\n  nnspec schema summary\n  nnspec schema check"
 
 
 def schema(options: argparse.Namespace) -> int:
     """The JSON Schema of what `--format json` prints."""
-    if options.report == "summary":
-        write(as_json(Report.model_json_schema(mode="serialization")))
-    elif options.report == "diff":
-        write(as_json(Comparison.model_json_schema(mode="serialization")))
-    else:
-        write(as_json({"type": "array", "items": Explanation.model_json_schema()}))
+    write(as_json(PRINTED[options.report].json_schema(mode="serialization")))
     return 0

@@ -16,9 +16,7 @@ from ...grammar.source import Span
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(
-    mistakes: Sequence[Mistake], version: str, page: Callable[[str], str]
-) -> dict[str, Any]:
+def sarif(mistakes: Sequence[Mistake], version: str, page: Callable[[str], str]) -> dict[str, Any]:
     """One run with its rules and results; columns count code points, an end is not included.
 
     `page` gives the Markdown page of a code. Rules have no `helpUri`: their pages are not on the

@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft4Validator
 
 import nnspec
+from nnspec.analyzers.check import checked
 from nnspec.analyzers.render.sarif import sarif
 from nnspec.analyzers.rule import rules
-from nnspec.analyzers.check import checked
 from nnspec.grammar.diagnostics import Mistake
 from nnspec.grammar.fix import apply
 from nnspec.grammar.source import Source, Span

@@ -21,7 +21,7 @@ HOMES = {
     "numpy": ("runtime/*",),
     "pydantic": (
         "compiler/op.py", "compiler/ops/*", "compiler/training.py", "compiler/arguments.py",
-        "analyzers/report.py",
+        "analyzers/report.py", "analyzers/diagnosis.py", "analyzers/commands.py",
     ),
     "rich": ("analyzers/render/text.py", "runtime/commands.py"),
     "safetensors": ("runtime/weights.py",),
