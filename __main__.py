@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": ("analyzers.commands", "where each number comes from"),
     "diff": ("analyzers.commands", "what changed between two nets"),
     "draw": ("compiler.targets.commands", "the net as boxes and arrows"),
+    "plot": ("analyzers.commands", "charts of parameters, cost and memory"),
     "docs": ("analyzers.docs", "the language reference, page by page"),
     "rule": ("analyzers.docs", "what a code means"),
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
@@ -40,7 +41,7 @@ FORMATS = {
 }
 """What `--format` takes, where it is more than text and json."""
 
-COMPILING = frozenset({"check", "summary", "explain", "diff", "draw", "train"})
+COMPILING = frozenset({"check", "summary", "explain", "diff", "draw", "plot", "train"})
 """The commands that compile a spec."""
 
 EXAMPLES = """examples:

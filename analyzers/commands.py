@@ -6,6 +6,8 @@ import argparse
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -15,12 +17,16 @@ from ..compiler.elaborate import elaborate
 from ..compiler.graph import Graph
 from ..grammar.diagnostics import SpecError
 from ..grammar.read import read
+from ..grammar.write import put
+from .charts import Charts, charts
 from .check import SPEC, write
 from .compare import Comparison, compare
 from .diagnosis import Diagnosis
+from .errors import MissingExtra
 from .explain import Explanation
 from .explain import explain as explained
 from .promises import check_promises
+from .render.charts import KINDS, PICTURES, picture
 from .render.comparison import comparison
 from .render.markdown import comparison as comparison_in_markdown
 from .render.markdown import summary as summary_in_markdown
@@ -128,6 +134,49 @@ def diff(options: argparse.Namespace) -> int:
     else:
         write(comparison(found, colour=options.colour))
     return 0 if found.same else 1
+
+
+# --------------------------------------------------------------------------------------- plot
+
+
+def configure_plot(parser: argparse.ArgumentParser) -> None:
+    one_spec(
+        parser,
+        "  nnspec plot specs/vision/vgg16.nn -o vgg16.png\n"
+        "  nnspec plot specs/language/gpt2.nn -o memory.svg --chart memory\n",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=_picture, help="a picture: .png, .svg or .pdf"
+    )
+    parser.add_argument("--chart", choices=KINDS, default="all", help="what to draw")
+
+
+def _picture(name: str) -> Path:
+    if Path(name).suffix.lower() not in PICTURES:
+        endings = ", ".join(PICTURES)
+        raise argparse.ArgumentTypeError(f"`{name}` is no picture; one ends with {endings}")
+    return Path(name)
+
+
+def plot(options: argparse.Namespace) -> int:
+    """Charts as a picture; the numbers in them as JSON."""
+    found = charts(graph_of(options))
+    if options.output:
+        put(options.output, _drawn(found, options))
+        print(f"drawn to {options.output}", file=sys.stderr)
+    if options.format == "json":
+        write(as_json(asdict(found)))
+    elif not options.output:
+        print("nnspec plot: `-o FILE` tells where the picture goes", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _drawn(found: Charts, options: argparse.Namespace) -> bytes:
+    try:
+        return picture(found, options.chart, PICTURES[options.output.suffix.lower()])
+    except ImportError:
+        raise SpecError([MissingExtra(None, "plot", "matplotlib", "plot")]) from None
 
 
 # ------------------------------------------------------------------------------------- schema

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, computed_field
 from ..compiler.graph import Graph, Layer, Node
 from .facts import cost, memory, parameters
 from .facts.roles import DEPTH, NEURONS, Roles, roles
+from .render.markdown import summary as summary_in_markdown
+from .render.notebook import summary as summary_in_html
 from .render.text import summary
 
 Shape = list[int]
@@ -103,6 +105,12 @@ class Report(Model):
 
     def __str__(self) -> str:
         return summary(self, width=100)
+
+    def _repr_html_(self) -> str:
+        return summary_in_html(self)
+
+    def _repr_markdown_(self) -> str:
+        return summary_in_markdown(self)
 
 
 CONVENTIONS = {

@@ -37,7 +37,14 @@ MOST_ARROWS = 500
 ENTITIES = {character: f"#{ord(character)};" for character in '#"&<>`\\{}[]()|%;\r\n'}
 
 
-def mermaid(drawing: Drawing) -> str:
+class Diagram(str):
+    """The text of a diagram; a notebook draws it."""
+
+    def _repr_markdown_(self) -> str:
+        return f"```mermaid\n{self}```\n"
+
+
+def mermaid(drawing: Drawing) -> Diagram:
     """The net from top to bottom, a subgraph a block."""
     kinds = dict.fromkeys(box.kind for box in drawing.boxes)
     lines = [
@@ -46,7 +53,7 @@ def mermaid(drawing: Drawing) -> str:
         *(f"  {a.tail} -->|{quoted(a.shape)}| {a.head}" for a in drawing.arrows),
         *(f"  classDef {kind} fill:{COLOURS[kind]},stroke:#555,color:#111" for kind in kinds),
     ]
-    return "\n".join(lines) + "\n"
+    return Diagram("\n".join(lines) + "\n")
 
 
 def _inside(drawing: Drawing, frames: tuple[str, ...], margin: str) -> Iterator[str]:

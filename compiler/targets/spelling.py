@@ -22,7 +22,7 @@ def operator(op: Op) -> str:
         for name, field in fields.items()
         if name != "init" and (field.is_required() or getattr(op, name) != field.default)
     }
-    return "".join((op.name, *_placed(op, given), *_named(op, given)))
+    return "".join((op.name, *_placed(op, given), *_named(given)))
 
 
 def _placed(op: Op, given: dict[str, Any]) -> Iterator[str]:
@@ -34,7 +34,7 @@ def _placed(op: Op, given: dict[str, Any]) -> Iterator[str]:
         yield text if not place and "x" not in text else f" {text}"
 
 
-def _named(op: Op, given: dict[str, Any]) -> Iterator[str]:
+def _named(given: dict[str, Any]) -> Iterator[str]:
     """Flags, letters with a number behind them, and the rest by name."""
     for name, value in given.items():
         text = _worth(value)

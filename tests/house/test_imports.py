@@ -18,6 +18,7 @@ SOURCES = sorted(f for room in ROOMS for f in (ROOT / room).rglob("*.py"))
 HOMES = {
     "lark": ("grammar/parse.py", "grammar/tables.py"),
     "networkx": ("compiler/graph.py",),
+    "matplotlib": ("analyzers/render/charts.py",),
     "numpy": ("runtime/*",),
     "pydantic": (
         "compiler/op.py", "compiler/ops/*", "compiler/training.py", "compiler/arguments.py",
@@ -27,7 +28,7 @@ HOMES = {
     "safetensors": ("runtime/weights.py",),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
-LATE = {"rich", "networkx"}
+LATE = {"rich", "networkx", "matplotlib"}
 """Heavy libraries that are loaded where they are used."""
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
