@@ -11,9 +11,9 @@ import pytest
 import nnspec
 
 ROOT = Path(__file__).parents[1]
-HOSTILE = (
-    '## <script>alert(1)</script> "quoted" & more\n3 -> fc4 relu -> fc1 # <img src=x onerror=y>'
-)
+HOSTILE = """let b = 4
+## <script>alert(1)</script> "quoted" & more
+3 -> fc(2 if 1 <b else 4) relu -> fc1 # <img src=x onerror=y>"""
 EMPTY = {"br", "img", "hr"}
 
 
@@ -81,6 +81,7 @@ def test_text_of_a_spec_is_no_markup() -> None:
         nnspec.compile(HOSTILE)._repr_html_(),
     ):
         assert not {"script", "img"} & set(Reader(shown).tags)
+    assert "fc(2 if 1 <b else 4) relu" in Reader(nnspec.analyze(HOSTILE)._repr_html_()).words
     words = Reader(nnspec.compile(HOSTILE)._repr_html_()).words
     assert HOSTILE in words
 

@@ -87,7 +87,7 @@ def test_nothing_in_a_name_is_markup(tmp_path: Path, capfd: pytest.CaptureFixtur
     source.write_text(NET, "utf-8")
     for name in ("net.svg", "net.png"):
         assert main(["plot", str(source), "-o", str(tmp_path / name)]) == 0
-    assert "$x^2$ &lt;b&gt;&amp; 層.nn" in (tmp_path / "net.svg").read_text("utf-8")
+    assert "$x^2$ &lt;b&gt;&amp; 層.nn</text>" in (tmp_path / "net.svg").read_text("utf-8")
     assert capfd.readouterr().err.count("\n") == 2
 
 
