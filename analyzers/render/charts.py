@@ -13,7 +13,7 @@ from io import BytesIO
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from .text import size
+from .columns import size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

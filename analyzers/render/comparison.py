@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .columns import dimensions, size
 from .messages import Paint
-from .text import dimensions, size
 
 if TYPE_CHECKING:
     from ..compare import Comparison, LayerChange, Total

@@ -9,28 +9,40 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from .cells import NAMES, cells, sums
+from .columns import COLUMNS, dimensions
 from .comparison import MARKS, layer_facts, total_facts
-from .text import dimensions, size
+from .fold import Line, folded
 
 if TYPE_CHECKING:
     from ..compare import Comparison
-    from ..report import LayerRow, Report
+    from ..report import Report
 
 LONG = 40
 """Rows above which a table is folded away."""
 
+SIDES = {"left": ":--", "right": "--:"}
 
-def summary(report: Report) -> str:
-    """The title, one row a layer, the totals, and what each number counts."""
-    head = ("layer", "operators", "output", "parameters", "MACs", "share")
-    rows = [_layer(row, report.params) for row in report.layers]
+
+def summary(
+    report: Report, *, depth: int | None = None, columns: Sequence[str] | None = None
+) -> str:
+    """The title, the table of layers, the totals, and what each number counts."""
+    names = columns or NAMES
+    lines = folded(report, depth)
+    head = [COLUMNS[name].header for name in names]
+    rows = [_row(line, report, names) for line in lines]
+    layers = table(head, rows, [COLUMNS[name].justify for name in names])
     parts = [
         f"### {report.title}",
         _flow(report),
         *([escaped(report.documentation)] if report.documentation else []),
-        folded(table(head, rows, "lllrrr"), len(rows), "layers"),
-        "  \n".join(_totals(report)),
-        _conventions(report),
+        hidden(layers, f"{len(report.layers):,} layers") if len(rows) > LONG else layers,
+        "  \n".join(map(escaped, sums(report, lines))),
+        hidden(
+            table(("number", "what it counts"), report.conventions.items(), ("left", "left")),
+            "What the numbers count",
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -43,36 +55,16 @@ def _flow(report: Report) -> str:
     return f"{code(report.source)}: {inputs} → {outputs}"
 
 
-def _layer(row: LayerRow, whole: int) -> tuple[str, ...]:
-    working, equals, _ = row.formula.rpartition(" = ")
-    params = f"{working} = **{row.params:,}**" if equals else f"**{row.params:,}**"
-    if not row.params:
-        params = f"those of {code(row.shares)}" if row.shares else ""
-    share = row.params / whole if whole else 0
-    return (
-        code(row.name),
-        code(row.written),
-        dimensions(row.output),
-        params,
-        f"{row.macs:,}" if row.macs else "",
-        "" if not share else f"{share:.0%}" if share >= 0.01 else "<1%",
-    )
+def _row(line: Line, report: Report, names: Sequence[str]) -> list[str]:
+    told = zip(names, cells(line, report, names), strict=True)
+    return [_cell(name, text, line.indent) for name, text in told]
 
 
-def _totals(report: Report) -> list[str]:
-    memory = report.memory
-    counted = f"{report.macs:,} multiply-adds ({report.flops:,} FLOPs) for one example"
-    taken = f"{size(memory.inference)} for one example, {size(memory.training)} for a training step"
-    return [
-        f"**{report.params:,} parameters**, {counted}",
-        f"{report.neurons:,} neurons, {report.depth} weighted layers deep",
-        f"memory in float32: {taken}",
-    ]
-
-
-def _conventions(report: Report) -> str:
-    counted = table(("number", "what it counts"), report.conventions.items(), "ll")
-    return f"<details><summary>What the numbers count</summary>\n\n{counted}\n\n</details>"
+def _cell(name: str, text: str, indent: int) -> str:
+    """Names and operators as code; what stands in a block further in."""
+    if name == "layer":
+        return "&emsp;" * indent + code(text)
+    return code(text) if name == "operators" else escaped(text)
 
 
 def comparison(found: Comparison) -> str:
@@ -80,12 +72,14 @@ def comparison(found: Comparison) -> str:
     totals = [total_facts(total) for total in found.totals]
     parts = [
         f"### {code(found.before)} → {code(found.after)}",
-        table(("", "before", "after", "change"), totals, "lrrr"),
+        table(("", "before", "after", "change"), totals, ("left", "right", "right", "right")),
     ]
     if found.layers:
         rows = [(MARKS[change.change], *_changed(*layer_facts(change))) for change in found.layers]
         head = ("", "layer", "operators", "output", "parameters")
-        parts.append(folded(table(head, rows, "lllrr"), len(rows), "layers differ"))
+        layers = table(head, rows, ("left", "left", "left", "right", "right"))
+        long = len(rows) > LONG
+        parts.append(hidden(layers, f"{len(rows):,} layers differ") if long else layers)
     elif found.same:
         parts.append("The two are the same, layer by layer.")
     return "\n\n".join(parts) + "\n"
@@ -101,17 +95,15 @@ def _changed(*facts: Sequence[str]) -> Iterable[str]:
 # ------------------------------------------------------------------------------------ markup
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:
-    """A table of cells that are Markdown already; `sides` has an `l` or `r` for each column."""
-    rule = [":--" if side == "l" else "--:" for side in sides]
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], sides: Sequence[str]) -> str:
+    """A table of cells that are Markdown already; `sides` is left or right for each column."""
+    rule = [SIDES[side] for side in sides]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
-def folded(shown: str, rows: int, what: str) -> str:
-    """A long table behind a line that opens it."""
-    if rows <= LONG:
-        return shown
-    return f"<details><summary>{rows:,} {what}</summary>\n\n{shown}\n\n</details>"
+def hidden(shown: str, title: str) -> str:
+    """Behind a line that opens it."""
+    return f"<details><summary>{title}</summary>\n\n{shown}\n\n</details>"
 
 
 def code(text: str) -> str:

@@ -41,19 +41,19 @@ def configure_draw(parser: argparse.ArgumentParser) -> None:
         "--depth",
         type=_depth,
         metavar="N",
-        help="open blocks N deep: 0 draws each as one box; all by default",
+        help="how many blocks deep it looks: 1 draws each as one box; all by default",
     )
     parser.epilog = (
         'examples:\n  nnspec draw "3 -> fc4 relu -> fc4 relu -> fc1"\n'
-        "  nnspec draw specs/vision/resnet50.nn --depth 0\n"
+        "  nnspec draw specs/vision/resnet50.nn --depth 1\n"
         "  nnspec draw net.nn -o net.dot && dot -Tsvg net.dot > net.svg\n\n"
         "GitHub shows Mermaid where Markdown has it between ```mermaid and ```."
     )
 
 
 def _depth(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 0")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
     return int(text)
 
 

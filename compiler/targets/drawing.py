@@ -13,7 +13,6 @@ from typing import Literal, TypeVar
 
 from ..graph import BlockUse, Graph, Layer, Node
 from ..op import Trait
-from .spelling import spelled
 
 Kind = Literal["input", "layer", "merge", "block", "output"]
 
@@ -81,7 +80,8 @@ def _by_frames(things: Sequence[Framed]) -> Mapping[tuple[str, ...], Sequence[Fr
 
 
 def draw(graph: Graph, depth: int | None = None) -> Drawing:
-    """The net with its blocks opened to a depth: 0 draws each as one box, None opens all."""
+    """The net as far as it goes when looked at from so many blocks deep: 1 draws each block as one
+    box, None opens all."""
     return _Draughtsman(graph, depth).drawing()
 
 
@@ -121,13 +121,13 @@ class _Draughtsman:
         return box
 
     def _layer(self, layer: Layer) -> Box:
-        opened = layer.blocks[: self.depth]
+        opened = layer.blocks if self.depth is None else layer.blocks[: self.depth - 1]
         frames = self._framed(opened)
         inner = opened[-1].name if opened else ""
         if len(opened) < len(layer.blocks):
             return self._closed(layer.blocks[len(opened)], inner, frames)
         kind: Kind = "merge" if Trait.MERGES in layer.head.op.traits else "layer"
-        return self._box(kind, _within(layer.name, inner), spelled(layer), frames)
+        return self._box(kind, _within(layer.name, inner), _spelled(layer), frames)
 
     def _framed(self, blocks: tuple[BlockUse, ...]) -> tuple[str, ...]:
         keys: tuple[str, ...] = ()
@@ -145,7 +145,7 @@ class _Draughtsman:
             inside = self.inside[block.name]
             params = sum(node.params for layer in inside for node in layer.nodes)
             layers = f"{len(inside):,} layer{'' if len(inside) == 1 else 's'}"
-            says = f"{block.kind}, {layers}, {params:,} parameters"
+            says = f"{block.spelled}, {layers}, {params:,} parameters"
             name = _within(block.name, outer)
             self.closed[block.name] = self._box("block", name, says, frames)
         return self.closed[block.name]
@@ -156,6 +156,11 @@ class _Draughtsman:
         if tail is not head:
             arrow = Arrow(tail.key, head.key, str(node.value))
             self.arrows.setdefault((node.name, head.key), arrow)
+
+
+def _spelled(layer: Layer) -> str:
+    """Its operators, one behind the other: `conv64 3x3 bn relu`."""
+    return " ".join(node.applied.spelled for node in layer.nodes)
 
 
 def _within(name: str, outer: str) -> str:

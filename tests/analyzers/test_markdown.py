@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 import nnspec
 from nnspec.__main__ import main
+from nnspec.analyzers.render.fold import folded
 from nnspec.analyzers.render.markdown import code, comparison, escaped, summary
 
 ROOT = Path(__file__).parents[2]
@@ -36,16 +37,38 @@ def tables(markdown: str) -> list[list[list[str]]]:
 @pytest.mark.parametrize("net", NETS)
 def test_summary(net: str) -> None:
     report = nnspec.analyze(ROOT / "specs" / f"{net}.nn")
-    said = summary(report)
+    said = summary(report, depth=10_000)
     (head, *rows), _ = tables(said)
     assert head == ["layer", "operators", "output", "parameters", "MACs", "share"]
-    assert len(rows) == len(report.layers)
-    for cells, row in zip(rows, report.layers, strict=True):
-        assert len(cells) == 6
-        assert cells[:2] == [row.name, row.written]
-        assert cells[3].endswith(f"{row.params:,}") or not row.params
-    assert f"**{report.params:,} parameters**" in said
+    lines = folded(report, 10_000)
+    assert len(rows) == len(lines)
+    for row, line in zip(rows, lines, strict=True):
+        assert len(row) == 6
+        assert row[0].strip("\u2003").startswith(line.name)
+        assert row[0].count("\u2003") == line.indent
+        assert row[3].endswith(f"{line.params:,}") or not line.params
+        assert not line.layer or row[1] == line.layer.spelled
+    assert f"{report.params:,} parameters" in said
     assert said.count("<details>") == said.count("</details>") == 1 + (len(rows) > 40)
+
+
+def test_columns_and_depth(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = str(ROOT / "specs" / "vision" / "resnet50.nn")
+    words = [
+        "summary",
+        spec,
+        "--format",
+        "markdown",
+        "--depth",
+        "1",
+        "--columns",
+        "layer,flops,layer",
+    ]
+    assert main(words) == 0
+    (head, *rows), _ = tables(capsys.readouterr().out)
+    assert head == ["layer", "FLOPs", "layer"]
+    assert rows[0][0] == "stem1"
+    assert len(rows) == len(folded(nnspec.analyze(spec), 1))
 
 
 def test_diff() -> None:
