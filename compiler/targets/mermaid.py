@@ -53,6 +53,11 @@ def mermaid(drawing: Drawing) -> Diagram:
         *(f"  {a.tail} -->|{quoted(a.shape)}| {a.head}" for a in drawing.arrows),
         *(f"  classDef {kind} fill:{COLOURS[kind]},stroke:#555,color:#111" for kind in kinds),
     ]
+    if drawing.frames:
+        lines += [
+            "  classDef frame fill:none,stroke:#888",
+            f"  class {','.join(frame.key for frame in drawing.frames)} frame",
+        ]
     return Diagram("\n".join(lines) + "\n")
 
 

@@ -33,7 +33,8 @@ MERMAID = (
     rf"( *)subgraph (b\d+)\[{TEXT}\]",
     r"( *)end",
     rf"  (n\d+) -->\|{TEXT}\| (n\d+)",
-    r"  classDef (\w+) fill:#\w{6},stroke:#555,color:#111",
+    r"  classDef (?:frame fill:none,stroke:#888|(\w+) fill:#\w{6},stroke:#555,color:#111)",
+    r"  class b\d+(?:,b\d+)* frame",
 )
 """The lines that are written, of Mermaid's flowcharts."""
 
