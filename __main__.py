@@ -22,6 +22,7 @@ COMMANDS = {
     "fmt": ("grammar.commands", "lay specs out in their one spelling"),
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
+    "math": ("analyzers.commands_math", "the net as equations"),
     "diff": ("analyzers.commands", "what changed between two nets"),
     "docs": ("analyzers.docs", "the language reference, page by page"),
     "rule": ("analyzers.docs", "what a code means"),
@@ -31,10 +32,13 @@ COMMANDS = {
     "predict": ("runtime.commands", "what a trained net says"),
 }
 
-FORMATS = {"check": ("text", "concise", "json", "github", "sarif")}
+FORMATS = {
+    "check": ("text", "concise", "json", "github", "sarif"),
+    "math": ("text", "latex", "json"),
+}
 """What `--format` takes, where it is more than text and json."""
 
-COMPILING = frozenset({"check", "summary", "explain", "diff", "train"})
+COMPILING = frozenset({"check", "summary", "explain", "math", "diff", "train"})
 """The commands that compile a spec."""
 
 EXAMPLES = """examples:

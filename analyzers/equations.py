@@ -1,0 +1,221 @@
+"""The net as mathematics, as the course writes it: `s = W3 max(0, W2 max(0, W1 x + b1) + b2) + b3`.
+
+Convention: CS231n, neural networks 1, 'Example feed-forward computation'. A short chain is one
+nested line; of other nets every layer is an equation. Weights bear the number of their layer among
+those that have such weights; a shared weight is one symbol.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..compiler.graph import Graph, Node
+from ..compiler.op import Terms, Weight
+from .formula import Call, Equation, Formula, Name, Writer, walk
+from .render.mathematics import unicode
+
+WIDTH = 80
+"""Columns that a nested line may take."""
+
+LONGEST = 24
+"""Operators that a nested line may hold: past them it is wider than it may be."""
+
+WRITER = Writer()
+
+
+@dataclass(frozen=True)
+class Line:
+    """The equation of a value, its shape, and the layers that make it."""
+
+    equation: Equation
+    shape: tuple[int, ...]
+    layer: str
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A symbol that is no layer's value: an input, a weight, a running statistic.
+
+    Attributes
+    ----------
+    name: as the net calls it: `fc1.weight`. layer: the one that it belongs to.
+    note: what the equation leaves out of its operator: `s = 2, p = 1`.
+    """
+
+    symbol: Name
+    shape: tuple[int, ...]
+    name: str
+    layer: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Equations:
+    """A net's equations, what the words in them mean, and what their symbols stand for.
+
+    Attributes
+    ----------
+    meanings: for every operator that needs words, what they say; symbols are local to each.
+    """
+
+    lines: tuple[Line, ...]
+    meanings: tuple[tuple[Equation, ...], ...]
+    quantities: tuple[Quantity, ...]
+
+
+def equations(graph: Graph) -> Equations:
+    """Every value of a net, from its inputs to its outputs."""
+    written = Written(graph)
+    return Equations(written.lines, written.meanings, written.quantities)
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A net and the symbols it is written in."""
+
+    graph: Graph
+
+    @cached_property
+    def symbols(self) -> Mapping[str, Name]:
+        """By the full name of a weight or statistic; without a number where one node has such."""
+        families: dict[str, list[dict[str, Name]]] = {}
+        known: set[str] = set()
+        for node in self.graph.nodes:
+            kept = {node.keeper(weight): letter(node, weight) for weight in stored(node)}
+            fresh = {name: symbol for name, symbol in kept.items() if name not in known}
+            if fresh:
+                families.setdefault("".join(node.op.letters[node.weights[0].name]), []).append(
+                    fresh
+                )
+                known.update(fresh)
+        return {
+            name: symbol.numbered(str(number)) if len(nodes) > 1 else symbol
+            for nodes in families.values()
+            for number, fresh in enumerate(nodes, start=1)
+            for name, symbol in fresh.items()
+        }
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Name]:
+        """`x`, or `x₁`, `x₂`."""
+        return _numbered("x", [node.name for node in self.graph.inputs])
+
+    @cached_property
+    def outputs(self) -> Mapping[str, Name]:
+        """`s`, or `s₁`, `s₂`: the course's scores."""
+        return _numbered("s", list(dict.fromkeys(self.graph.outputs.values())))
+
+    @cached_property
+    def reads(self) -> Counter[str]:
+        return Counter(name for node in self.graph.nodes for name in node.inputs)
+
+    def terms(self, node: Node, x: tuple[Formula, ...]) -> Terms:
+        weights = {weight.name: self.symbols[node.keeper(weight)] for weight in stored(node)}
+        index = next((symbol.index for symbol in weights.values()), "")
+        return Terms(x, node.arrivals, weights, index)
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        if self._chain():
+            (line,) = self._told(lambda node: True)
+            if len(plainly(line.equation)) <= WIDTH:
+                return (line,)
+        layers = {name: node.layer for node in self.graph.nodes for name in node.inputs}
+        return self._told(lambda node: layers[node.name] == node.layer)
+
+    def _chain(self) -> bool:
+        """Whether the net is one line of operators, short enough to nest."""
+        nodes = self.graph.nodes
+        alone = len(self.graph.inputs) == len(self.graph.outputs) == 1
+        once = all(self.reads[node.name] == 1 for node in nodes if node.name not in self.outputs)
+        return alone and once and len(nodes) <= LONGEST
+
+    def _told(self, nests: Callable[[Node], bool]) -> tuple[Line, ...]:
+        """An equation for every value but those that stand in their one reader's."""
+        values: dict[str, Formula] = dict(self.inputs)
+        lines: list[Line] = []
+        hidden = 0
+        for node in self.graph.nodes:
+            right = values.get(node.name)
+            if right is None:
+                x = tuple(values[name] for name in node.inputs)
+                right = node.op.equation(WRITER, self.terms(node, x))
+            elif node.name not in self.outputs:
+                continue
+            if node.name in self.outputs:
+                values[node.name] = left = self.outputs[node.name]
+            elif self.reads[node.name] == 1 and nests(node):
+                values[node.name] = right
+                continue
+            else:
+                hidden += 1
+                values[node.name] = left = Name("h", str(hidden))
+            lines.append(Line(Equation(left, right), node.value.shape, node.layer))
+        return tuple(lines)
+
+    @cached_property
+    def meanings(self) -> tuple[tuple[Equation, ...], ...]:
+        found: dict[tuple[Equation, ...], None] = {}
+        for node in self.graph.nodes:
+            said = () if node.is_input else node.op.meaning(WRITER, general(node))
+            found.update({said: None} if said else {})
+        return tuple(found)
+
+    @cached_property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """In the order in which the net takes them."""
+        known: set[str] = set()
+        found: list[Quantity] = []
+        for node in self.graph.nodes:
+            if node.is_input:
+                found.append(Quantity(self.inputs[node.name], node.value.shape, "input", ""))
+            for weight in stored(node):
+                name = node.keeper(weight)
+                if name not in known:
+                    note = "" if known & {node.keeper(w) for w in stored(node)} else unsaid(node)
+                    symbol = self.symbols[name]
+                    found.append(Quantity(symbol, weight.shape, name, node.layer, note))
+                    known.add(name)
+        return tuple(found)
+
+
+def plainly(equation: Equation) -> str:
+    """`left = right`; the left side alone where words say the rest."""
+    right = "" if equation.right is None else f" = {unicode(equation.right)}"
+    return unicode(equation.left) + right
+
+
+def stored(node: Node) -> tuple[Weight, ...]:
+    """Weights and running statistics."""
+    return (*node.weights, *node.state)
+
+
+def letter(node: Node, weight: Weight) -> Name:
+    """How equations call a weight, without a number."""
+    return Name(node.op.letters[weight.name][0], over=node.op.letters[weight.name][1])
+
+
+def general(node: Node) -> Terms:
+    """The terms of an operator's meaning: some input, and its weights without numbers."""
+    names = "x" if len(node.inputs) == 1 else "abcdefgh"
+    x = tuple(
+        Name(names[i]) if i < len(names) else Name("h", f"{i}") for i in range(len(node.inputs))
+    )
+    return Terms(x, node.arrivals, {w.name: letter(node, w) for w in stored(node)})
+
+
+def unsaid(node: Node) -> str:
+    """The settings that stand nowhere in the operator's equation."""
+    whole = node.op.equation(WRITER, general(node))
+    if any(isinstance(part, Call) and part.settings for part in walk(whole)):
+        return ""
+    return ", ".join(node.op.settings(*node.arrivals))
+
+
+def _numbered(word: str, names: list[str]) -> dict[str, Name]:
+    if len(names) == 1:
+        return {names[0]: Name(word)}
+    return {name: Name(word, f"{number}") for number, name in enumerate(names, start=1)}
