@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 
 from ..compiler.graph import Graph, Node
 from ..compiler.op import Terms, Weight
-from .formula import Call, Equation, Formula, Name, Writer, walk
+from ..compiler.ops.dense import Fc
+from .facts.anatomy import Anatomy
+from .facts.linear import OneMap, chains
+from .formula import Call, Equation, Formula, Name, Sum, Writer, walk
 from .render.mathematics import unicode
 
 WIDTH = 80
@@ -53,6 +57,24 @@ class Quantity:
 
 
 @dataclass(frozen=True)
+class Collapse:
+    """Layers that are one affine map, and for matrices what the one matrix and bias would be."""
+
+    chain: OneMap
+    equations: tuple[Equation, ...]
+
+    @property
+    def says(self) -> str:
+        """`fc1, fc2 are one affine map: fc3 with 18 parameters instead of 39`."""
+        names = ", ".join(node.name for node in self.chain.layers)
+        if self.chain.equals is None:
+            return f"{names} are one affine map"
+        edges = "" if self.chain.exact else " but for the edges"
+        counts = f"{self.chain.after:,} parameters instead of {self.chain.before:,}"
+        return f"{names} are one affine map{edges}: {self.chain.equals} with {counts}"
+
+
+@dataclass(frozen=True)
 class Equations:
     """A net's equations, what the words in them mean, and what their symbols stand for.
 
@@ -64,12 +86,13 @@ class Equations:
     lines: tuple[Line, ...]
     meanings: tuple[tuple[Equation, ...], ...]
     quantities: tuple[Quantity, ...]
+    collapses: tuple[Collapse, ...]
 
 
 def equations(graph: Graph) -> Equations:
     """Every value of a net, from its inputs to its outputs."""
     written = Written(graph)
-    return Equations(written.lines, written.meanings, written.quantities)
+    return Equations(written.lines, written.meanings, written.quantities, written.collapses)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +188,27 @@ class Written:
         return tuple(found)
 
     @cached_property
+    def collapses(self) -> tuple[Collapse, ...]:
+        """Chains of two layers of neurons or more."""
+        found = (chain for chain in chains(Anatomy(self.graph)) if len(chain.layers) > 1)
+        return tuple(Collapse(chain, self._product(chain)) for chain in found)
+
+    def _product(self, chain: OneMap) -> tuple[Equation, ...]:
+        """`W = W₂ W₁` and `b = W₂ b₁ + b₂`, where vectors meet nothing but matrices."""
+        if any(not isinstance(node.op, Fc) or node.arrivals[0].rank > 1 for node in chain.nodes):
+            return ()
+        matrix: Formula | None = None
+        bias: Formula | None = None
+        for node in chain.nodes:
+            weights = self.terms(node, ()).weights
+            w, b = weights["weight"], weights.get("bias")
+            carried = None if bias is None else spread(w, bias)
+            bias = b if carried is None else carried if b is None else carried + b
+            matrix = w if matrix is None else w @ matrix
+        told = (("W", matrix), ("b", bias))
+        return tuple(Equation(Name(word), right) for word, right in told if right is not None)
+
+    @cached_property
     def quantities(self) -> tuple[Quantity, ...]:
         """In the order in which the net takes them."""
         known: set[str] = set()
@@ -180,6 +224,12 @@ class Written:
                     found.append(Quantity(symbol, weight.shape, name, node.layer, note))
                     known.add(name)
         return tuple(found)
+
+
+def spread(matrix: Formula, whole: Formula) -> Formula:
+    """The matrix times every term: `W₃ W₂ b₁ + W₃ b₂`."""
+    terms = whole.terms if isinstance(whole, Sum) else (whole,)
+    return reduce(add, (matrix @ term for term in terms))
 
 
 def plainly(equation: Equation) -> str:

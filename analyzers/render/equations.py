@@ -11,7 +11,7 @@ from functools import cached_property
 from textwrap import wrap
 from typing import Any
 
-from ..equations import Equations, Line, Quantity, plainly
+from ..equations import Collapse, Equations, Line, Quantity, plainly
 from ..facts.repeats import Repeat, repeats
 from ..formula import ZERO, Call, Equation, Formula, Name, walk
 from .mathematics import latex, prose, unicode
@@ -20,21 +20,18 @@ from .messages import Paint
 COLUMN = 64
 """Where the shapes of equations stand at the latest; a longer equation pushes its own."""
 
+MOST = 8
+"""Statements that are shown; the rest is counted."""
+
 WIDE = 100
 """Columns of a line of the page."""
 
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """What is shown of a net's equations.
-
-    Attributes
-    ----------
-    statements: what is said of the net below them, each its words.
-    """
+    """What is shown of a net's equations."""
 
     found: Equations
-    statements: tuple[str, ...] = ()
 
     @cached_property
     def runs(self) -> tuple[Repeat, ...]:
@@ -105,10 +102,9 @@ def _key(part: Formula, line: Line, own: Sequence[Quantity]) -> object:
 def text(page: Page, *, colour: bool) -> str:
     """Equations with shapes and layers, what their words mean, what their symbols stand for."""
     paint = Paint(colour)
-    blocks = [_lines(page, paint)]
-    if page.statements:
-        blocks.append("\n".join(page.statements))
-    blocks.append(_quantities(page.quantities, paint))
+    blocks = [_lines(page, paint), _quantities(page.quantities, paint)]
+    if page.found.collapses:
+        blocks.append("\n".join(_collapses(page.found.collapses)))
     if page.found.meanings:
         blocks.append(_meanings(page, paint))
     return "\n\n".join(blocks) + "\n"
@@ -166,6 +162,14 @@ def _meaning(equation: Equation, paint: Paint) -> Iterator[str]:
         yield from (f"      {paint('frame', part)}" for part in wrap(equation.says, WIDE - 6))
 
 
+def _collapses(found: Sequence[Collapse]) -> Iterator[str]:
+    for one in found[:MOST]:
+        yield one.says
+        yield from (f"  {plainly(equation)}" for equation in one.equations)
+    if len(found) > MOST:
+        yield f"and {len(found) - MOST:,} more"
+
+
 def _size(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
@@ -176,8 +180,10 @@ def _size(shape: Sequence[int]) -> str:
 def document(page: Page) -> str:
     """LaTeX to be put into a document: needs amsmath, and amssymb for grouped convolutions."""
     blocks = [_aligned(_latex_rows(page))]
-    blocks += [prose(statement) for statement in page.statements]
     blocks.append(_table(page.quantities))
+    for one in page.found.collapses[:MOST]:
+        rows = [_latex_row(equation) for equation in one.equations]
+        blocks.append("\n".join((prose(one.says), *([_aligned(rows)] if rows else []))))
     if page.found.meanings:
         rows = [_latex_row(one) for group in page.found.meanings for one in group]
         blocks.append(f"where\n{_aligned(rows)}")
@@ -239,6 +245,17 @@ def data(page: Page) -> dict[str, Any]:
                 "note": one.note,
             }
             for one in found.quantities
+        ],
+        "one_maps": [
+            {
+                "layers": [node.name for node in one.chain.layers],
+                "equals": one.chain.equals,
+                "exact": one.chain.exact,
+                "parameters": one.chain.before,
+                "parameters_of_one": one.chain.after if one.chain.equals else None,
+                "equations": [_both(equation) for equation in one.equations],
+            }
+            for one in found.collapses
         ],
         "meanings": [_both(equation) for group in found.meanings for equation in group],
     }

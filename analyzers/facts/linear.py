@@ -1,0 +1,248 @@
+"""Which chains of layers are one affine map, and which layer that is.
+
+Convention: inference, where dropout passes and batch norm is a scale and a shift. A chain begins
+and ends at learned affine operators, has two or more of them, and nothing bends between; each value
+in it has one reader. f then g of affine maps is affine: W₂ (W₁ x + b₁) + b₂ = (W₂ W₁) x + (W₂ b₁ + b₂).
+Windows compose likewise: the second's step of 1 is the first's stride, so the kernels' widths less 1,
+the second's times that stride, add up. Zeros padded between two convolutions are not what the first
+makes of zeros around the input: such a chain is one convolution but for the edges.
+
+Source: CS231n, neural networks 1, 'Modeling one neuron'; Dumoulin and Visin 2016.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...compiler.graph import Node
+from ...compiler.op import Op, Trait
+from ...compiler.ops.conv import Conv, Convolution, DepthwiseConv, TransposedConv
+from ...compiler.ops.dense import Fc
+from ...compiler.ops.learned import Positions, Scale, Shift
+from ...compiler.ops.norm import BatchNorm
+from ...compiler.ops.pool import AvgPool
+from ...compiler.shapes import Value
+from .anatomy import Anatomy, affine, passes
+
+
+@dataclass(frozen=True)
+class OneMap:
+    """A chain that is one affine map.
+
+    Attributes
+    ----------
+    nodes: in order, the first and last of them learned.
+    equals: the layer that computes the same, as it is written; None where no operator does.
+    before, after: parameters of the chain, and of that layer.
+    exact: whether it computes the same everywhere; else at every place but those that padding
+        between the layers reaches.
+    """
+
+    nodes: tuple[Node, ...]
+    equals: str | None
+    before: int
+    after: int
+    exact: bool
+
+    @property
+    def layers(self) -> tuple[Node, ...]:
+        """Those with neurons."""
+        return tuple(node for node in self.nodes if affine(node))
+
+
+def chains(net: Anatomy) -> tuple[OneMap, ...]:
+    """The longest chains of a net, in order."""
+    found: list[OneMap] = []
+    seen: set[str] = set()
+    for node in net.graph.nodes:
+        if node.name in seen or not straight(node):
+            continue
+        run = [node]
+        for after in net.ahead(node):
+            if not straight(after):
+                break
+            run.append(after)
+        seen.update(one.name for one in run)
+        learned = [i for i, one in enumerate(run) if one.weights]
+        if len(learned) > 1:
+            found.append(one_map(run[learned[0] : learned[-1] + 1]))
+    return tuple(found)
+
+
+def straight(node: Node) -> bool:
+    """Whether it is one affine map of one value, at inference."""
+    bends = Trait.LINEAR not in node.op.traits and not passes(node)
+    return not node.is_input and len(node.inputs) == 1 and not bends
+
+
+def one_map(nodes: Sequence[Node]) -> OneMap:
+    """What a chain of affine operators is together."""
+    x, y = nodes[0].arrivals[0], nodes[-1].value
+    before = sum(node.params for node in nodes)
+    found = _by_channel(nodes) or _dense(nodes, x, y) or _windows(nodes, x, y)
+    if found is None:
+        return OneMap(tuple(nodes), None, before, 0, False)
+    text, op, exact = found
+    arrival = Value((x.size,)) if text.startswith("flatten") else x
+    after = sum(weight.size for weight in op.weights(arrival))
+    return OneMap(tuple(nodes), text, before, after, exact)
+
+
+Found = tuple[str, Op, bool]
+
+
+def _by_channel(nodes: Sequence[Node]) -> Found | None:
+    """Scales and shifts alone: one of their kind, or a batch norm."""
+    moving = [node.op for node in nodes if Trait.RANDOM not in node.op.traits]
+    if all(isinstance(op, Scale) for op in moving):
+        return "scale", Scale(), True
+    if all(isinstance(op, Shift) for op in moving):
+        return "shift", Shift(), True
+    if all(isinstance(op, Positions) for op in moving):
+        return "pos", Positions(), True
+    channelwise = all(isinstance(op, Scale | Shift | BatchNorm) for op in moving)
+    return ("bn", BatchNorm(), True) if channelwise else None
+
+
+def _dense(nodes: Sequence[Node], x: Value, y: Value) -> Found | None:
+    """To a vector every affine map is fully connected; row by row where every operator is."""
+    rows = all(_row_by_row(node.op) for node in nodes)
+    if y.rank > 1 and not (rows and x.channels_last and x.rank == 2):
+        return None
+    op = Fc(n=y.channels, nobias=not any(map(_shifts, nodes)))
+    flat = "flatten " if x.rank > 1 and y.rank == 1 else ""
+    return f"{flat}fc{op.n}{' nobias' if op.nobias else ''}", op, True
+
+
+def _row_by_row(op: Op) -> bool:
+    """Whether each step of a sequence is mapped alike."""
+    return isinstance(op, Fc | Scale | Shift | BatchNorm) or Trait.RANDOM in op.traits
+
+
+def _shifts(node: Node) -> bool:
+    """Whether it makes something of zeros."""
+    kinds = isinstance(node.op, Shift | BatchNorm | Positions)
+    return kinds or any(weight.name == "bias" for weight in node.weights)
+
+
+# ------------------------------------------------------------------------------------ windows
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One window along one axis: where it stands, and which places it reads."""
+
+    kernel: int = 1
+    stride: int = 1
+    before: int = 0
+    after: int = 0
+    dilation: int = 1
+
+    @property
+    def pads(self) -> bool:
+        return bool(self.before or self.after)
+
+    def then(self, other: Axis) -> Axis:
+        """The window through which the second sees what the first reads."""
+        reach = self.dilation * (self.kernel - 1), self.stride * other.dilation * (other.kernel - 1)
+        dilation = math.gcd(
+            self.dilation if self.kernel > 1 else 0,
+            self.stride * other.dilation if other.kernel > 1 else 0,
+        )
+        return Axis(
+            kernel=sum(reach) // (dilation or 1) + 1,
+            stride=self.stride * other.stride,
+            before=self.before + self.stride * other.before,
+            after=self.after + self.stride * other.after,
+            dilation=dilation or 1,
+        )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A convolution, whatever it is written as.
+
+    Attributes
+    ----------
+    blocks: groups of channels that do not meet; the input's channels where each is by itself.
+    shifts: whether it makes something of zeros. exact: see `OneMap`.
+    """
+
+    axes: tuple[Axis, ...]
+    blocks: int
+    shifts: bool
+    exact: bool = True
+
+    def then(self, other: Windows) -> Windows:
+        """First this one, then the other."""
+        pads = any(axis.pads for axis in other.axes)
+        zeros_stay = not self.shifts and all(a.kernel == 1 and not a.pads for a in self.axes)
+        return Windows(
+            tuple(one.then(two) for one, two in zip(self.axes, other.axes, strict=True)),
+            math.gcd(self.blocks, other.blocks),
+            self.shifts or other.shifts,
+            self.exact and other.exact and (not pads or zeros_stay),
+        )
+
+
+def _windows(nodes: Sequence[Node], x: Value, y: Value) -> Found | None:
+    """One convolution from maps to maps; None where an operator slides no window."""
+    if x.rank < 2 or x.channels_last or y.channels_last:
+        return None
+    parts = [_slid(node) for node in nodes if Trait.RANDOM not in node.op.traits]
+    whole = Windows((Axis(),) * (x.rank - 1), x.shape[0], shifts=False)
+    for part in parts:
+        if part is None:
+            return None
+        whole = whole.then(part)
+    return _written(whole, x, y)
+
+
+def _slid(node: Node) -> Windows | None:
+    """An operator as a convolution."""
+    (x,), op = node.arrivals, node.op
+    match op:
+        case TransposedConv():
+            return None
+        case Convolution():
+            slid, blocks = op.windows(x), op.groups(x)
+        case AvgPool() if not op.ceil:
+            slid, blocks = op.windows(x), x.shape[0]
+        case Scale() | Shift() | BatchNorm():
+            return Windows((Axis(),) * (x.rank - 1), x.shape[0], _shifts(node))
+        case _:
+            return None
+    axes = tuple(Axis(w.kernel, w.stride, w.before, w.after, w.dilation) for w in slid)
+    return Windows(axes, blocks, _shifts(node))
+
+
+def _written(whole: Windows, x: Value, y: Value) -> Found | None:
+    """As `conv` or `dwconv`; None where the padding differs in front and behind."""
+    if any(axis.before != axis.after for axis in whole.axes):
+        return None
+    kernel, stride, padding, dilation = (
+        tuple(getattr(axis, name) for axis in whole.axes)
+        for name in ("kernel", "stride", "before", "dilation")
+    )
+    filters, apart = y.shape[0], whole.blocks == x.shape[0] > 1
+    settings = {"k": kernel, "s": stride, "p": padding, "d": dilation, "nobias": not whole.shifts}
+    op: Conv | DepthwiseConv
+    if apart:
+        op = DepthwiseConv(**settings, m=filters // x.shape[0])
+    else:
+        op = Conv(**settings, n=filters, g=whole.blocks)
+    if op.shape(x) != y:
+        return None
+    words = ["dwconv" if apart else f"conv{filters}", "x".join(map(str, kernel))]
+    words += [
+        f"{letter}{value[0]}" if len(set(value)) == 1 else f"{letter}({', '.join(map(str, value))})"
+        for letter, value, usual in (("s", stride, 1), ("p", padding, 0), ("d", dilation, 1))
+        if set(value) != {usual}
+    ]
+    if apart and filters != x.shape[0]:
+        words.append(f"m={filters // x.shape[0]}")
+    if not apart and whole.blocks > 1:
+        words.append(f"g{whole.blocks}")
+    return " ".join([*words, *(["nobias"] if op.nobias else [])]), op, whole.exact
