@@ -18,7 +18,7 @@ from ..compiler.op import Terms, Weight
 from ..compiler.ops.dense import Fc
 from .facts.anatomy import Anatomy
 from .facts.linear import OneMap, chains
-from .formula import Call, Equation, Formula, Name, Sum, Writer, walk
+from .formula import Call, Equation, Formula, Name, Number, Sum, Writer, walk
 from .render.mathematics import unicode
 
 WIDTH = 80
@@ -81,18 +81,22 @@ class Equations:
     Attributes
     ----------
     meanings: for every operator that needs words, what they say; symbols are local to each.
+    collapses: layers that are one affine map. loss: what is trained for, where it is written.
     """
 
     lines: tuple[Line, ...]
     meanings: tuple[tuple[Equation, ...], ...]
     quantities: tuple[Quantity, ...]
     collapses: tuple[Collapse, ...]
+    loss: Equation | None
 
 
 def equations(graph: Graph) -> Equations:
     """Every value of a net, from its inputs to its outputs."""
     written = Written(graph)
-    return Equations(written.lines, written.meanings, written.quantities, written.collapses)
+    return Equations(
+        written.lines, written.meanings, written.quantities, written.collapses, written.loss
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +189,25 @@ class Written:
         for node in self.graph.nodes:
             said = () if node.is_input else node.op.meaning(WRITER, general(node))
             found.update({said: None} if said else {})
+        loss = self.graph.training.loss
+        if loss and (said := loss.meaning(WRITER)):
+            found[said] = None
         return tuple(found)
+
+    @cached_property
+    def loss(self) -> Equation | None:
+        """The mean over the examples, and half of l2 times the squares of what decays."""
+        training, output = self.graph.training, self.graph.output
+        if training.loss is None:
+            return None
+        s, y = self.outputs[output.name], Name("y")
+        one = training.loss.equation(WRITER, s, y, output.value)
+        whole = WRITER.over("mean", "examples", one)
+        if not training.l2:
+            return Equation(Name("L"), whole)
+        squares = WRITER.over("sum", "W", WRITER.power(Name("W"), 2.0))
+        says = "W: every number of a matrix or a kernel"
+        return Equation(Name("L"), whole + Number(training.l2 / 2.0) * squares, says)
 
     @cached_property
     def collapses(self) -> tuple[Collapse, ...]:
@@ -223,6 +245,10 @@ class Written:
                     symbol = self.symbols[name]
                     found.append(Quantity(symbol, weight.shape, name, node.layer, note))
                     known.add(name)
+        loss, output = self.graph.training.loss, self.graph.output.value
+        if loss:
+            name = "true label" if loss.target == "labels" else "true values"
+            found.append(Quantity(Name("y"), loss.truth(output), name, ""))
         return tuple(found)
 
 

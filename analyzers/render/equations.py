@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
@@ -111,8 +112,9 @@ def text(page: Page, *, colour: bool) -> str:
 
 
 def _lines(page: Page, paint: Paint) -> str:
+    loss = [paint("bold", plainly(page.found.loss))] if page.found.loss else []
     if len(page.found.lines) == 1:
-        return paint("bold", plainly(page.found.lines[0].equation))
+        return "\n".join((paint("bold", plainly(page.found.lines[0].equation)), *loss))
     shown = [plainly(row.equation) for row in page.rows if isinstance(row, Line)]
     wide = max((len(one) for one in shown if len(one) <= COLUMN), default=0)
     sizes = max(len(_size(line.shape)) for line in page.found.lines)
@@ -125,18 +127,31 @@ def _lines(page: Page, paint: Paint) -> str:
         else:
             first, last, often = page.told(row)
             rows.append(paint("frame", f"{unicode(first)} to {unicode(last)} {often}"))
-    return "\n".join(rows)
+    return "\n".join((*rows, *loss))
 
 
 def _quantities(quantities: Sequence[Quantity], paint: Paint) -> str:
-    symbols = max(len(unicode(one.symbol)) for one in quantities)
-    sizes = max(len(_size(one.shape)) for one in quantities)
-    names = max(len(one.name) for one in quantities)
+    rows = [_quantity(list(alike)) for _, alike in groupby(quantities, _kin)]
+    wide = [max(len(row[i]) for row in rows) for i in range(3)]
     return "\n".join(
-        f"  {paint('bold', unicode(one.symbol).ljust(symbols))}  {_size(one.shape):<{sizes}}  "
-        + paint("frame", f"{one.name:<{names}}  {one.note}".rstrip())
-        for one in quantities
+        f"  {paint('bold', symbols.ljust(wide[0]))}  {size.ljust(wide[1])}  "
+        + paint("frame", f"{name.ljust(wide[2])}  {note}".rstrip())
+        for symbols, size, name, note in rows
     )
+
+
+def _kin(one: Quantity) -> object:
+    """Weights of one node and one size share a row."""
+    node, _, name = one.name.rpartition(".")
+    return node or name, one.shape
+
+
+def _quantity(alike: Sequence[Quantity]) -> tuple[str, str, str, str]:
+    """`γ₁, β₁`, `64`, `bn1.scale, shift` and the settings."""
+    first, *others = alike
+    symbols = ", ".join(unicode(one.symbol) for one in alike)
+    name = ", ".join((first.name, *(one.name.rpartition(".")[2] for one in others)))
+    return symbols, _size(first.shape), name, first.note
 
 
 def _meanings(page: Page, paint: Paint) -> str:
@@ -179,7 +194,8 @@ def _size(shape: Sequence[int]) -> str:
 
 def document(page: Page) -> str:
     """LaTeX to be put into a document: needs amsmath, and amssymb for grouped convolutions."""
-    blocks = [_aligned(_latex_rows(page))]
+    loss = [_latex_row(page.found.loss)] if page.found.loss else []
+    blocks = [_aligned([*_latex_rows(page), *loss])]
     blocks.append(_table(page.quantities))
     for one in page.found.collapses[:MOST]:
         rows = [_latex_row(equation) for equation in one.equations]
@@ -236,6 +252,7 @@ def data(page: Page) -> dict[str, Any]:
             {**_both(line.equation), "shape": list(line.shape), "layer": line.layer}
             for line in found.lines
         ],
+        "loss": _both(found.loss) if found.loss else None,
         "symbols": [
             {
                 "text": unicode(one.symbol),

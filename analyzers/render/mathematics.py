@@ -147,7 +147,7 @@ SYMBOLS = {
     "γ": r"\gamma", "β": r"\beta", "μ": r"\mu", "σ": r"\sigma", "λ": r"\lambda", "δ": r"\delta",
     "π": r"\pi", "−": "-", "×": r" \times ", "·": r" \cdot ", "mod": r"\bmod ", "′": r"\prime",
     "∞": r"\infty", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
-    "ᵀ": r"^{\top}", "ᴼ": "^{O}", "²": "^{2}", "≤": r"\le ",
+    "≠": r"\ne ", "ᵀ": r"^{\top}", "ᴼ": "^{O}", "²": "^{2}", "≤": r"\le ",
 }  # fmt: skip
 
 SIGNS = {
@@ -231,7 +231,10 @@ def _latex(f: Formula) -> str:
             whole = f"{{{text}}}" if "_" in text or "^" in text else text
             return f"{whole}_{{{', '.join(map(_latex, indices))}}}"
         case Over(word, through, body):
-            return f"{OVERS[word]}_{{{_symbols(through)}}} {latex(body, MULTIPLIED)}"
+            below = (
+                rf"\text{{{through}}}" if through.isalpha() and through[1:] else _symbols(through)
+            )
+            return f"{OVERS[word]}_{{{below}}} {latex(body, MULTIPLIED)}"
         case Row(items, sign):
             between = " & " if sign == "," else r" \\ "
             return rf"\begin{{bmatrix}}{between.join(map(_latex, items))}\end{{bmatrix}}"
