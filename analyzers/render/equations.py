@@ -71,7 +71,8 @@ class Page:
 
 
 def _keys(lines: Sequence[Line], quantities: Sequence[Quantity]) -> list[tuple[object, ...]]:
-    """What each line says, whatever number it, what it reads and its own weights have."""
+    """What each line says, whatever number it, what it reads and its own weights have: so the only
+    input is h₀."""
     own: dict[str, list[Quantity]] = {}
     for one in quantities:
         own.setdefault(one.layer, []).append(one)
@@ -88,6 +89,8 @@ def _key(part: Formula, line: Line, own: Sequence[Quantity]) -> object:
     match part, line.equation.left:
         case Name("h", index), Name("h", number):
             return "h", int(number) - int(index)
+        case Name("x", ""), Name("h", number):
+            return "h", int(number)
         case Name(), _:
             return part.numbered("own") if part in [one.symbol for one in own] else part
         case Call(word, arguments, index, settings), _:
@@ -186,7 +189,7 @@ def _collapses(found: Sequence[Collapse]) -> Iterator[str]:
 
 
 def _size(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))
+    return "x".join(map(str, shape)) or "1"
 
 
 # --------------------------------------------------------------------------------- document
@@ -238,7 +241,7 @@ def _table(quantities: Sequence[Quantity]) -> str:
 
 
 def _symbolic(shape: Sequence[int]) -> str:
-    return r" \times ".join(map(str, shape))
+    return r" \times ".join(map(str, shape)) or "1"
 
 
 # --------------------------------------------------------------------------------- programs

@@ -177,7 +177,7 @@ def prose(text: str) -> str:
     for character, command in SYMBOLS.items():
         if not character.isascii():
             text = text.replace(character, f"${command.strip()}$")
-    return text
+    return text.replace("$$", "")
 
 
 def _symbols(text: str) -> str:
@@ -250,6 +250,7 @@ def _function(word: str) -> str:
 def _given(setting: str) -> str:
     name, _, value = setting.partition(" = ")
     if value:
-        return rf"\mathit{{{name}}} = {_symbols(value)}"
+        shown = rf"\mathit{{{name}}}" if name[1:] else name
+        return f"{shown} = {_symbols(value)}"
     said = any(character.isalpha() for character in setting)
     return rf"\text{{{prose(setting)}}}" if said else _symbols(setting)

@@ -11,6 +11,7 @@ from ..algebra import Symbol
 from ..op import BLOCK, Count, Initialiser, Needed, Needs, Op, Refused, Terms, Trait, Weight
 from ..shape_errors import NotDivisible, WrongRank
 from ..shapes import Value
+from .activation import Softmax
 from .dense import affine
 
 SCORES = 8 * BLOCK
@@ -77,7 +78,7 @@ class Attention(Op):
                 f"at step t the pair (i, i + {width // 2}) turned by t·{self.base:g}^(−2i/{width})"
             )
             said.append(m.equals(m.call("rope", q), None, turned))
-        return tuple(said)
+        return *said, *Softmax().meaning(m, Terms((m.name("x"),), ()))
 
     def settings(self, *inputs: Value) -> tuple[str, ...]:
         return f"{self.heads} heads", *super().settings(*inputs)[1:]
