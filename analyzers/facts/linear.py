@@ -108,17 +108,18 @@ def _by_channel(nodes: Sequence[Node]) -> Found | None:
 
 def _dense(nodes: Sequence[Node], x: Value, y: Value) -> Found | None:
     """To a vector every affine map is fully connected; row by row where every operator is."""
-    rows = all(_row_by_row(node.op) for node in nodes)
-    if y.rank > 1 and not (rows and x.channels_last and x.rank == 2):
+    if y.rank > 1 and not all(map(_row_by_row, nodes)):
         return None
     op = Fc(n=y.channels, nobias=not any(map(_shifts, nodes)))
     flat = "flatten " if x.rank > 1 and y.rank == 1 else ""
     return f"{flat}fc{op.n}{' nobias' if op.nobias else ''}", op, True
 
 
-def _row_by_row(op: Op) -> bool:
+def _row_by_row(node: Node) -> bool:
     """Whether each step of a sequence is mapped alike."""
-    return isinstance(op, Fc | Scale | Shift | BatchNorm) or Trait.RANDOM in op.traits
+    if isinstance(node.op, Scale | Shift | BatchNorm):
+        return node.value.channels_last
+    return isinstance(node.op, Fc) or Trait.RANDOM in node.op.traits
 
 
 def _shifts(node: Node) -> bool:
@@ -178,7 +179,7 @@ class Windows:
     def then(self, other: Windows) -> Windows:
         """First this one, then the other."""
         pads = any(axis.pads for axis in other.axes)
-        zeros_stay = not self.shifts and all(a.kernel == 1 and not a.pads for a in self.axes)
+        zeros_stay = not self.shifts and all(axis.kernel == 1 for axis in self.axes)
         return Windows(
             tuple(one.then(two) for one, two in zip(self.axes, other.axes, strict=True)),
             math.gcd(self.blocks, other.blocks),
@@ -189,7 +190,7 @@ class Windows:
 
 def _windows(nodes: Sequence[Node], x: Value, y: Value) -> Found | None:
     """One convolution from maps to maps; None where an operator slides no window."""
-    if x.rank < 2 or x.channels_last or y.channels_last:
+    if x.rank < 2:
         return None
     parts = [_slid(node) for node in nodes if Trait.RANDOM not in node.op.traits]
     whole = Windows((Axis(),) * (x.rank - 1), x.shape[0], shifts=False)
@@ -210,7 +211,7 @@ def _slid(node: Node) -> Windows | None:
             slid, blocks = op.windows(x), op.groups(x)
         case AvgPool() if not op.ceil:
             slid, blocks = op.windows(x), x.shape[0]
-        case Scale() | Shift() | BatchNorm():
+        case Scale() | Shift() | BatchNorm() if not x.channels_last:
             return Windows((Axis(),) * (x.rank - 1), x.shape[0], _shifts(node))
         case _:
             return None
