@@ -13,7 +13,7 @@ Source: CS231n, neural networks 1, 'Modeling one neuron'; Dumoulin and Visin 201
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...compiler.graph import Node
@@ -23,8 +23,11 @@ from ...compiler.ops.dense import Fc
 from ...compiler.ops.learned import Positions, Scale, Shift
 from ...compiler.ops.norm import BatchNorm
 from ...compiler.ops.pool import AvgPool
-from ...compiler.shapes import Value
+from ...compiler.shapes import Value, Window
 from .anatomy import Anatomy, affine, passes
+
+LONGEST, WIDEST = 2**14, 2**8
+"""Places along an axis, and in a window, up to which windows are composed."""
 
 
 @dataclass(frozen=True)
@@ -133,31 +136,64 @@ def _shifts(node: Node) -> bool:
 
 @dataclass(frozen=True)
 class Axis:
-    """One window along one axis: where it stands, and which places it reads."""
+    """A window that slides along one axis.
 
-    kernel: int = 1
+    Attributes
+    ----------
+    size: places that there are. taps: which the window reads, from where it begins.
+    wrong: the places of the output where it is not what the operators make one after another.
+    """
+
+    size: int
+    taps: frozenset[int] = frozenset({0})
     stride: int = 1
     before: int = 0
     after: int = 0
-    dilation: int = 1
+    wrong: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, window: Window) -> Axis:
+        reach = window.dilation * (window.kernel - 1) + 1
+        taps = frozenset(range(0, reach, window.dilation))
+        return cls(window.size, taps, window.stride, window.before, window.after)
 
     @property
-    def pads(self) -> bool:
-        return bool(self.before or self.after)
+    def dilation(self) -> int:
+        return math.gcd(*self.taps) or 1
 
-    def then(self, other: Axis) -> Axis:
-        """The window through which the second sees what the first reads."""
-        reach = self.dilation * (self.kernel - 1), self.stride * other.dilation * (other.kernel - 1)
-        dilation = math.gcd(
-            self.dilation if self.kernel > 1 else 0,
-            self.stride * other.dilation if other.kernel > 1 else 0,
-        )
+    @property
+    def kernel(self) -> int:
+        return max(self.taps) // self.dilation + 1
+
+    def read(self, place: int) -> Iterator[int]:
+        """What the window at a place reads; below 0 and from `size` on there are zeros."""
+        return (self.stride * place - self.before + tap for tap in self.taps)
+
+    def sees(self, place: int) -> bool:
+        """Whether the window at a place reads anything but zeros."""
+        return any(0 <= one < self.size for one in self.read(place))
+
+    @property
+    def places(self) -> range:
+        padded = self.size + self.before + self.after
+        return range((padded - max(self.taps) - 1) // self.stride + 1)
+
+    def then(self, other: Axis, *, shifted: bool) -> Axis:
+        """The window through which the second sees what the first reads.
+
+        Zeros that the second pads are wrong where the first, shifted or not, makes more of what is
+        there.
+        """
+
+        padded = (*range(-other.before, 0), *range(other.size, other.size + other.after))
+        bad = self.wrong.union(place for place in padded if shifted or self.sees(place))
         return Axis(
-            kernel=sum(reach) // (dilation or 1) + 1,
-            stride=self.stride * other.stride,
-            before=self.before + self.stride * other.before,
-            after=self.after + self.stride * other.after,
-            dilation=dilation or 1,
+            self.size,
+            frozenset(one + self.stride * two for one in self.taps for two in other.taps),
+            self.stride * other.stride,
+            self.before + self.stride * other.before,
+            self.after + self.stride * other.after,
+            frozenset(one for one in other.places if bad and not bad.isdisjoint(other.read(one))),
         )
 
 
@@ -168,36 +204,39 @@ class Windows:
     Attributes
     ----------
     blocks: groups of channels that do not meet; the input's channels where each is by itself.
-    shifts: whether it makes something of zeros. exact: see `OneMap`.
+    shifts: whether it makes something of zeros.
     """
 
     axes: tuple[Axis, ...]
     blocks: int
     shifts: bool
-    exact: bool = True
+
+    @property
+    def exact(self) -> bool:
+        return not any(axis.wrong for axis in self.axes)
 
     def then(self, other: Windows) -> Windows:
         """First this one, then the other."""
-        pads = any(axis.pads for axis in other.axes)
-        zeros_stay = not self.shifts and all(axis.kernel == 1 for axis in self.axes)
+        pairs = zip(self.axes, other.axes, strict=True)
         return Windows(
-            tuple(one.then(two) for one, two in zip(self.axes, other.axes, strict=True)),
+            tuple(one.then(two, shifted=self.shifts) for one, two in pairs),
             math.gcd(self.blocks, other.blocks),
             self.shifts or other.shifts,
-            self.exact and other.exact and (not pads or zeros_stay),
         )
 
 
 def _windows(nodes: Sequence[Node], x: Value, y: Value) -> Found | None:
     """One convolution from maps to maps; None where an operator slides no window."""
-    if x.rank < 2:
+    if x.rank < 2 or max(x.shape[1:]) > LONGEST:
         return None
     parts = [_slid(node) for node in nodes if Trait.RANDOM not in node.op.traits]
-    whole = Windows((Axis(),) * (x.rank - 1), x.shape[0], shifts=False)
+    whole = Windows(tuple(map(Axis, x.shape[1:])), x.shape[0], shifts=False)
     for part in parts:
         if part is None:
             return None
         whole = whole.then(part)
+        if any(len(axis.taps) > WIDEST for axis in whole.axes):
+            return None
     return _written(whole, x, y)
 
 
@@ -212,10 +251,12 @@ def _slid(node: Node) -> Windows | None:
         case AvgPool() if not op.ceil:
             slid, blocks = op.windows(x), x.shape[0]
         case Scale() | Shift() | BatchNorm() if not x.channels_last:
-            return Windows((Axis(),) * (x.rank - 1), x.shape[0], _shifts(node))
+            return Windows(tuple(map(Axis, x.shape[1:])), x.shape[0], _shifts(node))
         case _:
             return None
-    axes = tuple(Axis(w.kernel, w.stride, w.before, w.after, w.dilation) for w in slid)
+    if any(max(w.size, w.before, w.after) > LONGEST or w.kernel > WIDEST for w in slid):
+        return None
+    axes = tuple(map(Axis.of, slid))
     return Windows(axes, blocks, _shifts(node))
 
 

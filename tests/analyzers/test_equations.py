@@ -47,7 +47,7 @@ from nnspec.compiler.op import Elementwise
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.training import LOSSES
 
-from ..runtime.random_nets import random_net
+from tests.runtime.random_nets import random_net
 
 ROOT = Path(__file__).parents[2]
 EXPECTED = Path(__file__).parent / "equations"
@@ -331,15 +331,14 @@ def value(
             return np.vectorize(math.erf)(of(inner))
         case Call(word, arguments, index, settings):
             meaning = meanings[f"{word}{settings}"]
-            own = {
-                key: worth
+            local: dict[Formula, Any] = {
+                key.numbered(""): worth
                 for key, worth in given.items()
                 if isinstance(key, Name) and key.index == index
             }
-            local = {key.numbered(""): worth for key, worth in own.items()}  # type: ignore[attr-defined]
             assert isinstance(meaning.left, Call)
             for parameter, argument in zip(meaning.left.arguments, arguments, strict=True):
-                local[parameter] = of(argument)  # type: ignore[index]
+                local[parameter] = of(argument)
             assert meaning.right is not None
             if list(local) == list(meaning.left.arguments):
                 (x,) = local.values()

@@ -197,7 +197,7 @@ def set_filters(one: Net, net: Net, found: OneMap) -> None:
         whole = left.pop(place, np.zeros((n * groups, c * groups)))
         for g in range(groups):
             rows, columns = slice(g * n, (g + 1) * n), slice(g * c, (g + 1) * c)
-            kernel[(rows, slice(None), *at)] = whole[rows, columns]
+            kernel[rows][(..., *at)] = whole[rows, columns]
             whole = whole.copy()
             whole[rows, columns] = 0.0
         assert not whole.any(), "groups that the one layer does not have"
@@ -297,6 +297,18 @@ def maps(rng: Random) -> str:
     return " -> ".join(filter(None, (stages[0], begin, *stages[1:], end)))
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "1x2000000000 -> conv1 900000000 -> conv1 900000000",
+        "1x1x2000000000 -> scale -> shift -> conv1 1x3 p1 -> conv1 3",
+        "1x9 -> conv1 3 p1000000000 -> avgpool2",
+    ],
+)
+def test_windows_that_are_too_large_are_left_alone(spec: str) -> None:
+    assert all(equals is None for equals, *_ in told(spec))
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_vectors(seed: int) -> None:
     assert check(vectors(Random(seed)), seed)
@@ -305,7 +317,7 @@ def test_vectors(seed: int) -> None:
 def test_maps() -> None:
     """Chains of convolutions with every option: many are exact, many but for the edges."""
     kinds = []
-    for seed in range(250):
+    for seed in range(120):
         spec = maps(Random(seed))
         try:
             nnspec.graph(spec)
