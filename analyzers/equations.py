@@ -25,7 +25,7 @@ WIDTH = 80
 """Columns that a nested line may take."""
 
 LONGEST = 24
-"""Operators that a nested line may hold: past them it is wider than it may be."""
+"""Operators that may stand in one another; a net of more is no nested line."""
 
 WRITER = Writer()
 
@@ -147,7 +147,7 @@ class Written:
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         if self._chain():
-            (line,) = self._told(lambda node: True)
+            (line,) = self._told(lambda _: True)
             if len(plainly(line.equation)) <= WIDTH:
                 return (line,)
         layers = {name: node.layer for node in self.graph.nodes for name in node.inputs}
@@ -158,12 +158,13 @@ class Written:
         nodes = self.graph.nodes
         alone = len(self.graph.inputs) == len(self.graph.outputs) == 1
         once = all(self.reads[node.name] == 1 for node in nodes if node.name not in self.outputs)
-        return alone and once and len(nodes) <= LONGEST
+        return alone and once and len(nodes) < LONGEST
 
     def _told(self, nests: Callable[[Node], bool]) -> tuple[Line, ...]:
         """An equation for every value but those that stand in their one reader's."""
         values: dict[str, Formula] = dict(self.inputs)
         lines: list[Line] = []
+        deep = dict.fromkeys(values, 0)
         hidden = 0
         for node in self.graph.nodes:
             right = values.get(node.name)
@@ -172,14 +173,16 @@ class Written:
                 right = node.op.equation(WRITER, self.terms(node, x))
             elif node.name not in self.outputs:
                 continue
+            deep[node.name] = 1 + max((deep[name] for name in node.inputs), default=0)
             if node.name in self.outputs:
                 values[node.name] = left = self.outputs[node.name]
-            elif self.reads[node.name] == 1 and nests(node):
+            elif self.reads[node.name] == 1 and deep[node.name] < LONGEST and nests(node):
                 values[node.name] = right
                 continue
             else:
                 hidden += 1
                 values[node.name] = left = Name("h", str(hidden))
+            deep[node.name] = 0
             lines.append(Line(Equation(left, right), node.value.shape, node.layer))
         return tuple(lines)
 

@@ -27,14 +27,13 @@ class Repeat:
 
 def repeats(keys: Sequence[Hashable]) -> tuple[Repeat, ...]:
     """Runs that do not overlap, in order."""
+    known: dict[Hashable, int] = {}
+    numbers = [known.setdefault(key, len(known)) for key in keys]
     found: list[Repeat] = []
     start = 0
-    while start < len(keys):
+    while start < len(numbers):
         best = max(
-            (
-                Repeat(start, period, _times(keys, start, period))
-                for period in _periods(keys, start)
-            ),
+            (Repeat(start, n, _times(numbers, start, n)) for n in _periods(numbers, start)),
             key=lambda run: (run.period * run.times if run.times > 1 else 0, -run.period),
             default=Repeat(start, 1, 1),
         )
@@ -46,12 +45,12 @@ def repeats(keys: Sequence[Hashable]) -> tuple[Repeat, ...]:
     return tuple(found)
 
 
-def _periods(keys: Sequence[Hashable], start: int) -> range:
-    return range(1, min(LONGEST, (len(keys) - start) // 2) + 1)
+def _periods(numbers: Sequence[int], start: int) -> range:
+    return range(1, min(LONGEST, (len(numbers) - start) // 2) + 1)
 
 
-def _times(keys: Sequence[Hashable], start: int, period: int) -> int:
-    first, times = keys[start : start + period], 1
-    while keys[start + times * period : start + (times + 1) * period] == first:
+def _times(numbers: Sequence[int], start: int, period: int) -> int:
+    first, times = numbers[start : start + period], 1
+    while numbers[start + times * period : start + (times + 1) * period] == first:
         times += 1
     return times

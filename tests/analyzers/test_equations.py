@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.runtime.random_nets import random_net
 
 import nnspec
 from nnspec.__main__ import main
@@ -46,8 +47,6 @@ from nnspec.analyzers.render.mathematics import latex, unicode
 from nnspec.compiler.op import Elementwise
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.training import LOSSES
-
-from tests.runtime.random_nets import random_net
 
 ROOT = Path(__file__).parents[2]
 EXPECTED = Path(__file__).parent / "equations"
@@ -132,6 +131,13 @@ def test_stacked_blocks_are_told_once() -> None:
     assert repeats("xabababy" * 1) == ()
     assert repeats("xabababababy") == (Repeat(1, 2, 5),)
     assert repeats("aaaaaaab") == (Repeat(0, 1, 7),)
+
+
+def test_a_very_long_layer_is_several_equations() -> None:
+    found = written("3 -> fc4" + " tanh" * 3000)
+    assert len(found.lines) > 100
+    assert plainly(found.lines[1].equation).startswith("h₂ = tanh(tanh(")
+    assert text(Page(found), colour=False)
 
 
 def test_the_same_layers_of_other_sizes_are_told_apart() -> None:

@@ -188,7 +188,8 @@ def set_filters(one: Net, net: Net, found: OneMap) -> None:
         first = first.then(other)
     (node,) = (node for node in one.graph.nodes if isinstance(node.op, Convolution))
     assert isinstance(node.op, Convolution)
-    x, kernel = node.arrivals[0], one.weights[f"{node.name}.weight"]
+    x = node.arrivals[0]
+    kernel: Any = one.weights[f"{node.name}.weight"]
     groups, windows = node.op.groups(x), node.op.windows(x)
     n, c = kernel.shape[0] // groups, kernel.shape[1]
     left = dict(first.taps)
