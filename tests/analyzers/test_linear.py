@@ -47,6 +47,7 @@ def told(spec: str) -> list[tuple[str | None, int, int, bool]]:
         ("3x9x9 -> dwconv 3x3 p1 -> conv5 1x1", "conv5 3x3 p1", 50, 140, True),
         ("4x9x9 -> dwconv 3 -> dwconv 3 m=2", "dwconv 5x5 m=2", 120, 208, True),
         ("8x9 -> conv8 3 g4 -> conv4 1 g2", "conv4 3 g2", 76, 52, True),
+        ("6x9x9 -> conv6 3 g3 -> conv6 1 g2", "conv6 3x3", 138, 330, True),
         ("3x11x11 -> conv4 3 d2 -> conv5 3 d2", "conv5 5x5 d2", 297, 380, True),
         ("3x8x8 -> conv4 3x3 p1 -> avgpool2 -> conv5 1", "conv5 4x4 s2 p1", 137, 245, True),
         ("3x8x8 -> conv4 3x3 -> gap fc5", "flatten fc5", 137, 965, True),
@@ -308,6 +309,20 @@ def maps(rng: Random) -> str:
 )
 def test_windows_that_are_too_large_are_left_alone(spec: str) -> None:
     assert all(equals is None for equals, *_ in told(spec))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "6x9x9 -> conv6 3 g3 -> conv6 1 g2",
+        "4x9x8 -> dwconv 3 p1 -> conv5 1x1",
+        "3x9x9 -> conv4 1x1 s2 nobias -> conv5 3x3 p1",
+        "3x8x8 -> conv4 3x3 p1 -> conv5 3 p1 -> flatten fc2",
+        "3x5x5x5 -> conv2 2 p1 -> conv3 2 p1",
+    ],
+)
+def test_chains_worth_a_name(spec: str) -> None:
+    assert check(spec, 0) is (spec != "3x5x5x5 -> conv2 2 p1 -> conv3 2 p1")
 
 
 @pytest.mark.parametrize("seed", range(60))
