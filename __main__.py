@@ -22,6 +22,7 @@ COMMANDS = {
     "fmt": ("grammar.commands", "lay specs out in their one spelling"),
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
+    "math": ("analyzers.commands_math", "the net as equations"),
     "diff": ("analyzers.commands", "what changed between two nets"),
     "draw": ("compiler.targets.commands", "the net as boxes and arrows"),
     "plot": ("analyzers.commands", "charts of parameters, cost and memory"),
@@ -37,11 +38,12 @@ FORMATS = {
     "check": ("text", "concise", "json", "github", "sarif"),
     "summary": ("text", "json", "markdown"),
     "diff": ("text", "json", "markdown"),
+    "math": ("text", "latex", "json"),
     "draw": ("mermaid", "dot", "json"),
 }
 """What `--format` takes, where it is more than text and json."""
 
-COMPILING = frozenset({"check", "summary", "explain", "diff", "draw", "plot", "train"})
+COMPILING = frozenset({"check", "summary", "explain", "math", "diff", "draw", "plot", "train"})
 """The commands that compile a spec."""
 
 EXAMPLES = """examples:
