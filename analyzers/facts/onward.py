@@ -195,7 +195,7 @@ def _(op: BatchNorm, node: Node, parts: Sequence[Spread], layout: Layout) -> Spr
     within = channel_variance(x)
     whole = 1.0 if within is None else within / (within + op.eps)
     found = replace(x, mean=0.0, square=whole, shared=0.0, even=True, freedom=None, joint=True)
-    found = replace(found, steady=1.0)
+    found = replace(found, steady=1.0, power=_centred_power(x))
     if x.normal:
         return found
     if x.rows is None or not (x.joint or _single(x)):
@@ -208,6 +208,17 @@ def channel_variance(x: Spread) -> float | None:
     if x.square is None or x.common is None:
         return None
     return max(0.0, x.square - x.common)
+
+
+def _centred_power(x: Spread) -> Power:
+    """Power by place once each channel's mean is gone: a place at the rim has its own mean less in
+    common with the channel's, by as much as it has less power."""
+    if x.square is None or x.common is None or not x.power or x.square <= x.common:
+        return x.power
+    taken = x.common / x.square
+    return tuple(
+        level([max(0.0, place * (1 - 2 * taken) + taken) for place in axis]) for axis in x.power
+    )
 
 
 def _single(x: Spread) -> bool:

@@ -185,10 +185,10 @@ def _once(
     )
     return {
         name: (
-            float(value.mean()),
-            float(value.double().square().mean()),
+            float(value.detach().mean()),
+            float(value.detach().double().square().mean()),
             float(gradient.double().square().mean()),
-            float((value == 0).double().mean()),
+            float((value.detach() == 0).double().mean()),
         )
         for (name, value), gradient in zip(real.items(), gradients, strict=True)
     }
