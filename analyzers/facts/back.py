@@ -40,10 +40,27 @@ from .onward import (
     shaped,
     swept,
 )
-from .spread import Spread, Weighting, apart, blended, coarse, squared_slope, united, weighting
+from .spread import (
+    Spread,
+    Weighting,
+    apart,
+    blended,
+    coarse,
+    squared_slope,
+    steepness,
+    united,
+    weighting,
+)
 
 TOO_FEW = 3.0
 """Of so few independent terms a variance has no useful mean of its inverse."""
+FEW_CHANNELS = 12
+"""Of so few channels, what a filter makes of neighbouring places has its weights in common: a gradient
+that is level over them adds up."""
+
+DOUBTFUL, RIM, LANDING = 0.1, 0.008, 0.04
+"""A doubt past which a gradient is not known; what a norm over a map with a rim adds to it, and what a
+maximum adds, whose gradient lands on few."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +92,7 @@ class Pull:
     power: along each spatial axis the mean square by place, relative to the whole; () where flat.
     uneven: how much of it comes from channels whose weights happen to be small, behind a norm: those
         weights pass on less.
+    doubt: by how much it may be off, as a share: norms of few terms and rims of maps add to it.
     """
 
     parts: tuple[Part, ...]
@@ -82,6 +100,7 @@ class Pull:
     level: bool = False
     power: Power = ()
     uneven: float = 1.0
+    doubt: float = 0.0
 
     @property
     def square(self) -> float:
@@ -103,7 +122,9 @@ def met(pulls: Sequence[Pull | None]) -> Pull | None:
     if len(known) < len(pulls) or not apart([pull.drawn for pull in known]):
         return None
     drawn = united([pull.drawn for pull in known])
-    if drawn is None:
+    whole = sum(pull.square for pull in known)
+    doubt = sum(pull.doubt * pull.square for pull in known) / whole if whole else 0.0
+    if drawn is None or doubt > DOUBTFUL:
         return None
     return Pull(
         tuple(part for pull in known for part in pull.parts),
@@ -111,6 +132,7 @@ def met(pulls: Sequence[Pull | None]) -> Pull | None:
         any(pull.level for pull in known),
         blended([(pull.square, pull.power) for pull in known]),
         known[0].uneven if len(known) == 1 else 1.0,
+        doubt,
     )
 
 
@@ -154,6 +176,8 @@ def _(op: Convolution, at: Passage, pull: Pull) -> Pulls:
     direction = gathered if isinstance(op, TransposedConv) else scattered
     sums = swept(direction, op.windows(value), pull.power)
     filters = at.node.value.channels / op.groups(value)
+    if pull.level and value.channels / op.groups(value) < FEW_CHANNELS and not op.pointwise(value):
+        return [None]
     return _through(at, pull, filters * math.prod(map(mean_of, sums)), shaped(sums))
 
 
@@ -171,7 +195,21 @@ def _(op: Op, at: Passage, pull: Pull) -> Pulls:
         square += part.square * slope
     (x,) = at.parts
     weights = None if x.normal else _by_value(at, pull, square)
-    return [replace(pull, parts=(Part(square, weights=weights),))]
+    found = replace(pull, parts=(Part(square, weights=weights),))
+    exponent = steepness(op, x, at.made) if isinstance(op, Elementwise) else 0.0
+    return [_by_place(found, x.power, exponent) if exponent else found]
+
+
+def _by_place(pull: Pull, power: Power, exponent: float) -> Pull:
+    """The gradient behind a law that is steeper where less arrives, as at the rim of a map."""
+    sums = [
+        tuple(
+            place**exponent * (pull.power[axis][i] if pull.power else 1.0)
+            for i, place in enumerate(places)
+        )
+        for axis, places in enumerate(power)
+    ]
+    return replace(pull.scaled(math.prod(map(mean_of, sums))), power=shaped(sums))
 
 
 def _by_value(at: Passage, pull: Pull, square: float) -> Weighting | None:
@@ -202,7 +240,9 @@ def _(op: BatchNorm, at: Passage, pull: Pull) -> Pulls:
         return [None]
     # A variance of few terms is often small: the mean of its inverse is larger than the inverse.
     uneven = 1.0 if x.freedom is None else x.freedom / (x.freedom - 1)
-    return [replace(pull.scaled(uneven / (variance + op.eps)), uneven=uneven)]
+    found = pull.scaled(uneven / (variance + op.eps))
+    doubt = pull.doubt + (uneven - 1) / 4 + (RIM if x.power or pull.power else 0.0)
+    return [replace(found, uneven=uneven, doubt=doubt)]
 
 
 @back.register
@@ -246,7 +286,7 @@ def _won(at: Passage, pull: Pull, power: Power) -> Pulls:
     if at.made.rows is None:
         return [None]
     part = Part(pull.square * share, squared_slope(at.made))
-    return [replace(pull, parts=(part,), power=power)]
+    return [replace(pull, parts=(part,), power=power, doubt=pull.doubt + LANDING)]
 
 
 @back.register

@@ -192,7 +192,7 @@ def _bell(cells: int, reach: float = REACH) -> tuple[tuple[float, ...], tuple[fl
     return points, tuple(d / whole for d in density)
 
 
-OWN_DRAW, SHARED_DRAW = _bell(OWN), _bell(SHARED)
+OWN_DRAW, SHARED_DRAW, FINE_DRAW = _bell(OWN), _bell(SHARED), _bell(400)
 
 
 @lru_cache(maxsize=64)
@@ -236,7 +236,17 @@ def bent(op: Elementwise, x: Spread) -> Spread:
     if rows is None:
         return replace(UNKNOWN, drawn=x.drawn, origin=x.origin, clump=x.clump, alike=x.alike)
     law, slope = _read(op)
-    bent_rows = tuple(row.mapped(law, slope) for row in rows)
+    if x.normal:
+        moments = (
+            x.mean,
+            x.square,
+            x.mean**2 if x.shared is None and x.mean is not None else x.shared,
+        )
+        bent_rows = _bent_normal(
+            op, *(float(f"{moment:.4g}") for moment in moments if moment is not None)
+        )
+    else:
+        bent_rows = tuple(row.mapped(law, slope) for row in rows)
     found = of_rows(bent_rows, x)
     if x.shared is None:
         found = replace(found, shared=None, joint=False)
@@ -255,6 +265,13 @@ def _steady(x: Spread, found: Spread) -> float:
     kept = (shared * x.steady - mean**2) / varied if varied > ALIKE * square else 1.0
     left = after**2 + (shared_after - after**2) * min(1.0, max(0.0, kept))
     return min(1.0, left * _root_mean(found.power) ** 2 / shared_after)
+
+
+@lru_cache(maxsize=256)
+def _bent_normal(op: Elementwise, mean: float, square: float, shared: float) -> tuple[Row, ...]:
+    """Uses that are alike are worked out once; their moments count to four digits."""
+    law, slope = _read(op)
+    return tuple(row.mapped(law, slope) for row in _normal_rows(mean, square, shared))
 
 
 def _read(op: Elementwise) -> tuple[Law, Callable[[float, float], float]]:
@@ -289,6 +306,19 @@ def _bent_power(
     answer = sum(row.chance * row.square for row in louder) / found.square
     exponent = math.log(answer) / (2 * math.log(1.05)) if answer > 0 else 0.0
     return tuple(level([p**exponent for p in axis]) for axis in x.power)
+
+
+def steepness(op: Elementwise, x: Spread, made: Spread) -> float:
+    """How a law's mean squared slope goes by the power of its input: the exponent; 0 for one that is
+    straight on both sides of 0."""
+    before = squared_slope(made)
+    if not x.power or made.power is x.power or x.shape is None or not before:
+        return 0.0
+    law, slope = _read(op)
+    after = squared_slope(
+        replace(made, rows=tuple(r.moved(1.05, 0.0).mapped(law, slope) for r in x.shape))
+    )
+    return math.log(after / before) / (2 * math.log(1.05)) if after else 0.0
 
 
 def level(power: Sequence[float]) -> tuple[float, ...]:
@@ -368,10 +398,11 @@ def always_below(bound: float, x: Spread) -> float | None:
         return None
     mean, square, shared = x.moments
     common, own = math.sqrt(max(0.0, shared - mean**2)), max(0.0, square - shared)
-    points, chances = _bell(400)
+    if common == 0:
+        return _under(bound, mean, own) ** DEAD_ON
     return sum(
         chance * _under(bound, mean + common * s, own) ** DEAD_ON
-        for s, chance in zip(points, chances, strict=True)
+        for s, chance in zip(*FINE_DRAW, strict=True)
     )
 
 
