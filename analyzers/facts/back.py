@@ -46,6 +46,7 @@ from .spread import (
     apart,
     blended,
     coarse,
+    in_range,
     squared_slope,
     steepness,
     united,
@@ -58,6 +59,8 @@ FEW_CHANNELS = 12
 """Of so few channels, what a filter makes of neighbouring places has its weights in common: a gradient
 that is level over them adds up."""
 
+NEARLY_ALIKE = 0.02
+"""Where examples differ by less of the mean square, what differs is not known well enough."""
 DOUBTFUL, RIM, LANDING = 0.1, 0.008, 0.04
 """A doubt past which a gradient is not known; what a norm over a map with a rim adds to it, and what a
 maximum adds, whose gradient lands on few."""
@@ -124,7 +127,7 @@ def met(pulls: Sequence[Pull | None]) -> Pull | None:
     drawn = united([pull.drawn for pull in known])
     whole = sum(pull.square for pull in known)
     doubt = sum(pull.doubt * pull.square for pull in known) / whole if whole else 0.0
-    if drawn is None or doubt > DOUBTFUL:
+    if drawn is None or doubt > DOUBTFUL or not in_range(whole):
         return None
     return Pull(
         tuple(part for pull in known for part in pull.parts),
@@ -236,7 +239,10 @@ def _by_value(at: Passage, pull: Pull, square: float) -> Weighting | None:
 def _(op: BatchNorm, at: Passage, pull: Pull) -> Pulls:
     (x,) = at.parts
     variance = channel_variance(x)
-    if variance is None or not x.even or (x.freedom is not None and x.freedom < TOO_FEW):
+    few = x.freedom is not None and x.freedom < TOO_FEW
+    if variance is None or x.square is None or not x.even or few:
+        return [None]
+    if variance < NEARLY_ALIKE * x.square:
         return [None]
     # A variance of few terms is often small: the mean of its inverse is larger than the inverse.
     uneven = 1.0 if x.freedom is None else x.freedom / (x.freedom - 1)

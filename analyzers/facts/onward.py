@@ -591,8 +591,11 @@ def _(op: Mul, node: Node, parts: Sequence[Spread], layout: Layout) -> Spread:
     if not apart([part.drawn for part in parts]) or len(known) < len(parts):
         return replace(UNKNOWN, drawn=drawn, origin=node.name)
     widest = max(parts, key=lambda part: len(part.power))
+    mean, square, shared = (math.prod(moment) for moment in zip(*known, strict=True))
     return Spread(
-        *(math.prod(moment) for moment in zip(*known, strict=True)),
+        mean,
+        square,
+        shared,
         drawn=drawn,
         origin=node.name,
         clump=max(part.clump for part in parts),

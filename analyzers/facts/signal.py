@@ -11,7 +11,8 @@ Schoenholz et al. 2017; CS231n, neural networks 2, 'Weight initialization'.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ...compiler.graph import Graph, Node
@@ -20,7 +21,7 @@ from ...compiler.ops.activation import LogSoftmax, Softmax
 from ...compiler.plan.parameters import lay_out
 from .back import Passage, gradients
 from .onward import onward
-from .spread import UNKNOWN, Spread, always_below, below, threshold
+from .spread import Spread, always_below, below, bounded, threshold
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,51 @@ def signal(graph: Graph) -> Mapping[str, Travel]:
     return found
 
 
+@dataclass(frozen=True)
+class Reach:
+    """What of the gradient reaches a weighted layer.
+
+    Attributes
+    ----------
+    layer: its first node.
+    share: the length of the gradient at the layer, over all its numbers, for 1 at the output.
+    """
+
+    layer: Node
+    share: float
+
+
+def reaches(graph: Graph, travels: Mapping[str, Travel]) -> Iterator[Reach]:
+    """The weighted layers of which the gradient is known, and not 0 by intention."""
+    end = scores(graph).value.size
+    for layer in graph.layers:
+        gradient = travels[layer.head.name].gradient
+        if layer.weighted and gradient:
+            yield Reach(layer.head, math.sqrt(gradient * layer.head.value.size / end))
+
+
+def blamed(graph: Graph, travels: Mapping[str, Travel], sign: int) -> str:
+    """What shrinks the gradient most on its way back, or, with `sign` 1, lets it grow: an activation
+    by its name, or an initialiser; "" where nothing is known."""
+    layout = lay_out(graph).by_name
+    sums: dict[str, float] = {}
+    for node in graph.nodes:
+        if len(node.inputs) != 1:
+            continue
+        before, after = travels[node.inputs[0]].gradient, travels[node.name].gradient
+        if not before or not after:
+            continue
+        gain = before * node.arrivals[0].size / (after * node.value.size)
+        if isinstance(node.op, Elementwise):
+            what = f"`{node.op.name}`"
+        elif drawn := [w for w in node.weights if w.decays]:
+            what = f"`init={layout[node.keeper(drawn[0])].chosen.word}`"
+        else:
+            continue
+        sums[what] = sums.get(what, 0.0) + sign * math.log(gain)
+    return max(sums, key=sums.__getitem__, default="")
+
+
 def scores(graph: Graph) -> Node:
     """Where the loss begins: the main output, or what a softmax at the end makes chances of."""
     node = graph.output
@@ -71,7 +117,7 @@ def _passages(graph: Graph) -> list[Passage]:
     found: list[Passage] = []
     for node in graph.nodes:
         parts = tuple(spreads[name] for name in node.inputs)
-        made = _input(node) if node.is_input else onward(node.op, node, parts, layout)
+        made = _input(node) if node.is_input else bounded(onward(node.op, node, parts, layout))
         spreads[node.name] = made
         found.append(Passage(node, parts, made, layout))
     return found
@@ -81,7 +127,6 @@ def _input(node: Node) -> Spread:
     drawn = frozenset({node.name})
     if node.value.integer:
         return Spread(drawn=drawn, origin=node.name)
-    assert UNKNOWN.normal is False
     return Spread(0.0, 1.0, 0.0, normal=True, drawn=drawn, origin=node.name)
 
 

@@ -74,6 +74,11 @@ class Row:
     def square(self) -> float:
         return sum(a * a * c for a, c in zip(self.atoms, self.chances, strict=True))
 
+    @cached_property
+    def slope(self) -> float:
+        """The mean squared slope."""
+        return sum(s * c for s, c in zip(self.slopes or (), self.chances, strict=True))
+
     def mapped(self, law: Law, slope: Callable[[float, float], float]) -> Row:
         atoms = tuple(map(law, self.atoms))
         slopes = tuple(slope(x, y) ** 2 for x, y in zip(self.atoms, atoms, strict=True))
@@ -177,6 +182,20 @@ class Spread:
 
 
 UNKNOWN = Spread()
+LARGEST = 1e60
+"""Mean squares past this, or below its inverse, are given up."""
+
+
+def in_range(number: float | None) -> bool:
+    """Whether it can be worked on with: not infinite, not lost; None can."""
+    return number is None or number == 0 or 1 / LARGEST <= abs(number) <= LARGEST
+
+
+def bounded(x: Spread) -> Spread:
+    """The spread, or what is left of it where its numbers grow or shrink out of range."""
+    if in_range(x.square) and in_range(x.mean) and in_range(x.shared):
+        return x
+    return replace(UNKNOWN, drawn=x.drawn, origin=x.origin, normal=x.normal)
 
 
 def times(value: float | None, factor: float | None) -> float | None:
@@ -232,21 +251,10 @@ def _root_mean(power: tuple[tuple[float, ...], ...]) -> float:
 
 def bent(op: Elementwise, x: Spread) -> Spread:
     """The spread of `law(x)`, each row with the slopes it was bent by."""
-    rows = x.shape
-    if rows is None:
+    bent_rows = _bent_rows(op, x)
+    if bent_rows is None:
         return replace(UNKNOWN, drawn=x.drawn, origin=x.origin, clump=x.clump, alike=x.alike)
     law, slope = _read(op)
-    if x.normal:
-        moments = (
-            x.mean,
-            x.square,
-            x.mean**2 if x.shared is None and x.mean is not None else x.shared,
-        )
-        bent_rows = _bent_normal(
-            op, *(float(f"{moment:.4g}") for moment in moments if moment is not None)
-        )
-    else:
-        bent_rows = tuple(row.mapped(law, slope) for row in rows)
     found = of_rows(bent_rows, x)
     if x.shared is None:
         found = replace(found, shared=None, joint=False)
@@ -267,9 +275,24 @@ def _steady(x: Spread, found: Spread) -> float:
     return min(1.0, left * _root_mean(found.power) ** 2 / shared_after)
 
 
+def _bent_rows(op: Elementwise, x: Spread) -> tuple[Row, ...] | None:
+    if not x.normal:
+        law, slope = _read(op)
+        return x.rows and tuple(row.mapped(law, slope) for row in x.rows)
+    if x.mean is None or x.square is None or not x.even:
+        return None
+    shared = x.mean**2 if x.shared is None else x.shared
+    return _bent_normal(op, *_digits((x.mean, x.square, shared)))
+
+
+def _digits(moments: tuple[float, float, float]) -> tuple[float, float, float]:
+    """To four digits, so that uses that are nearly alike are worked out once."""
+    mean, square, shared = (float(f"{moment:.4g}") for moment in moments)
+    return mean, square, shared
+
+
 @lru_cache(maxsize=256)
 def _bent_normal(op: Elementwise, mean: float, square: float, shared: float) -> tuple[Row, ...]:
-    """Uses that are alike are worked out once; their moments count to four digits."""
     law, slope = _read(op)
     return tuple(row.mapped(law, slope) for row in _normal_rows(mean, square, shared))
 
@@ -354,10 +377,12 @@ def squared_slope(y: Spread, weights: Weighting | None = None) -> float | None:
     """The mean squared slope of the law that made `y`, weighted by the value of `y`."""
     if y.rows is None or any(row.slopes is None for row in y.rows):
         return None
+    if weights is None:
+        return sum(row.chance * row.slope for row in y.rows)
     return sum(
         row.chance
         * sum(
-            slope * chance * (1.0 if weights is None else weights.at(atom))
+            slope * chance * weights.at(atom)
             for atom, slope, chance in zip(row.atoms, row.slopes or (), row.chances, strict=True)
         )
         for row in y.rows
@@ -396,7 +421,11 @@ def always_below(bound: float, x: Spread) -> float | None:
     """The share of units whose numbers for `DEAD_ON` examples are all at most `bound`."""
     if not x.normal or x.moments is None:
         return None
-    mean, square, shared = x.moments
+    return _always_below(bound, *_digits(x.moments))
+
+
+@lru_cache(maxsize=256)
+def _always_below(bound: float, mean: float, square: float, shared: float) -> float:
     common, own = math.sqrt(max(0.0, shared - mean**2)), max(0.0, square - shared)
     if common == 0:
         return _under(bound, mean, own) ** DEAD_ON

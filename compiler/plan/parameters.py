@@ -66,7 +66,8 @@ class Entry:
         """Of the draw; 0 for a constant."""
         if self.weight.constant is not None:
             return 0.0
-        return self.width**2 / 3 if self.uniform else self.width**2
+        square = self.width * self.width
+        return square / 3 if self.uniform else square
 
 
 @dataclass(frozen=True)
