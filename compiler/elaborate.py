@@ -43,7 +43,7 @@ from .errors import (
 )
 from .expressions import LOST, Lost, Scope, Worth, evaluate, shown
 from .files import Block, Files, Module
-from .graph import Graph, Input, Node
+from .graph import BlockUse, Graph, Input, Node
 from .making import Maker, arguments
 from .naming import Names
 from .op import Op, Refused, Trait
@@ -111,6 +111,7 @@ class _Frame:
     labels: what `@name` means, innermost scope last: the node's name and where it was given.
     module: the file whose blocks are seen here.
     calls: the blocks that this place is inside of, and `trail` where each was used.
+    blocks: their uses, the outermost first.
     """
 
     prefix: str
@@ -119,6 +120,7 @@ class _Frame:
     module: Module
     calls: tuple[Block, ...] = ()
     trail: tuple[Note, ...] = ()
+    blocks: tuple[BlockUse, ...] = ()
 
 
 class _Stop(Exception):
@@ -408,7 +410,7 @@ class _Reading:
             name = self.names.numbered(self.frame.prefix, op.name)
         owner = layer if hangs and layer is not None else name
         lent = self.tied(part.tie, op, arrivals) if part.tie else {}
-        self.nodes[name] = Node(name, applied, tuple(inputs), owner, span, lent)
+        self.nodes[name] = Node(name, applied, tuple(inputs), owner, span, lent, self.frame.blocks)
         return name, owner
 
     def tied(
@@ -463,7 +465,13 @@ class _Reading:
             prefix = self.names.numbered(outside.prefix, block.name)
         note = Note(use.span, f"in this use of `{block.name}`")
         self.frame = _Frame(
-            prefix, names, ({},), block.module, (*outside.calls, block), (note, *outside.trail)
+            prefix,
+            names,
+            ({},),
+            block.module,
+            (*outside.calls, block),
+            (note, *outside.trail),
+            (*outside.blocks, BlockUse(prefix, block.name, tuple(given.items()))),
         )
         before = len(self.nodes)
         value = yield self.chain(block.written.chain, value)

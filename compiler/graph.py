@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..grammar.source import Source, Span
 from ..grammar.tree import Expect
 from .applied import Applied
-from .expressions import Worth
+from .expressions import Worth, shown
 from .op import Op, Trait, Weight
 from .shapes import Value
 from .training import Training
@@ -29,6 +29,29 @@ class Input(Op):
 
 
 @dataclass(frozen=True)
+class BlockUse:
+    """One use of a block.
+
+    Attributes
+    ----------
+    name: what the names of its nodes begin with: `bottleneck2`, `stage1.bottleneck2`.
+    kind: the block's own name. given: what its parameters are worth, those left out not among them.
+    """
+
+    name: str
+    kind: str
+    given: tuple[tuple[str, Worth], ...] = ()
+
+    @property
+    def spelled(self) -> str:
+        """The use with every number filled in: `bottleneck(c=64, s=2)`."""
+        values = ", ".join(
+            f"{name}={value if type(value) is int else shown(value)}" for name, value in self.given
+        )
+        return f"{self.kind}({values})" if values else self.kind
+
+
+@dataclass(frozen=True)
 class Node:
     """One use of an operator.
 
@@ -39,6 +62,7 @@ class Node:
     layer: the layer that it belongs to, by the name of the layer's first node.
     lent: for weights and statistics that belong to another node, by their name here: their name
         there, `tower.fc1.weight`.
+    blocks: the blocks that it stands in, the outermost first.
     """
 
     name: str
@@ -47,6 +71,7 @@ class Node:
     layer: str
     span: Span
     lent: Mapping[str, str] = field(default_factory=dict)
+    blocks: tuple[BlockUse, ...] = ()
 
     @property
     def op(self) -> Op:
@@ -108,6 +133,11 @@ class Layer:
     @property
     def value(self) -> Value:
         return self.nodes[-1].value
+
+    @property
+    def blocks(self) -> tuple[BlockUse, ...]:
+        """The blocks that it stands in, the outermost first."""
+        return self.head.blocks
 
     @property
     def weighted(self) -> bool:

@@ -7,18 +7,63 @@ and the peak of activations and their gradients.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import accumulate
+
 from ...compiler.graph import Graph
-from ...compiler.plan.build import inference_memory, schedule, training_memory
+from ...compiler.plan.build import Memory, inference_memory, schedule, training_memory
+from ...compiler.plan.schedule import ALIGNMENT, Mode, Phase, Schedule
 
 CONVENTION = "bytes in float32: inference at batch 1, a training step at the spec's batch"
 
 
+def planned(graph: Graph, mode: Mode, batch: int | None = None) -> Schedule:
+    """The schedule of a pass; `batch` is 1 for inference and the spec's for training where None."""
+    if mode == "infer":
+        return schedule(graph, batch or 1, "infer")
+    loss = graph.training.judged_by(graph.output.value)
+    return schedule(graph, batch or graph.training.batch, "train", loss)
+
+
+def of_schedule(graph: Graph, plan: Schedule) -> Memory:
+    """What the runtime allocates for it, by what it holds."""
+    if plan.mode == "infer":
+        return inference_memory(plan)
+    return training_memory(plan, graph.training.optimizer.slots)
+
+
 def of_inference(graph: Graph) -> int:
-    return inference_memory(schedule(graph, 1, "infer")).total
+    return of_schedule(graph, planned(graph, "infer")).total
 
 
 def of_training(graph: Graph) -> int:
-    training = graph.training
-    loss = training.judged_by(graph.output.value)
-    plan = schedule(graph, training.batch, "train", loss)
-    return training_memory(plan, training.optimizer.slots).total
+    return of_schedule(graph, planned(graph, "train")).total
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One step of a pass, and the bytes of the arena that are in use while it runs.
+
+    node: whose step it is; empty for a sum of gradients.
+    """
+
+    phase: Phase
+    node: str
+    bytes: int
+
+
+def over_time(plan: Schedule) -> tuple[Moment, ...]:
+    """Step by step, the bytes in use: values, gradients, what is kept for backward, scratch.
+
+    Weights, their gradients and the optimiser's memory are there all the time and left out. The
+    arena is as large as the largest of them, and a little more where no hole was large enough.
+    """
+    changes = [0] * (len(plan.steps) + 1)
+    for life in plan.lifetimes:
+        taken = -(-life.bytes // ALIGNMENT) * ALIGNMENT
+        changes[max(life.first, 0)] += taken
+        changes[min(life.last + 1, len(plan.steps))] -= taken
+    return tuple(
+        Moment(step.phase, step.node.name if step.node else "", used)
+        for step, used in zip(plan.steps, accumulate(changes), strict=False)
+    )

@@ -6,8 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Sequence
 from heapq import heappop, heappush
 
-from .lifetimes import Lifetime
-from .schedule import ALIGNMENT
+from .schedule import ALIGNMENT, Lifetime
 
 
 def place(lifetimes: Sequence[Lifetime]) -> tuple[dict[int, int], int]:

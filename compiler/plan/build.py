@@ -21,13 +21,15 @@ def schedule(
     `mode` "train" plans forward, loss and backward and takes the loss; "infer" plans forward alone.
     """
     plan = order(graph, batch, mode, loss)
-    offsets, arena_bytes = place(lifetimes(plan, float_bytes))
+    lives = lifetimes(plan, float_bytes)
+    offsets, arena_bytes = place(lives)
     return Schedule(
         mode=mode,
         batch=batch,
         float_bytes=float_bytes,
         arrays=tuple(plan.arrays),
         steps=tuple(plan.steps),
+        lifetimes=lives,
         offsets=tuple(offsets[array.index] for array in plan.arrays),
         arena_bytes=arena_bytes,
         parameters=lay_out(graph),

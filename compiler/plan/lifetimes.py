@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .order import Order
-from .schedule import Kind
+from .schedule import Kind, Lifetime
 
 OVERWRITABLE = frozenset({Kind.VALUE, Kind.GRADIENT})
-
-
-@dataclass(frozen=True)
-class Lifetime:
-    """A piece of memory: the arrays that lie in it, and the steps between which it is needed."""
-
-    arrays: tuple[int, ...]
-    first: int
-    last: int
-    bytes: int
 
 
 def lifetimes(plan: Order, float_bytes: int) -> tuple[Lifetime, ...]:

@@ -54,6 +54,19 @@ class Array:
 
 
 @dataclass(frozen=True)
+class Lifetime:
+    """A piece of memory: the arrays that lie in it, and the steps between which it is needed.
+
+    -1 stands before the first step, the number of steps behind the last.
+    """
+
+    arrays: tuple[int, ...]
+    first: int
+    last: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Step:
     """One kernel's work. Arrays are named by index; None stands where one is not given.
 
@@ -101,6 +114,7 @@ class Schedule:
 
     Attributes
     ----------
+    lifetimes: every piece of memory, and between which steps it is needed.
     offsets: for each array its place in the arena, in bytes; arrays may share a place.
     inputs, outputs: arrays by the names of the net's inputs and outputs.
     target, loss_value: the truth, and the mean loss; None at inference.
@@ -111,6 +125,7 @@ class Schedule:
     float_bytes: int
     arrays: tuple[Array, ...]
     steps: tuple[Step, ...]
+    lifetimes: tuple[Lifetime, ...]
     offsets: tuple[int, ...]
     arena_bytes: int
     parameters: Parameters
