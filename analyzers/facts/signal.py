@@ -3,7 +3,9 @@
 Convention: inputs of mean 0 and variance 1, their numbers independent and normal (whole numbers evenly
 drawn); weights as the net's own initialisers draw them; noise on, batch norm by the batch. Everything
 is an expectation over inputs and weights together, of a net whose layers are wide. A softmax at the
-end belongs to the loss. What is not known within a tenth is None, and so is what depends on it.
+end belongs to the loss. What cannot be derived is None, and so is what depends on it. Against measured
+nets of width 128 to 256 it is mostly within a tenth; narrow and deep ones with curved activations (six
+layers of 128 with silu) have been seen to be a sixth off.
 
 Source: Glorot and Bengio 2010; He et al. 2015, delving deep into rectifiers; Poole et al. 2016;
 Schoenholz et al. 2017; CS231n, neural networks 2, 'Weight initialization'.
