@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from nnspec.grammar.limits import Limits
     from nnspec.runtime.data import load as load_data
     from nnspec.runtime.load import load
+    from nnspec.compiler.plan.schedule import Mode
     from nnspec.runtime.net import DType, Net
+    from nnspec.runtime.profile import Profile
 
 __version__ = "0.1.0"
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "graph",
     "load",
     "load_data",
+    "profile",
 ]
 
 _HOME = {
@@ -178,6 +181,24 @@ def draw(
     from nnspec.compiler.targets.mermaid import mermaid
 
     return mermaid(draw(graph(spec, let=let, limits=limits), depth))
+
+
+def profile(
+    spec: "str | PathLike[str]",
+    *,
+    mode: "Mode" = "train",
+    batch: int | None = None,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+) -> "Profile":
+    """Where the time of a pass goes, layer by layer, beside the least that its work could take.
+
+    `mode` is "train" or "infer"; `batch` the spec's own, or 1 for inference, where None. Raises
+    SpecError when the spec is wrong or cannot train.
+    """
+    from nnspec.runtime.profile import profile as measured
+
+    return measured(graph(spec, let=let, limits=limits), mode, batch)
 
 
 def docs(word: str | None = None) -> str:

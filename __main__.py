@@ -31,6 +31,7 @@ COMMANDS = {
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
+    "profile": ("runtime.commands_profile", "where the time of a pass goes"),
     "predict": ("runtime.commands", "what a trained net says"),
 }
 
@@ -43,7 +44,9 @@ FORMATS = {
 }
 """What `--format` takes, where it is more than text and json."""
 
-COMPILING = frozenset({"check", "summary", "explain", "math", "diff", "draw", "plot", "train"})
+COMPILING = frozenset(
+    {"check", "summary", "explain", "math", "diff", "draw", "plot", "profile", "train"}
+)
 """The commands that compile a spec."""
 
 EXAMPLES = """examples:
