@@ -19,13 +19,13 @@ from ..compiler.op import Op
 from ..compiler.ops import CATALOGUE
 from ..compiler.training import LOSSES, OPTIMIZERS, Setting
 from ..compiler.words import FOREIGN
-from ..grammar.diagnostics import Mistake, SpecError
+from ..grammar.diagnostics import Applicability, Mistake, SpecError
 from ..grammar.near import nearest
 from ..grammar.source import Source
 from .check import write
 from .errors import NoPage
 from .render.structured import as_json
-from .rule import Rule, rules
+from .rule import Finding, Rule, findings, rules
 
 CONCEPTS: Mapping[str, str] = MappingProxyType(
     {
@@ -182,23 +182,49 @@ def _mistake(kind: type[Mistake]) -> str:
 
 
 def _rule(rule: Rule) -> str:
-    first, *rest = rule.page.split("\n\n")
-    fix = {True: "safe: the net computes the same", False: "none that is safe"}[rule.safe]
-    wrong = "\n".join(f"    {line}" for line in rule.wrong[0].splitlines())
-    right = "\n".join(f"    {line}" for line in rule.right[0].splitlines())
+    first, *why, source = rule.page.split("\n\n")
+    told = [_found(rule, text) for text in rule.wrong]
+    kinds = {found.mending.applicability for found in told if found.mending}
     parts = [
         f"# {rule.code} {rule.name}",
         first,
         "## Why",
-        *rest[:-1],
+        *why,
         "## Example",
-        wrong,
-        "## Better",
-        right,
-        f"Fix: {fix}. Silence it by `# nnspec: ignore[{rule.code}] reason`.",
-        rest[-1],
+        _indented(rule.wrong[0]),
+        *wrap(f"{told[0].text}.", 100),
+        "## Use instead",
+        _indented(rule.right[0]),
+        *wrap(f"That is: {told[0].advice}.", 100),
+        "## Fix",
+        FIXES[frozenset(kinds)],
+        f"Silence it by `# nnspec: ignore[{rule.code}] reason`.",
+        source,
     ]
     return "\n\n".join(parts) + "\n"
+
+
+FIXES: Mapping[frozenset[Applicability], str] = MappingProxyType(
+    {
+        frozenset(): "None: what to do is for the author to decide.",
+        frozenset({Applicability.SAFE}): (
+            "Safe: the net computes and learns the same. `nnspec check --fix` applies it."
+        ),
+        frozenset({Applicability.UNSAFE}): (
+            "Unsafe: it changes what the net computes. `nnspec check --fix --unsafe-fixes` applies it."
+        ),
+    }
+)
+
+
+def _found(rule: Rule, text: str) -> Finding:
+    """What the rule says of one of its own texts."""
+    graph = elaborate(Source("<example>", text)).net
+    return next(iter(findings(graph, frozenset({rule.code}))))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
 
 
 def codes() -> str:

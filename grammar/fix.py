@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .diagnostics import Edit, Fix, Mistake
+from .diagnostics import Applicability, Edit, Fix, Mistake
 from .source import Source
 
 
-def apply(source: Source, mistakes: Iterable[Mistake]) -> tuple[str, int]:
+def apply(
+    source: Source, mistakes: Iterable[Mistake], asked: Applicability = Applicability.SAFE
+) -> tuple[str, int]:
     """The text with the fixes that the mistakes offer for it, and how many were applied.
 
     A fix is applied whole or not at all; of two that touch, the first.
     """
-    fixes = [fix for mistake in mistakes if (fix := mistake.fix()) and _here(fix, source)]
+    offered = (fix for mistake in mistakes if (fix := mistake.fix()) and _here(fix, source))
+    fixes = [fix for fix in offered if fix.within(asked)]
     fixes.sort(key=lambda fix: min(edit.span.start for edit in fix.edits))
     taken: list[Edit] = []
     applied = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,8 +42,21 @@ class Anatomy:
 
     @property
     def loss(self) -> Loss | None:
-        """The loss, where it is written: a net without one may be meant for inference."""
-        return self.graph.training.loss
+        """What judges the main output; None without `train(...)`: such a net may be meant for
+        inference."""
+        return self.graph.training.judged_by(self.graph.output.value) if self.train else None
+
+    @cached_property
+    def uses(self) -> Mapping[object, tuple[Node, ...]]:
+        """By place, the nodes that it makes: many, in a block, a loop or a repeat."""
+        found: dict[object, list[Node]] = {}
+        for node in self.graph.nodes:
+            found.setdefault(place(node.span), []).append(node)
+        return {where: tuple(nodes) for where, nodes in found.items()}
+
+    def always(self, node: Node, holds: Callable[[Node], object]) -> bool:
+        """Whether something holds for the operator in every use of the place where it is written."""
+        return all(holds(use) for use in self.uses[place(node.span)])
 
     @cached_property
     def readers(self) -> Mapping[str, tuple[Node, ...]]:
@@ -84,13 +97,38 @@ class Anatomy:
             node = self.graph[node.inputs[0]]
             yield node
 
+    @cached_property
+    def said(self) -> Node:
+        """What makes the numbers of the main output, before they are put elsewhere."""
+        output = self.graph.output
+        return next(n for n in (output, *self.back(output)) if Trait.MOVES not in n.op.traits)
+
+    @cached_property
+    def rebuilds(self) -> bool:
+        """Whether the main output has an input's shape: an autoencoder, or what cleans an image."""
+        shape = self.graph.output.value.shape
+        return any(source.value.shape == shape for source in self.graph.inputs)
+
     def gates(self, node: Node) -> bool:
         """Whether the value is a share that something else is multiplied by."""
-        return any(reader.op.name == "mul" for reader in self.readers[node.name])
+        return any(
+            reader.op.name in ("mul", "matmul")
+            or (Trait.MOVES in reader.op.traits and self.gates(reader))
+            for reader in self.readers[node.name]
+        )
 
-    def gates_later(self, node: Node) -> bool:
-        """Whether the value ends as a share, behind layers of its own: squeeze and excitation."""
-        return self.gates(node) or any(self.gates(after) for after in self.ahead(node))
+    def only_way(self, node: Node) -> bool:
+        """Whether all that reaches the main output passes through the node."""
+        reached = {source.name for source in self.graph.inputs if source is not node}
+        for after in self.graph.nodes:
+            if after is not node and reached.intersection(after.inputs):
+                reached.add(after.name)
+        return node is not self.graph.output and self.graph.output.name not in reached
+
+
+def place(span: Span | None) -> tuple[str, int, int] | None:
+    """What is equal for two spans of one stretch of text."""
+    return (span.source.name, span.start, span.end) if span else None
 
 
 def affine(node: Node) -> bool:

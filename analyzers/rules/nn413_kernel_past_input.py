@@ -1,16 +1,18 @@
 """A kernel larger than its input.
 
-It fits only because of its padding: some of its weights never meet anything but zeros, and learn
-nothing.
+It fits only because of its padding: much of what its weights are multiplied by is zeros, and those
+at the rim meet little else.
 
 Source: CS231n, convolutional networks, 'Spatial arrangement'.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ...compiler.ops.conv import Convolution, TransposedConv
+from ...compiler.shapes import Window
 from ..facts.anatomy import Anatomy, word
 from ..rule import Finding
 
@@ -23,12 +25,21 @@ def check(net: Anatomy) -> Iterator[Finding]:
         op = node.op
         if not isinstance(op, Convolution) or isinstance(op, TransposedConv):
             continue
-        for window in op.windows(node.arrivals[0]):
-            if window.reach > window.size:
-                yield Finding(
-                    node.span,
-                    f"the window of `{word(node)}` spans {window.reach}, but its input is "
-                    f"{node.arrivals[0]}: the rest is padding",
-                    "pool less before it, or use a smaller kernel",
-                )
-                break
+        windows = op.windows(node.arrivals[0])
+        if any(window.reach > window.size for window in windows):
+            reach = "x".join(str(window.reach) for window in windows)
+            zeros = 1 - math.prod(_met(window) for window in windows)
+            yield Finding(
+                node.span,
+                f"`{word(node)}` spans {reach} of an input of {node.arrivals[0]}: "
+                f"{zeros:.0%} of what it multiplies is padding",
+                "pool less before it, or use a smaller kernel",
+            )
+
+
+def _met(window: Window) -> float:
+    """The share of products along an axis that have a number of the input in them."""
+    places = range(-window.before, window.output * window.stride - window.before, window.stride)
+    taps = range(0, window.reach, window.dilation)
+    met = sum(0 <= place + tap < window.size for place in places for tap in taps)
+    return met / (len(places) * len(taps))

@@ -7,9 +7,10 @@ import re
 import pytest
 
 import nnspec
+from nnspec.analyzers.check import checked, fixes
 from nnspec.analyzers.rule import Finding, Rule, findings, rules
-from nnspec.grammar.diagnostics import Mistake
-from nnspec.grammar.fix import apply
+from nnspec.grammar.diagnostics import Applicability, Mistake, Severity
+from nnspec.grammar.source import Source
 
 RULES = list(rules().values())
 
@@ -45,16 +46,21 @@ def test_page(rule: Rule) -> None:
     assert len(rest) >= 2
 
 
+@pytest.mark.parametrize("asked", Applicability)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_fixes_mend(rule: Rule) -> None:
+def test_fixes_mend(rule: Rule, asked: Applicability) -> None:
+    """What is mended compiles, keeps its promises, and is silent where a fix was offered."""
     for text in rule.wrong:
-        graph = nnspec.graph(text)
-        mistakes = findings(graph, frozenset({rule.code}))
-        if any(mistake.fix() for mistake in mistakes):
-            mended, count = apply(graph.source, mistakes)
-            assert count
-            assert not found(mended, rule.code), mended
+        source = Source("net", text)
+        mended, count = fixes(source, codes=frozenset({rule.code}), asked=asked)
+        offered = [fix for one in found(text, rule.code) if (fix := one.fix())]
+        assert bool(count) == any(fix.within(asked) for fix in offered), text
+        left = found(mended.text, rule.code)
+        assert not any(fix.within(asked) for one in left if (fix := one.fix())), mended.text
+        if offered and all(fix.within(asked) for fix in offered):
+            assert not left, mended.text
+        assert not any(m.severity is Severity.ERROR for m in checked(mended)), mended.text
 
 
 def test_there_are_enough() -> None:
-    assert len(RULES) >= 24
+    assert len(RULES) >= 34
