@@ -65,9 +65,8 @@ def _checked(path: Path, table: Mapping[str, Any]) -> Config:
         elif not isinstance(value, list) or not all(isinstance(code, str) for code in value):
             advice = f'write a list of codes: {key} = ["NN414"]'
             raise SpecError([BadConfig(None, str(path), f"`{key}` is no list of codes", advice)])
-    return Config(
-        **{
-            known[key].name: tuple(value) if isinstance(value, list) else value
-            for key, value in table.items()
-        }
-    )
+    values: dict[str, Any] = {
+        known[key].name: tuple(value) if isinstance(value, list) else value
+        for key, value in table.items()
+    }
+    return Config(**values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from textwrap import wrap
@@ -192,13 +193,13 @@ def _rule(rule: Rule) -> str:
         *why,
         "## Example",
         _indented(rule.wrong[0]),
-        *wrap(f"{told[0].text}.", 100),
+        "`nnspec check` says:",
+        _indented(f"{rule.code} {told[0].text}\nhelp: {told[0].advice}"),
         "## Use instead",
         _indented(rule.right[0]),
-        *wrap(f"That is: {told[0].advice}.", 100),
         "## Fix",
         FIXES[frozenset(kinds)],
-        f"Silence it by `# nnspec: ignore[{rule.code}] reason`.",
+        f"It is a {told[0].severity}; `# nnspec: ignore[{rule.code}] reason` silences it.",
         source,
     ]
     return "\n\n".join(parts) + "\n"
@@ -211,7 +212,8 @@ FIXES: Mapping[frozenset[Applicability], str] = MappingProxyType(
             "Safe: the net computes and learns the same. `nnspec check --fix` applies it."
         ),
         frozenset({Applicability.UNSAFE}): (
-            "Unsafe: it changes what the net computes. `nnspec check --fix --unsafe-fixes` applies it."
+            "Unsafe: the net computes or learns something else. "
+            "`nnspec check --fix --unsafe-fixes` applies it."
         ),
     }
 )
@@ -229,9 +231,16 @@ def _indented(text: str) -> str:
 
 def codes() -> str:
     """Every code and its name, the rules with what they say first."""
-    rows = [(kind.code, kind.name) for kind in Mistake.by_code.values()]
-    rows += [(rule.code, rule.name) for rule in rules().values()]
-    return "".join(f"{code}  {name}\n" for code, name in sorted(rows))
+    kinds = [(kind.code, kind.name, kind.page()) for kind in Mistake.by_code.values()]
+    rows = sorted([*kinds, *((rule.code, rule.name, rule.page) for rule in rules().values())])
+    wide = max(len(name) for _, name, _ in rows)
+    return "".join(f"{code}  {name:<{wide}}  {_first(page)}\n" for code, name, page in rows)
+
+
+def _first(page: str) -> str:
+    """The first sentence, on one line."""
+    paragraph = " ".join(page.partition("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s", paragraph)[0].rstrip(".")
 
 
 # ----------------------------------------------------------------------------------- command

@@ -92,8 +92,9 @@ def findings(graph: Graph, codes: frozenset[str] | None = None) -> tuple[Finding
             continue
         told: dict[object, list[Finding]] = {}
         for finding in rule.check(net):
-            where = place(finding.span) or finding.text
-            told.setdefault(where, []).append(replace(finding, rule=rule))
+            told.setdefault(place(finding.span) or finding.text, []).append(
+                replace(finding, rule=rule)
+            )
         for where, same in told.items():
             mends = len(same) >= len(net.uses.get(where, ())) and _within(graph, same[0])
             found.append(same[0] if mends else replace(same[0], mending=None))

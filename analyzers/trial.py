@@ -26,8 +26,7 @@ def sound(source: Source, found: Sequence[Mistake], judge: Judge) -> tuple[Mista
     for finding in offered:
         brought = _brought(source, [*kept, finding], before, judge)
         if brought:
-            broken = brought[0].span.text if brought[0].span else brought[0].message()
-            advice = f"{finding.advice}; then `{broken}` has to change too"
+            advice = f"{finding.advice}; then `{_words(brought[0])}` has to change too"
             left[id(finding)] = replace(finding, mending=None, advice=advice)
         else:
             kept.append(finding)
@@ -40,6 +39,11 @@ def _brought(
     """The errors that all these fixes together bring, where there are more than before."""
     text, _ = apply(source, findings, Applicability.UNSAFE)
     errors = judge(Source(source.name, text))
-    known = {(error.code, error.span.text if error.span else "") for error in before}
-    new = [e for e in errors if (e.code, e.span.text if e.span else "") not in known]
+    known = {(error.code, _words(error)) for error in before}
+    new = [error for error in errors if (error.code, _words(error)) not in known]
     return (new or errors) if len(errors) > len(before) else ()
+
+
+def _words(error: Mistake) -> str:
+    """What an error points at: a promise is the same whatever number breaks it."""
+    return error.span.text if error.span else ""

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from ...compiler.graph import Graph, Layer, Node
 from ...compiler.op import Trait
+from ...compiler.ops.activation import Softmax
 from ...compiler.ops.norm import BatchNorm
 from ...compiler.training import Loss
 from ...grammar import tree
@@ -45,6 +46,12 @@ class Anatomy:
         """What judges the main output; None without `train(...)`: such a net may be meant for
         inference."""
         return self.graph.training.judged_by(self.graph.output.value) if self.train else None
+
+    @property
+    def judge(self) -> str:
+        """The loss as messages name it."""
+        name = f"`{self.loss.name}`" if self.loss else ""
+        return name if self.graph.training.loss else f"{name}, the loss where none is written,"
 
     @cached_property
     def uses(self) -> Mapping[object, tuple[Node, ...]]:
@@ -115,6 +122,14 @@ class Anatomy:
             reader.op.name in ("mul", "matmul")
             or (Trait.MOVES in reader.op.traits and self.gates(reader))
             for reader in self.readers[node.name]
+        )
+
+    def scores(self, node: Node) -> bool:
+        """Whether the value is worked on to shares that weight something else: additive attention."""
+        return any(
+            self.gates(after)
+            and (Trait.SATURATES in after.op.traits or isinstance(after.op, Softmax))
+            for after in (node, *self.ahead(node))
         )
 
     def only_way(self, node: Node) -> bool:

@@ -41,22 +41,25 @@ def without(file: tree.File, span: Span) -> Edit | None:
     for chain in chains(file):
         for number, stage in enumerate(chain.stages):
             taken = [
-                p for p in stage.pieces if span.start <= p.span.start and p.span.end <= span.end
+                place
+                for place, piece in enumerate(stage.pieces)
+                if span.start <= piece.span.start and piece.span.end <= span.end
             ]
             if taken and stage.span.source.name == span.source.name:
-                cut = _cut(chain, number, taken)
+                cut = _cut(chain, number, taken[0], taken[-1])
                 return Edit(cut, "") if cut and not commented(file, cut) else None
     return None
 
 
-def _cut(chain: tree.Chain, number: int, taken: list[tree.Piece]) -> Span | None:
-    """The pieces and what joins them to the rest of the stage, or else of the chain."""
+def _cut(chain: tree.Chain, number: int, first: int, last: int) -> Span | None:
+    """The pieces from the first to the last, and what joins them to the rest of the stage, or else
+    of the chain."""
     stage, source = chain.stages[number], chain.span.source
-    first, last = stage.pieces.index(taken[0]), stage.pieces.index(taken[-1])
+    pieces = stage.pieces
     if first:
-        return Span(source, stage.pieces[first - 1].span.end, taken[-1].span.end)
-    if last + 1 < len(stage.pieces):
-        return Span(source, taken[0].span.start, stage.pieces[last + 1].span.start)
+        return Span(source, pieces[first - 1].span.end, pieces[last].span.end)
+    if last + 1 < len(pieces):
+        return Span(source, pieces[0].span.start, pieces[last + 1].span.start)
     if stage.label is not None:
         return None
     if number:

@@ -1,9 +1,9 @@
 """An activation on the output that the loss already contains.
 
 `cross_entropy` takes scores and makes probabilities of them itself, `bce` likewise. A softmax or
-sigmoid before it is applied twice. Its shares lie between 0 and 1, so the second softmax never gives
-the true class more than e / (e + C - 1) of C: with ten classes the loss stays above 1.46, where
-guessing has 2.30, and gradients shrink. A logsoftmax twice is harmless and useless.
+sigmoid before it is applied twice. Its shares lie between 0 and 1, so the second softmax never
+gives the true class more than e / (e + C - 1) of C: with ten classes the loss stays above 1.46,
+where guessing has 2.30, and gradients shrink. A logsoftmax twice is harmless and useless.
 
 Source: CS231n, linear classification, 'Softmax classifier'; PyTorch, torch.nn.CrossEntropyLoss.
 """
@@ -42,7 +42,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
     title = f"remove `{word}`"
     yield Finding(
         said.span,
-        f"`{loss.name}` contains the `{word}` that stands before it: {_harm(word, said.value.channels)}",
+        f"{net.judge} contains the `{word}` before it: {_harm(word, said.value.channels)}",
         f"leave `{word}` out: the net then gives scores, and `nnspec predict` makes shares of them",
         Fix(title, (edit,), Applicability.UNSAFE) if edit else None,
     )

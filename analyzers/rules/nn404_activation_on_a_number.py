@@ -42,6 +42,6 @@ def check(net: Anatomy) -> Iterator[Finding]:
     bound = f"keeps the output at {RANGE[word]}" if word in RANGE else "bends the output"
     yield Finding(
         said.span,
-        f"`{word}` {bound}, but `mse` may ask for any number",
+        f"`{word}` {bound}, but {net.judge} may ask for any number",
         f"leave `{word}` out, or scale the truth to what it can give",
     )

@@ -1,9 +1,11 @@
 """A fully connected layer behind `flatten` that holds most of the parameters.
 
-Every number of the map gets a weight for every unit. A global average pool (`gap`) leaves one number a
-channel, and the layer shrinks by the size of the map; the net then takes inputs of any size.
+Every number of the map gets a weight for every unit. A global average pool (`gap`) leaves one
+number a channel, and the layer shrinks by the size of the map; the net then takes inputs of any
+size.
 
-Source: Lin et al. 2013, network in network, section 3.2; CS231n, convolutional networks, 'Case studies'.
+Source: Lin et al. 2013, network in network, section 3.2; CS231n, convolutional networks, 'Case
+studies'.
 """
 
 from __future__ import annotations

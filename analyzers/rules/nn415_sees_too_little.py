@@ -1,8 +1,8 @@
 """A global pool over numbers that each see a small part of the input.
 
-Nothing in the net then sees a whole object: what is far apart meets only in a mean. The receptive field
-before the pool should be as large as the object, which fills half of the input or more. Where time is
-pooled, or what is pooled goes back to the map, a short view is meant, and not reported.
+Nothing in the net then sees a whole object: what is far apart meets only in a mean. The receptive
+field before the pool should be as large as the object, which fills half of the input or more. Where
+time is pooled, or what is pooled goes back to the map, a short view is meant, and not reported.
 
 Source: Araujo et al. 2019; Luo et al. 2016, effective receptive fields are smaller still.
 """

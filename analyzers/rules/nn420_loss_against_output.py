@@ -1,8 +1,8 @@
 """A loss and an output that do not go together.
 
 The squared error of shares goes flat where a softmax is wrong and sure of it: its gradient has the
-factor p (1 - p). A hinge or a cross entropy wants scores of any size; what an activation cuts off it
-can neither reward nor punish. A cross entropy of one class is always 0.
+factor p (1 - p). A hinge or a cross entropy wants scores of any size; what an activation cuts off
+it can neither reward nor punish. A cross entropy of one class is always 0.
 
 Source: CS231n, neural networks 2, 'Losses'; Glorot and Bengio 2010, section 4.1.
 """
@@ -50,14 +50,14 @@ def check(net: Anatomy) -> Iterator[Finding]:
         if activation in SHARES and not net.rebuilds:
             yield Finding(
                 said.span,
-                f"`mse` judges numbers, but `{activation}` makes shares of classes",
+                f"{net.judge} judges numbers, but `{activation}` makes shares of classes",
                 f"leave `{activation}` out and use `loss = cross_entropy`",
             )
     elif activation not in loss.contains:
         edit = without(net.file, said.span)
         yield Finding(
             said.span,
-            f"`{name}` takes scores as they come, but `{activation}` bends them",
+            f"{net.judge} takes scores as they come, but `{activation}` bends them",
             f"leave `{activation}` out",
             Fix(f"remove `{activation}`", (edit,), Applicability.UNSAFE) if edit else None,
         )

@@ -1,8 +1,9 @@
 """An operator, a group or a repeat that does nothing here.
 
-A merge of one branch, dropout of 0, a window of one, a vector flattened, brackets around what nothing
-repeats: what comes out is what went in. Usually something was meant that is not there. In a block, a
-loop or a repeat every use must be idle; an argument that is a name may be worth something tomorrow.
+A merge of one branch, dropout of 0, a window of one, a vector flattened, brackets around what
+nothing repeats: what comes out is what went in. Usually something was meant that is not there. In a
+block, a loop or a repeat every use must be idle; an argument that is a name may be worth something
+tomorrow.
 
 Source: house style; ruff, useless-expression and extraneous-parentheses are the same idea.
 """
@@ -40,12 +41,14 @@ WRONG = (
     "8 -> [ fc8 relu ]*0 -> fc2",
 )
 RIGHT = (
+    "8 -> fc8 relu dropout0.5 -> fc2",
     "8 -> add[ fc8 | id ] relu -> fc2",
     "3x8x8 -> maxpool2 -> flatten fc2",
     "block head = flatten fc8\n3x4x4 -> conv4 3 relu -> head -> relu -> head",
     "3x8x8 -> for (c, s) in ((4, 1), (8, 2)) [ conv(c) 3 same relu -> maxpool(s) ] -> gap fc2",
     "let p = 0\n8 -> fc8 relu dropout(p) -> fc2",
     "let n = 1\n8 -> [ fc8 relu ]*n -> fc2",
+    "8 -> x: [ fc8 relu -> fc8 relu ] -> add[ id | @x -> fc8 ] -> fc2",
     "8x8x8 -> conv8 1 g2 relu -> chshuffle2 -> gap fc2",
     "3x4x4 -> permute (0, 2, 1) -> gap fc2",
 )
@@ -97,9 +100,9 @@ def _group_alone(node: Node) -> Edit:
 
 
 def _groups(net: Anatomy, stage: tree.Stage) -> Iterator[Finding]:
-    """Brackets that no merge takes, around one chain that is not repeated."""
+    """Brackets that no merge takes and no label names, around one chain that is not repeated."""
     for number, group in enumerate(stage.pieces):
-        if not isinstance(group, tree.Group) or len(group.branches) != 1:
+        if not isinstance(group, tree.Group) or len(group.branches) != 1 or stage.label:
             continue
         match group.repeat:
             case None if not _taken(stage.pieces[:number]):
@@ -112,8 +115,8 @@ def _groups(net: Anatomy, stage: tree.Stage) -> Iterator[Finding]:
             case _:
                 continue
         inside = Edit(group.span, group.branches[0].span.text)
-        mends = stage.label is None and not commented(net.file, group.span)
-        yield Finding(group.span, text, advice, Fix(advice, (inside,)) if mends else None)
+        mending = None if commented(net.file, group.span) else Fix(advice, (inside,))
+        yield Finding(group.span, text, advice, mending)
 
 
 def _taken(before: Sequence[tree.Piece]) -> bool:

@@ -4,8 +4,8 @@ He's variance, 2 / n, makes up for the half of the signal that a relu cuts off; 
 sigmoid it drives units into saturation. Xavier's, about 1 / n, keeps the signal of what is nearly
 linear at 0; before a relu the variance halves in every layer: a thousandth is left after ten.
 
-Source: He et al. 2015, delving deep into rectifiers; Glorot and Bengio 2010; CS231n, neural networks 2,
-'Weight initialization'.
+Source: He et al. 2015, delving deep into rectifiers; Glorot and Bengio 2010; CS231n, neural
+networks 2, 'Weight initialization'.
 """
 
 from __future__ import annotations

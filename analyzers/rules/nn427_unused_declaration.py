@@ -1,8 +1,8 @@
 """A `let`, a block, a parameter or a name of `use` that nothing uses.
 
-In a file with a net it is a leftover, or the use of it was misspelt. A file of declarations alone is a
-library: what it declares is for others. The fix removes a declaration; a parameter it leaves, because
-every use of the block would have to change with it.
+In a file with a net it is a leftover, or the use of it was misspelt. A file of declarations alone
+is a library: what it declares is for others. The fix removes a declaration; a parameter it leaves,
+because every use of the block would have to change with it.
 
 Source: ruff, F401, F841 and ARG001.
 """

@@ -1,7 +1,8 @@
 """Two activations in a row.
 
-The second acts on what the first has already bent: relu of relu is relu, sigmoid of relu is never below
-a half, softmax of relu calls every negative score the same. The fix removes the second of two relus.
+The second acts on what the first has already bent: relu of relu is relu, sigmoid of relu is never
+below a half, softmax of relu calls every negative score the same. The fix removes the second of two
+relus.
 
 Source: NeuraLint, Nikanjam et al. 2021, 'redundant activation'.
 """
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from ...compiler.graph import Node
 from ...compiler.op import Trait
 from ...compiler.ops.activation import Relu, Relu6, Step
+from ...compiler.ops.noise import Dropout
 from ...grammar.diagnostics import Fix
 from ..facts.anatomy import Anatomy, word
 from ..facts.wording import without
@@ -22,6 +24,7 @@ WRONG = (
     "8 -> fc8 relu relu -> fc2",
     "8 -> fc8 relu -> fc2 relu softmax",
     "3x8x8 -> conv4 3 relu -> flatten -> relu -> fc2",
+    "8 -> fc8 relu -> dropout0.5 relu -> fc2",
 )
 RIGHT = (
     "8 -> fc8 relu -> fc2 softmax",
@@ -49,12 +52,12 @@ def check(net: Anatomy) -> Iterator[Finding]:
 
 
 def _bent_before(net: Anatomy, node: Node) -> Node | None:
-    """The activation whose value, moved at most, an activation takes."""
+    """The activation whose value, moved or dropped out at most, an activation takes."""
     if Trait.ACTIVATION not in node.op.traits:
         return None
     for before in net.back(node):
         if Trait.ACTIVATION in before.op.traits:
             return before
-        if Trait.MOVES not in before.op.traits:
+        if Trait.MOVES not in before.op.traits and not isinstance(before.op, Dropout):
             break
     return None

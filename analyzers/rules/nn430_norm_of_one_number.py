@@ -1,8 +1,8 @@
 """A norm whose statistics are taken over a single number.
 
-A number minus its own mean is 0, whatever it was: only the learned shift goes on, and nothing before
-the norm learns. Instance norm of a 1x1 map is one, group norm with as many groups as a vector has
-numbers, batch norm of a vector in batches of one. Without a mean, `rms` leaves a sign.
+A number minus its own mean is 0, whatever it was: only the learned shift goes on, and nothing
+before the norm learns. Instance norm of a 1x1 map is one, group norm with as many groups as a
+vector has numbers, batch norm of a vector in batches of one. Without a mean, `rms` leaves a sign.
 
 Source: Ioffe and Szegedy 2015, section 3; PyTorch, "Expected more than 1 value per channel".
 """
@@ -33,10 +33,10 @@ RIGHT = (
 def check(net: Anatomy) -> Iterator[Finding]:
     for node in net.graph.nodes:
         if reason := _alone(net, node):
-            left = "a sign" if word(node) == "rms" else "its shift"
             yield Finding(
                 node.span,
-                f"`{word(node)}` normalises single numbers ({reason}): {left} is all that is left",
+                f"`{word(node)}` normalises single numbers ({reason}): {_left(node)} is all that is "
+                "left of them",
                 "leave it out, or normalise over more",
             )
 
@@ -50,3 +50,9 @@ def _alone(net: Anatomy, node: Node) -> str:
         places = node.value.size // node.value.channels
         return "a batch is one example" if places == 1 else ""
     return ""
+
+
+def _left(node: Node) -> str:
+    if isinstance(node.op, RowNorm) and not node.op.centred:
+        return "the sign"
+    return "its shift" if node.weights else "0"

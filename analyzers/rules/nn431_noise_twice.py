@@ -1,7 +1,7 @@
 """Dropout behind dropout, with nothing learned between.
 
-Two draws are one: what passes both has passed (1 - p)(1 - q) of the time, and is divided twice. Two of
-0.5 drop three quarters, which is hardly meant; more often one was left from an older version.
+Two draws are one: what passes both has passed (1 - p)(1 - q) of the time, and is divided twice. Two
+of 0.5 drop three quarters, which is hardly meant; more often one was left from an older version.
 
 Source: Srivastava et al. 2014, section 4.
 """

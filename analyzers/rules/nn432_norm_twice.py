@@ -1,7 +1,7 @@
 """A norm behind a norm, with nothing learned between.
 
-What has mean 0 and variance 1 has it already: the second norm finds little to do, and the scale and the
-shift of the first are taken away again or learned a second time.
+What has mean 0 and variance 1 has it already: the second norm finds little to do, and the scale and
+the shift of the first are taken away again or learned a second time.
 
 Source: NeuraLint, Nikanjam et al. 2021; Ioffe and Szegedy 2015, section 3.
 """

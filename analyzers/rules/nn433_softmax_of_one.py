@@ -1,8 +1,8 @@
 """A softmax over a single score.
 
-Shares of one are 1, whatever the score: the net says the same for every input, and no gradient comes
-back. For a yes or no one score wants a sigmoid; shares of steps of time want the steps on the channel
-axis first.
+Shares of one are 1, whatever the score: the net says the same for every input, and no gradient
+comes back. For a yes or no one score wants a sigmoid; shares of steps of time want the steps on the
+channel axis first.
 
 Source: CS231n, linear classification, 'Binary Softmax'; NeuraLint, Nikanjam et al. 2021.
 """

@@ -1,10 +1,11 @@
 """A hidden layer that begins as zeros and cannot leave them.
 
-All units compute the same and get the same gradient: they stay alike. Behind a relu it is worse: its
-slope at 0 is 0, so that the layer never moves at all. The last layer of a net or of a branch beside
-`id` may begin at zero: its units are told apart by what follows.
+All units compute the same and get the same gradient: they stay alike. Behind a relu it is worse:
+its slope at 0 is 0, so that the layer never moves at all. The last layer of a net or of a branch
+beside `id` may begin at zero: its units are told apart by what follows.
 
-Source: CS231n, neural networks 2, 'Pitfall: all zero initialization'; Goyal et al. 2017, section 5.1.
+Source: CS231n, neural networks 2, 'Pitfall: all zero initialization'; Goyal et al. 2017, section
+5.1.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A softmax as the activation of a hidden layer.
 
-Its outputs add up to 1: one unit speaks up only as others fall silent, and with n units each carries
-about 1 / n of a signal. It belongs on an output, or where shares weight something else, as in
-attention and gates, which are not reported.
+Its outputs add up to 1: one unit speaks up only as others fall silent, and with n units each
+carries about 1 / n of a signal. It belongs on an output, or where shares weight something else, as
+in attention and gates, which are not reported.
 
 Source: NeuraLint, Nikanjam et al. 2021; CS231n, linear classification, 'Softmax classifier'.
 """

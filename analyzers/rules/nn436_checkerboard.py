@@ -1,8 +1,8 @@
 """A transposed convolution whose kernel its stride does not divide.
 
-Its windows overlap unevenly: with a kernel of 3 and a stride of 2, every other row and column is written
-to twice, and their crossings four times. The pattern shows in the output as a checkerboard, which the
-weights have to learn away.
+Its windows overlap unevenly: with a kernel of 3 and a stride of 2, every other row and column is
+written to twice, and their crossings four times. The pattern shows in the output as a checkerboard,
+which the weights have to learn away.
 
 Source: Odena et al. 2016, deconvolution and checkerboard artifacts.
 """

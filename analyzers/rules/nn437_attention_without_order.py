@@ -1,11 +1,12 @@
 """Attention over words that does not know their order.
 
-Attention treats its steps as a set: shuffle the words and every output is shuffled alike, so that "dog
-bites man" is "man bites dog". Learned positions (`pos`), rotary ones (`rope`), a convolution or a
-recurrent layer before it tell the order; `causal` tells some of it. Sets of things that are no words
-are not reported.
+Attention treats its steps as a set: shuffle the words and every output is shuffled alike, so that
+"dog bites man" is "man bites dog". Learned positions (`pos`), rotary ones (`rope`), a convolution
+or a recurrent layer before it tell the order; `causal` tells some of it. Sets of things that are no
+words are not reported.
 
-Source: Vaswani et al. 2017, section 3.5, 'Positional encoding'; Haviv et al. 2022, on causal attention.
+Source: Vaswani et al. 2017, section 3.5, 'Positional encoding'; Haviv et al. 2022, on causal
+attention.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 import nnspec
@@ -56,10 +57,32 @@ def test_fixes_mend(rule: Rule, asked: Applicability) -> None:
         offered = [fix for one in found(text, rule.code) if (fix := one.fix())]
         assert bool(count) == any(fix.within(asked) for fix in offered), text
         left = found(mended.text, rule.code)
-        assert not any(fix.within(asked) for one in left if (fix := one.fix())), mended.text
+        still = [fix for one in left if (fix := one.fix())]
+        assert not any(fix.within(asked) for fix in still), mended.text
         if offered and all(fix.within(asked) for fix in offered):
             assert not left, mended.text
         assert not any(m.severity is Severity.ERROR for m in checked(mended)), mended.text
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_safe_fixes_leave_what_the_net_computes(rule: Rule) -> None:
+    """With the same weights, a bias that is no more at zero, the outputs are the same."""
+    for text in rule.wrong:
+        mended, count = fixes(Source("net", text), codes=frozenset({rule.code}))
+        if not count:
+            continue
+        before = nnspec.compile(text, seed=0, dtype="float64")
+        after = nnspec.compile(mended.text, seed=1, dtype="float64")
+        kinds = (name.rpartition(".")[2] for name in before.weights)
+        left = list(zip(kinds, before.weights.values(), strict=True))
+        for name, weight in after.weights.items():
+            kind = name.rpartition(".")[2]
+            while left[0][0] != kind:
+                assert not left.pop(0)[1].any()
+            weight[...] = left.pop(0)[1]
+        shape = before.graph.inputs[0].value.shape
+        x = np.random.default_rng(0).normal(size=(4, *shape))
+        np.testing.assert_allclose(after(x), before(x), rtol=1e-12, atol=1e-12)
 
 
 def test_there_are_enough() -> None:
