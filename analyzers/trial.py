@@ -13,6 +13,9 @@ from .rule import Finding
 Judge = Callable[[Source], Sequence[Mistake]]
 """Tells the errors of a text."""
 
+TRIALS = 16
+"""Fixes that are tried one by one where together they bring an error; more are not offered."""
+
 
 def sound(source: Source, found: Sequence[Mistake], judge: Judge) -> tuple[Mistake, ...]:
     """What is found, without the fixes that would bring an error: a promise that the net would no
@@ -23,9 +26,10 @@ def sound(source: Source, found: Sequence[Mistake], judge: Judge) -> tuple[Mista
         return tuple(found)
     kept: list[Finding] = []
     left: dict[int, Finding] = {}
-    for finding in offered:
-        brought = _brought(source, [*kept, finding], before, judge)
-        if brought:
+    for number, finding in enumerate(offered):
+        if number >= TRIALS:
+            left[id(finding)] = replace(finding, mending=None)
+        elif brought := _brought(source, [*kept, finding], before, judge):
             advice = f"{finding.advice}; then `{_words(brought[0])}` has to change too"
             left[id(finding)] = replace(finding, mending=None, advice=advice)
         else:

@@ -9,12 +9,14 @@ from functools import cached_property
 from ...compiler.graph import Graph, Layer, Node
 from ...compiler.op import Trait
 from ...compiler.ops.activation import Softmax
+from ...compiler.ops.merge import MatMul, Mul
 from ...compiler.ops.norm import BatchNorm
 from ...compiler.training import Loss
 from ...grammar import tree
 from ...grammar.parse import parse
 from ...grammar.source import Span
 from .roles import Role, roles
+from .wording import Wording
 
 AFFINE = frozenset({Trait.NEURONS, Trait.LINEAR})
 PASSES = frozenset({Trait.MOVES, Trait.RANDOM})
@@ -30,6 +32,10 @@ class Anatomy:
     @cached_property
     def file(self) -> tree.File:
         return parse(self.graph.source)[0]
+
+    @cached_property
+    def wording(self) -> Wording:
+        return Wording(self.file)
 
     @cached_property
     def train(self) -> tree.Train | None:
@@ -61,9 +67,11 @@ class Anatomy:
             found.setdefault(place(node.span), []).append(node)
         return {where: tuple(nodes) for where, nodes in found.items()}
 
-    def always(self, node: Node, holds: Callable[[Node], object]) -> bool:
-        """Whether something holds for the operator in every use of the place where it is written."""
-        return all(holds(use) for use in self.uses[place(node.span)])
+    def throughout(self, holds: Callable[[Node], object]) -> Iterator[Node]:
+        """The nodes for which something holds in every use of the place where they are written."""
+        for nodes in self.uses.values():
+            if all(holds(node) for node in nodes):
+                yield from nodes
 
     @cached_property
     def readers(self) -> Mapping[str, tuple[Node, ...]]:
@@ -117,28 +125,43 @@ class Anatomy:
         return any(source.value.shape == shape for source in self.graph.inputs)
 
     def gates(self, node: Node) -> bool:
-        """Whether the value is a share that something else is multiplied by."""
-        return any(
-            reader.op.name in ("mul", "matmul")
-            or (Trait.MOVES in reader.op.traits and self.gates(reader))
-            for reader in self.readers[node.name]
-        )
+        """Whether the value, moved at most, is a share that something else is multiplied by."""
+        waiting, seen = [node.name], {node.name}
+        while waiting:
+            for reader in self.readers[waiting.pop()]:
+                if isinstance(reader.op, Mul | MatMul):
+                    return True
+                if Trait.MOVES in reader.op.traits and reader.name not in seen:
+                    seen.add(reader.name)
+                    waiting.append(reader.name)
+        return False
 
     def scores(self, node: Node) -> bool:
-        """Whether the value is worked on to shares that weight something else: additive attention."""
-        return any(
-            self.gates(after)
-            and (Trait.SATURATES in after.op.traits or isinstance(after.op, Softmax))
-            for after in (node, *self.ahead(node))
-        )
+        """Whether an activation makes shares that weight something else, or what a softmax makes
+        such shares of: additive attention."""
+        if self.gates(node):
+            return True
+        for after in self.ahead(node):
+            if Trait.ACTIVATION in after.op.traits:
+                return isinstance(after.op, Softmax) and self.gates(after)
+        return False
 
-    def only_way(self, node: Node) -> bool:
-        """Whether all that reaches the main output passes through the node."""
-        reached = {source.name for source in self.graph.inputs if source is not node}
-        for after in self.graph.nodes:
-            if after is not node and reached.intersection(after.inputs):
-                reached.add(after.name)
-        return node is not self.graph.output and self.graph.output.name not in reached
+    @cached_property
+    def necks(self) -> frozenset[str]:
+        """The nodes that everything passes through on its way to the main output."""
+        needed = {self.graph.output.name}
+        for node in reversed(self.graph.nodes):
+            if node.name in needed:
+                needed.update(node.inputs)
+        nodes = [node for node in self.graph.nodes if node.name in needed]
+        last = {name: at for at, node in enumerate(nodes) for name in node.inputs}
+        far = max((at for at, node in enumerate(nodes) if not node.inputs), default=0)
+        found: set[str] = set()
+        for at, node in enumerate(nodes):
+            if far <= at:
+                found.add(node.name)
+            far = max(far, last.get(node.name, at))
+        return frozenset(found)
 
 
 def place(span: Span | None) -> tuple[str, int, int] | None:

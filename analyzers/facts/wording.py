@@ -1,54 +1,92 @@
-"""How a net is written: what an edit takes out of the text without leaving half a sentence."""
+"""How a net is written, and the edits that take something out of it without leaving half a sentence."""
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 from ...grammar import tree
 from ...grammar.diagnostics import Edit
 from ...grammar.source import Span
 
 
-def chains(file: tree.File) -> Iterator[tree.Chain]:
-    """Every chain of a file, those in brackets behind those they stand in."""
-    waiting = [s.chain for s in file.statements if isinstance(s, tree.Flow | tree.Block)]
-    while waiting:
-        chain = waiting.pop(0)
-        yield chain
-        for stage in chain.stages:
-            for piece in stage.pieces:
-                waiting += _inner(piece)
+@dataclass(frozen=True, eq=False)
+class Wording:
+    """The text of a net as it was read."""
+
+    file: tree.File
+
+    @cached_property
+    def chains(self) -> tuple[tree.Chain, ...]:
+        """Every chain, those in brackets behind the one they stand in."""
+        found = [s.chain for s in self.file.statements if isinstance(s, tree.Flow | tree.Block)]
+        for chain in found:
+            for piece in (piece for stage in chain.stages for piece in stage.pieces):
+                found += _inner(piece)
+        return tuple(found)
+
+    @cached_property
+    def pieces(self) -> dict[int, tuple[tree.Chain, int, int]]:
+        """By where a piece begins: its chain, the number of its stage, and its own."""
+        return {
+            piece.span.start: (chain, number, place)
+            for chain in self.chains
+            for number, stage in enumerate(chain.stages)
+            for place, piece in enumerate(stage.pieces)
+        }
+
+    @cached_property
+    def comments(self) -> list[int]:
+        """Where comments begin."""
+        return sorted(comment.span.start for comment in self.file.comments)
+
+    def commented(self, cut: Span) -> bool:
+        """Whether a comment begins within the stretch: what an edit takes away must not be one."""
+        place = bisect_left(self.comments, cut.start)
+        return place < len(self.comments) and self.comments[place] < cut.end
+
+    def without(self, span: Span) -> Edit | None:
+        """The edit that takes an operator out of its chain; None where a name, a comment or an
+        empty chain would be left, or where it stands in another file."""
+        if span.start not in self.pieces:
+            return None
+        chain, number, first = self.pieces[span.start]
+        if chain.span.source.name != span.source.name:
+            return None
+        pieces = chain.stages[number].pieces
+        last = first
+        while last + 1 < len(pieces) and pieces[last + 1].span.end <= span.end:
+            last += 1
+        cut = _cut(chain, number, first, last)
+        return Edit(cut, "") if cut and not self.commented(cut) else None
+
+    def without_statement(self, statement: tree.Statement) -> Edit | None:
+        """The edit that takes the lines of a statement out of the text; None where a comment or
+        documentation would be left behind."""
+        span = statement.span
+        text = span.source.text
+        start = text.rfind("\n", 0, span.start) + 1
+        end = text.find("\n", span.end) + 1 or len(text)
+        beside = text[start : span.start] + text[span.end : end]
+        above = text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start]
+        whole = Span(span.source, start, end)
+        documented = above.lstrip().startswith("##")
+        return None if beside.strip() or documented or self.commented(whole) else Edit(whole, "")
 
 
-def _inner(piece: tree.Piece) -> Iterator[tree.Chain]:
-    match piece:
-        case tree.Group(branches=branches):
-            yield from branches
-        case tree.Loop(body=body):
-            yield body
-        case tree.Choice(then=then, otherwise=otherwise):
-            yield then
-            if isinstance(otherwise, tree.Chain):
-                yield otherwise
-            elif otherwise is not None:
-                yield from _inner(otherwise)
-
-
-def without(file: tree.File, span: Span) -> Edit | None:
-    """The edit that takes an operator out of its chain; None where a name, a comment or an empty
-    chain would be left."""
-    for chain in chains(file):
-        for number, stage in enumerate(chain.stages):
-            taken = [
-                place
-                for place, piece in enumerate(stage.pieces)
-                if span.start <= piece.span.start and piece.span.end <= span.end
-            ]
-            if taken and stage.span.source.name == span.source.name:
-                cut = _cut(chain, number, taken[0], taken[-1])
-                return Edit(cut, "") if cut and not commented(file, cut) else None
-    return None
+def _inner(piece: tree.Piece | tree.Chain | None) -> Iterator[tree.Chain]:
+    """The chains that a piece holds."""
+    while isinstance(piece, tree.Choice):
+        yield piece.then
+        piece = piece.otherwise
+    if isinstance(piece, tree.Group):
+        yield from piece.branches
+    elif isinstance(piece, tree.Loop):
+        yield piece.body
+    elif isinstance(piece, tree.Chain):
+        yield piece
 
 
 def _cut(chain: tree.Chain, number: int, first: int, last: int) -> Span | None:
@@ -67,21 +105,3 @@ def _cut(chain: tree.Chain, number: int, first: int, last: int) -> Span | None:
     if len(chain.stages) > 1:
         return Span(source, stage.span.start, chain.stages[1].span.start)
     return None
-
-
-def without_statement(file: tree.File, statement: tree.Statement) -> Edit | None:
-    """The edit that takes the lines of a statement out of the text; None where a comment or
-    documentation would be left behind."""
-    span = statement.span
-    text = span.source.text
-    start = text.rfind("\n", 0, span.start) + 1
-    end = text.find("\n", span.end) + 1 or len(text)
-    whole = Span(span.source, start, end)
-    beside = text[start : span.start] + text[span.end : end]
-    documented = re.search(r"##[^\n]*\n\Z", text[:start])
-    return None if beside.strip() or documented or commented(file, whole) else Edit(whole, "")
-
-
-def commented(file: tree.File, cut: Span) -> bool:
-    """Whether a comment begins within the stretch: what an edit takes away must not be one."""
-    return any(cut.start <= comment.span.start < cut.end for comment in file.comments)

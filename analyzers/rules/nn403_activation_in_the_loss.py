@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 from ...grammar.diagnostics import Applicability, Fix
 from ..facts.anatomy import Anatomy
-from ..facts.wording import without
 from ..rule import Finding
 
 WRONG = (
@@ -38,7 +37,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
     word = said.op.name
     if loss is None or word not in loss.contains:
         return
-    edit = without(net.file, said.span)
+    edit = net.wording.without(said.span)
     title = f"remove `{word}`"
     yield Finding(
         said.span,

@@ -9,6 +9,7 @@ Source: CS231n, convolutional networks, 'Spatial arrangement'.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ...compiler.ops.conv import Convolution, TransposedConv
@@ -36,8 +37,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
             continue
         for window in op.windows(node.arrivals[0]):
             stride = window.stride
-            seen = {tap * window.dilation % stride for tap in range(window.kernel)}
-            missed = stride - len(seen)
+            missed = stride - min(window.kernel, stride // math.gcd(stride, window.dilation))
             if missed and window.kernel > 1:
                 yield Finding(
                     node.span,

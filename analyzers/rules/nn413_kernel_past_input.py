@@ -1,7 +1,7 @@
 """A kernel larger than its input.
 
-It fits only because of its padding: much of what its weights are multiplied by is zeros, and those
-at the rim meet little else.
+It fits only because of its padding: the other taps are multiplied by zeros, and the same number
+could be had from fewer.
 
 Source: CS231n, convolutional networks, 'Spatial arrangement'.
 """
@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator
 
 from ...compiler.ops.conv import Convolution, TransposedConv
-from ...compiler.shapes import Window
 from ..facts.anatomy import Anatomy, word
 from ..rule import Finding
 
@@ -28,18 +27,11 @@ def check(net: Anatomy) -> Iterator[Finding]:
         windows = op.windows(node.arrivals[0])
         if any(window.reach > window.size for window in windows):
             reach = "x".join(str(window.reach) for window in windows)
-            zeros = 1 - math.prod(_met(window) for window in windows)
+            taps = math.prod(window.kernel for window in windows)
+            met = math.prod(min(w.kernel, -(-w.size // w.dilation)) for w in windows)
             yield Finding(
                 node.span,
-                f"`{word(node)}` spans {reach} of an input of {node.arrivals[0]}: "
-                f"{zeros:.0%} of what it multiplies is padding",
+                f"`{word(node)}` spans {reach} of an input of {node.arrivals[0]}: at most {met:,} "
+                f"of its {taps:,} taps meet it at once",
                 "pool less before it, or use a smaller kernel",
             )
-
-
-def _met(window: Window) -> float:
-    """The share of products along an axis that have a number of the input in them."""
-    places = range(-window.before, window.output * window.stride - window.before, window.stride)
-    taps = range(0, window.reach, window.dilation)
-    met = sum(0 <= place + tap < window.size for place in places for tap in taps)
-    return met / (len(places) * len(taps))

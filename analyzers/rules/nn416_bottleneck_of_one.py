@@ -26,7 +26,7 @@ RIGHT = (
 def check(net: Anatomy) -> Iterator[Finding]:
     for layer in net.hidden:
         head = layer.head
-        if head.value.channels == 1 < head.arrivals[0].channels and net.only_way(head):
+        if head.value.channels == 1 < head.arrivals[0].channels and head.name in net.necks:
             yield Finding(
                 head.span,
                 f"all that follows depends on the one unit of `{word(head)}`",

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from ...compiler.op import Trait
 from ...grammar.diagnostics import Applicability, Fix
 from ..facts.anatomy import Anatomy
-from ..facts.wording import without
 from ..rule import Finding
 
 WRONG = (
@@ -54,7 +53,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
                 f"leave `{activation}` out and use `loss = cross_entropy`",
             )
     elif activation not in loss.contains:
-        edit = without(net.file, said.span)
+        edit = net.wording.without(said.span)
         yield Finding(
             said.span,
             f"{net.judge} takes scores as they come, but `{activation}` bends them",

@@ -24,7 +24,6 @@ from ...grammar import tree
 from ...grammar.diagnostics import Edit, Fix
 from ...grammar.source import Span
 from ..facts.anatomy import Anatomy, word
-from ..facts.wording import chains, commented, without
 from ..rule import Finding
 
 WRONG = (
@@ -55,20 +54,15 @@ RIGHT = (
 
 
 def check(net: Anatomy) -> Iterator[Finding]:
-    for node in net.graph.nodes:
-        reason = _idle(node)
-        if (
-            reason
-            and net.always(node, _idle)
-            and not re.search(r"\([^)]*[A-Za-z_]", node.span.text)
-        ):
-            merges = Trait.MERGES in node.op.traits
-            edit = _group_alone(node) if merges else without(net.file, node.span)
-            mending = Fix("leave it out", (edit,)) if edit else None
-            yield Finding(
-                node.span, f"`{word(node)}` does nothing: {reason}", "leave it out", mending
-            )
-    for chain in chains(net.file):
+    for node in net.throughout(_idle):
+        if re.search(r"\([^)]*[A-Za-z_]", word(node)):
+            continue
+        merges = Trait.MERGES in node.op.traits
+        edit = _group_alone(node) if merges else net.wording.without(node.span)
+        mending = Fix("leave it out", (edit,)) if edit else None
+        text = f"`{word(node)}` does nothing: {_idle(node)}"
+        yield Finding(node.span, text, "leave it out", mending)
+    for chain in net.wording.chains:
         for stage in chain.stages:
             yield from _groups(net, stage)
 
@@ -115,7 +109,7 @@ def _groups(net: Anatomy, stage: tree.Stage) -> Iterator[Finding]:
             case _:
                 continue
         inside = Edit(group.span, group.branches[0].span.text)
-        mending = None if commented(net.file, group.span) else Fix(advice, (inside,))
+        mending = None if net.wording.commented(group.span) else Fix(advice, (inside,))
         yield Finding(group.span, text, advice, mending)
 
 

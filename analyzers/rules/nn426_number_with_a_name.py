@@ -16,7 +16,7 @@ from ...grammar import tree
 from ...grammar.diagnostics import Edit, Fix
 from ...grammar.source import Span
 from ..facts.anatomy import Anatomy
-from ..facts.wording import chains
+from ..facts.wording import Wording
 from ..rule import Finding
 
 LEAST = 16
@@ -56,7 +56,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
 def _names(net: Anatomy) -> Mapping[int, str]:
     """Numbers that one constant of the file names, which sizes an operator somewhere and has no
     namesake."""
-    bound = Counter(name.word for name in _bound(net.file))
+    bound = Counter(name.word for name in _bound(net.wording))
     sizing = set(re.findall(r"\b[A-Za-z_]+\(\s*(\w+)\s*[,)]", net.graph.source.text))
     found: dict[int, list[str]] = {}
     for statement in net.file.statements:
@@ -71,15 +71,15 @@ def _names(net: Anatomy) -> Mapping[int, str]:
     }
 
 
-def _bound(file: tree.File) -> Iterator[tree.Name]:
+def _bound(wording: Wording) -> Iterator[tree.Name]:
     """Every name that is given a worth, in the file or in its blocks and loops."""
-    for statement in file.statements:
+    for statement in wording.file.statements:
         if isinstance(statement, tree.Let):
             yield from statement.target.names
         elif isinstance(statement, tree.Block):
             yield from (parameter.name for parameter in statement.parameters or ())
             yield from (name for let in statement.lets for name in let.target.names)
-    for chain in chains(file):
+    for chain in wording.chains:
         for stage in chain.stages:
             for piece in stage.pieces:
                 if isinstance(piece, tree.Loop):

@@ -10,13 +10,14 @@ Source: ruff, F401, F841 and ARG001.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 
 from ...grammar import tree
 from ...grammar.diagnostics import Edit, Fix
 from ...grammar.source import Span
 from ..facts.anatomy import Anatomy
-from ..facts.wording import without_statement
+from ..facts.wording import Wording
 from ..rule import Finding
 
 WRONG = (
@@ -38,18 +39,22 @@ RIGHT = (
 
 
 def check(net: Anatomy) -> Iterator[Finding]:
-    source = net.graph.source
-    whole = Span(source, 0, len(source.text))
+    words = _words(net.file, net.graph.source.text)
+    everywhere = _named(words)
     for statement in net.file.statements:
         for kind, name in _declared(statement):
-            if not _used(name, whole, net.file):
-                edit = _removal(net.file, statement, name)
+            if name.word not in everywhere:
+                edit = _removal(net.wording, statement, name)
                 mending = Fix(f"remove `{name.word}`", (edit,)) if edit else None
                 text = f"nothing uses the {kind} `{name.word}`"
                 yield Finding(name.span, text, "remove it, or use it", mending)
         if isinstance(statement, tree.Block):
+            start, end = (
+                bisect_left(words, (at,)) for at in (statement.span.start, statement.span.end)
+            )
+            here = _named(words[start:end])
             for kind, name in _inside(statement):
-                if not _used(name, statement.span, net.file):
+                if name.word not in here:
                     text = (
                         f"the block `{statement.name.word}` does not use its {kind} `{name.word}`"
                     )
@@ -73,19 +78,39 @@ def _inside(block: tree.Block) -> Iterator[tuple[str, tree.Name]]:
     yield from (("constant", name) for let in block.lets for name in let.target.names)
 
 
-def _used(name: tree.Name, within: Span, file: tree.File) -> bool:
-    """Whether the word stands anywhere else, outside of comments; `b4` uses the block `b`."""
-    text = within.source.text
-    comments = [comment.span for comment in file.comments]
-    pattern = re.compile(rf"(?<![\w.]){re.escape(name.word)}(?=\d*(?![\w]))")
-    return any(
-        match.start() != name.span.start
-        and not any(c.start <= match.start() < c.end for c in comments)
-        for match in pattern.finditer(text, within.start, within.end)
-    )
+def _words(file: tree.File, text: str) -> list[tuple[int, str]]:
+    """The words of a text with their places, but for comments and where names are declared."""
+    declared = {
+        name.span.start
+        for statement in file.statements
+        for _, name in (
+            *_declared(statement),
+            *(_inside(statement) if isinstance(statement, tree.Block) else ()),
+        )
+    }
+    remarks = iter(sorted((comment.span.start, comment.span.end) for comment in file.comments))
+    remark = next(remarks, None)
+    found = []
+    for match in re.finditer(r"(?<![\w.])[A-Za-z_]\w*", text):
+        while remark and remark[1] <= match.start():
+            remark = next(remarks, None)
+        if match.start() not in declared and not (remark and remark[0] <= match.start()):
+            found.append((match.start(), match[0]))
+    return found
 
 
-def _removal(file: tree.File, statement: tree.Statement, name: tree.Name) -> Edit | None:
+def _named(words: Iterable[tuple[int, str]]) -> frozenset[str]:
+    """What words may mean: `b44` is the block `b44`, or `b4` or `b` with a number behind it."""
+    found: set[str] = set()
+    for _, word in words:
+        found.add(word)
+        while word[-1:].isdigit():
+            word = word[:-1]
+            found.add(word)
+    return frozenset(found)
+
+
+def _removal(wording: Wording, statement: tree.Statement, name: tree.Name) -> Edit | None:
     """The edit that takes a declared name away, with its statement where it declares no other."""
     match statement:
         case tree.Use(names=names) if names and len(names) > 1:
@@ -96,4 +121,4 @@ def _removal(file: tree.File, statement: tree.Statement, name: tree.Name) -> Edi
         case tree.Let(target=target) if target.parted:
             return None
         case _:
-            return without_statement(file, statement)
+            return wording.without_statement(statement)

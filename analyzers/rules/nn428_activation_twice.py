@@ -17,7 +17,6 @@ from ...compiler.ops.activation import Relu, Relu6, Step
 from ...compiler.ops.noise import Dropout
 from ...grammar.diagnostics import Fix
 from ..facts.anatomy import Anatomy, word
-from ..facts.wording import without
 from ..rule import Finding
 
 WRONG = (
@@ -35,12 +34,10 @@ IDEMPOTENT = frozenset({Relu, Relu6, Step})
 
 
 def check(net: Anatomy) -> Iterator[Finding]:
-    for node in net.graph.nodes:
-        before = _bent_before(net, node)
-        if before is None or not net.always(node, lambda use: _bent_before(net, use)):
-            continue
+    for node in net.throughout(lambda node: _bent_before(net, node)):
+        before = _bent_before(net, node) or node
         same = type(node.op) is type(before.op) and type(node.op) in IDEMPOTENT
-        edit = without(net.file, node.span) if same else None
+        edit = net.wording.without(node.span) if same else None
         yield Finding(
             node.span,
             f"`{word(node)}` changes nothing that `{word(before)}` has made"

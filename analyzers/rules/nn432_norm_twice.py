@@ -29,9 +29,8 @@ RIGHT = (
 
 
 def check(net: Anatomy) -> Iterator[Finding]:
-    for node in net.graph.nodes:
-        before = _norm_before(net, node)
-        if before and net.always(node, lambda use: _norm_before(net, use)):
+    for node in net.throughout(lambda node: _norm_before(net, node)):
+        if before := _norm_before(net, node):
             yield Finding(
                 node.span,
                 f"`{word(node)}` normalises what `{word(before)}` has just normalised",
