@@ -92,7 +92,7 @@ def check(options: argparse.Namespace) -> int:
     elif options.format == "concise":
         write("".join(f"{concise(mistake)}\n" for mistake in found))
     elif options.statistics:
-        write(_statistics(found))
+        write(_statistics(found, asked))
     elif found:
         write(messages(found, colour=options.colour, asked=asked))
     else:
@@ -148,10 +148,14 @@ def _config(spec: str, options: argparse.Namespace) -> Config:
     return config_for(Path(spec).parent if is_file(spec) else Path())
 
 
-def _statistics(found: list[Mistake]) -> str:
-    """How many of each code, the most first."""
+def _statistics(found: list[Mistake], asked: Applicability) -> str:
+    """How many of each code, the most first; marked where a fix is asked for."""
     counts = Counter((mistake.code, mistake.name) for mistake in found)
-    rows = [f"{count:>6,}  {code}  {name}\n" for (code, name), count in counts.most_common()]
+    mended = {m.code for m in found if (fix := m.fix()) and fix.within(asked)}
+    rows = [
+        f"{count:>6,}  {code}  {'[*]' if code in mended else '   '} {name}\n"
+        for (code, name), count in counts.most_common()
+    ]
     return "".join(rows) or "All is well.\n"
 
 

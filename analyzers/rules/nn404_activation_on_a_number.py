@@ -24,8 +24,9 @@ RIGHT = (
     "4 -> fc8 relu -> fc1 softplus\ntrain(loss = mse)",
 )
 RANGE = {
-    "relu": "0 and above", "relu6": "0 to 6", "sigmoid": "0 to 1", "hsigmoid": "0 to 1",
-    "tanh": "-1 to 1", "elu": "-1 and above", "selu": "-1.8 and above", "step": "0 or 1",
+    "relu": "at 0 and above", "relu6": "between 0 and 6", "sigmoid": "between 0 and 1",
+    "hsigmoid": "between 0 and 1", "tanh": "between -1 and 1", "elu": "at -1 and above",
+    "selu": "at -1.8 and above", "step": "at 0 or 1",
 }  # fmt: skip
 """What an activation can give."""
 ELSEWHERE = ("softmax", "logsoftmax", "softplus")
@@ -39,9 +40,10 @@ def check(net: Anatomy) -> Iterator[Finding]:
         return
     if Trait.SATURATES in traits and net.rebuilds:
         return
-    bound = f"keeps the output at {RANGE[word]}" if word in RANGE else "bends the output"
+    bound = f"keeps the output {RANGE[word]}" if word in RANGE else "bends the output"
+    yes = " (and for a yes or no use `loss = bce`)" if word == "sigmoid" else ""
     yield Finding(
         said.span,
         f"`{word}` {bound}, but {net.judge} may ask for any number",
-        f"leave `{word}` out, or scale the truth to what it can give",
+        f"leave `{word}` out{yes}, or scale the truth to it",
     )

@@ -31,7 +31,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
             met = math.prod(min(w.kernel, -(-w.size // w.dilation)) for w in windows)
             yield Finding(
                 node.span,
-                f"`{word(node)}` spans {reach} of an input of {node.arrivals[0]}: at most {met:,} "
-                f"of its {taps:,} taps meet it at once",
+                f"`{word(node)}` spans {reach} of an input of {node.arrivals[0]}: no more "
+                f"than {met:,} of its {taps:,} taps are ever inside",
                 "pool less before it, or use a smaller kernel",
             )

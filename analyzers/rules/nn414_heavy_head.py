@@ -35,7 +35,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
             if isinstance(before.op, Flatten) and before.arrivals[0].rank > 2:
                 yield Finding(
                     node.span,
-                    f"`{word(node)}` holds {node.params / whole:.0%} of all parameters "
+                    f"`{word(node)}` holds {100 * node.params // whole}% of all parameters "
                     f"({node.params:,}): it reads a flattened {before.arrivals[0]}",
                     f"`gap` instead of `flatten` would leave {before.arrivals[0].channels} inputs",
                 )

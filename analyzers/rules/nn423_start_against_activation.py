@@ -25,6 +25,7 @@ RIGHT = (
     "8 -> fc8(init=xavier) tanh -> fc2",
     "8 -> fc8 tanh -> fc2",
 )
+SUITS = {"he": "relu and its kin", "xavier": "tanh and sigmoid"}
 
 
 def check(net: Anatomy) -> Iterator[Finding]:
@@ -41,7 +42,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
         if start in wanted.values() and start != better:
             yield Finding(
                 node.span,
-                f"`{word(node)}` begins by {start}, but `{behind.op.name}` follows",
+                f"`init={start}` suits {SUITS[start]}, but `{behind.op.name}` follows `{word(node)}`",
                 f"use `init={better}`, or leave it out: it is chosen so",
                 _mending(node.span, start, better),
             )

@@ -40,7 +40,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
         edit = net.wording.without(node.span) if same else None
         yield Finding(
             node.span,
-            f"`{word(node)}` changes nothing that `{word(before)}` has made"
+            f"`{word(node)}` of what `{word(before)}` gives changes nothing"
             if same
             else f"`{word(node)}` acts on what `{word(before)}` has already bent",
             "keep one of the two",

@@ -46,8 +46,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
             if _zero(after):
                 yield Finding(
                     node.span,
-                    f"`{word(node)}` and `{word(after)}` both begin as zeros: no gradient comes "
-                    "through either",
+                    f"`{word(node)}` and `{word(after)}` both begin as zeros: neither ever leaves them",
                     "leave `init=zeros` out of one of the two",
                 )
                 break

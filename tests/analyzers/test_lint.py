@@ -91,7 +91,7 @@ def test_pyproject(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_statistics(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--isolated", "--statistics", TEXT]) == 0
     assert capsys.readouterr().out == (
-        "     1  NN407  bias-before-norm\n     1  NN402  saturating-hidden\n"
+        "     1  NN407  [*] bias-before-norm\n     1  NN402      saturating-hidden\n"
     )
 
 

@@ -85,5 +85,26 @@ def test_safe_fixes_leave_what_the_net_computes(rule: Rule) -> None:
         np.testing.assert_allclose(after(x), before(x), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("text", rules()["NN434"].wrong)
+def test_what_begins_as_zeros_stays_so(text: str) -> None:
+    net = nnspec.compile(f"{text}\ntrain(loss = mse)", seed=0, dtype="float64")
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(16, *net.graph.inputs[0].value.shape))
+    head = next(layer.name for layer in net.graph.layers if layer.weighted)
+    for _ in range(3):
+        net.step(x, draw.normal(size=(16, 2)))
+    assert not net.weights[f"{head}.weight"].any()
+
+
+def test_a_softmax_twice_has_the_floor_that_is_told() -> None:
+    text = "10 -> fc10(init=zeros) softmax\ntrain(loss = cross_entropy)"
+    (finding,) = found(text, "NN403")
+    assert "above 1.46" in finding.message()
+    net = nnspec.compile(text, dtype="float64")
+    net.weights["fc1.weight"][:] = 1000 * np.eye(10)
+    loss, _ = net.gradients(np.eye(10), np.arange(10))
+    assert f"{loss:.2f}" == "1.46"
+
+
 def test_there_are_enough() -> None:
     assert len(RULES) >= 34
