@@ -17,7 +17,8 @@ from ..rule import Finding
 
 WRONG = (
     "64x8x8 -> convt32 3x3 s2 p1 relu -> convt3 4x4 s2 p1 tanh",
-    "16x50 -> convt8 5 s2 relu -> conv1 1",
+    "1x50 -> conv16 5 relu -> convt8 5 s2 relu -> conv1 1",
+    "64x8x8 -> convt32 2x2 s3 relu -> conv3 1",
 )
 RIGHT = (
     "64x8x8 -> convt32 4x4 s2 p1 relu -> convt3 4x4 s2 p1 tanh",
@@ -32,12 +33,12 @@ def check(net: Anatomy) -> Iterator[Finding]:
         if not isinstance(node.op, TransposedConv):
             continue
         for window in node.op.windows(node.arrivals[0]):
-            most = -(-window.kernel // window.stride)
-            if window.kernel > window.stride and window.kernel % window.stride:
+            if window.kernel % window.stride:
+                most = -(-window.kernel // window.stride)
                 yield Finding(
                     node.span,
-                    f"the windows of `{word(node)}` overlap unevenly: some rows are written to "
-                    f"{most} times, others {most - 1}",
+                    f"the windows of `{word(node)}` overlap unevenly: rows of the output are written "
+                    f"to {most - 1} or {most} times",
                     f"use a kernel that the stride divides: {most * window.stride}",
                 )
                 break

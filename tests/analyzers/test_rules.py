@@ -65,6 +65,17 @@ def test_fixes_mend(rule: Rule, asked: Applicability) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_fixes_of_all_rules_together(rule: Rule) -> None:
+    """In whatever order they meet, nothing breaks, and what is mended stays as it is."""
+    for text in (*rule.wrong, *rule.right):
+        mended, _ = fixes(Source("net", text), asked=Applicability.UNSAFE)
+        left = checked(mended)
+        assert not any(mistake.severity is Severity.ERROR for mistake in left), mended.text
+        assert not any(mistake.fix() for mistake in left), mended.text
+        assert nnspec.format(mended.text)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_safe_fixes_leave_what_the_net_computes(rule: Rule) -> None:
     """With the same weights, a bias that is no more at zero, the outputs are the same."""
     for text in rule.wrong:
