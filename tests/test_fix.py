@@ -185,6 +185,7 @@ def test_comments_and_names_stay() -> None:
         "8 -> fc8 relu\n-> [ # two\n fc8 relu ] -> fc2",
     ):
         assert nnspec.fix(text, applicability="unsafe") == text
+    assert nnspec.fix("let a = 4\nlet b = a * 2\n3 -> fc4") == "3 -> fc4"
     both = "use vision.vgg (stage, head)\n3x8x8 -> flatten fc2"
     assert nnspec.fix(both) == "3x8x8 -> flatten fc2"
 

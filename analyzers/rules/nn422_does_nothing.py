@@ -22,7 +22,6 @@ from ...compiler.ops.resample import Upsample
 from ...compiler.ops.shape import ChannelShuffle, Permute
 from ...grammar import tree
 from ...grammar.diagnostics import Edit, Fix
-from ...grammar.source import Span
 from ..facts.anatomy import Anatomy, word
 from ..rule import Finding
 
@@ -58,7 +57,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
         if re.search(r"\([^)]*[A-Za-z_]", word(node)):
             continue
         merges = Trait.MERGES in node.op.traits
-        edit = _group_alone(node) if merges else net.wording.without(node.span)
+        edit = _alone(net, node) if merges else net.wording.without(node.span)
         mending = Fix("leave it out", (edit,)) if edit else None
         text = f"`{word(node)}` does nothing: {_idle(node)}"
         yield Finding(node.span, text, "leave it out", mending)
@@ -87,10 +86,14 @@ def _idle(node: Node) -> str:
     return ""
 
 
-def _group_alone(node: Node) -> Edit:
-    """The edit that leaves of `add[ fc8 ]` the group alone."""
-    length = node.span.text.find("[")
-    return Edit(Span(node.span.source, node.span.start, node.span.start + length), "")
+def _alone(net: Anatomy, node: Node) -> Edit | None:
+    """The edit that leaves the chain alone of a merge: `fc8` of `add[ fc8 ]`."""
+    chain, number, place = net.wording.pieces.get(node.span.start, (None, 0, 0))
+    stage = chain.stages[number] if chain and not net.wording.commented(node.span) else None
+    if stage is None or stage.label or stage.span.source.name != node.span.source.name:
+        return None
+    group = next((p for p in stage.pieces[place:] if isinstance(p, tree.Group)), None)
+    return Edit(node.span, group.branches[0].span.text) if group else None
 
 
 def _groups(net: Anatomy, stage: tree.Stage) -> Iterator[Finding]:

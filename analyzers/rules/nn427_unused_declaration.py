@@ -28,7 +28,6 @@ WRONG = (
     "shared t = fc4 relu\n3 -> fc4",
     "block b(c, s=1) = fc(c) relu\n3 -> b4 -> fc2",
     "block b(c) = { let m = c // 2 } fc(c) relu\n3 -> b4 -> fc2",
-    "let a = 4\nlet b = a * 2\n3 -> fc4",
 )
 RIGHT = (
     "let width = 8\n3 -> fc(width)",
