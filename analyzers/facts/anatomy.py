@@ -16,6 +16,7 @@ from ...grammar import tree
 from ...grammar.parse import parse
 from ...grammar.source import Span
 from .roles import Role, roles
+from .signal import Travel, signal
 from .wording import Wording
 
 AFFINE = frozenset({Trait.NEURONS, Trait.LINEAR})
@@ -84,6 +85,10 @@ class Anatomy:
     @cached_property
     def role(self) -> Mapping[str, Role]:
         return roles(self.graph).role
+
+    @cached_property
+    def travels(self) -> Mapping[str, Travel]:
+        return signal(self.graph)
 
     @cached_property
     def hidden(self) -> tuple[Layer, ...]:
