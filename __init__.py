@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
+    from typing import Literal
 
     from nnspec.analyzers.compare import Comparison
     from nnspec.analyzers.report import Report
@@ -135,12 +136,20 @@ def compile(
     return Net(graph(spec, let=let, limits=limits, settings=settings), seed=seed, dtype=dtype)
 
 
-def fix(text: str, *, limits: "Limits | None" = None) -> str:
-    """The text of a spec with every fix applied that `nnspec check --fix` would apply."""
+def fix(
+    text: str,
+    *,
+    applicability: "Literal['safe', 'unsafe']" = "safe",
+    limits: "Limits | None" = None,
+) -> str:
+    """The text of a spec with every fix applied that `nnspec check --fix` would apply; where
+    `applicability` is "unsafe", those too that change what the net computes or learns."""
     from nnspec.analyzers.check import fixes
+    from nnspec.grammar.diagnostics import Applicability
     from nnspec.grammar.source import Source
 
-    return fixes(Source("<text>", text), limits)[0].text
+    asked = Applicability(applicability)
+    return fixes(Source("<text>", text), limits, asked=asked)[0].text
 
 
 def diff(
