@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from nnspec.analyzers.compare import Comparison
     from nnspec.analyzers.report import Report
     from nnspec.compiler.graph import Graph
+    from nnspec.compiler.plan.schedule import Mode
     from nnspec.compiler.targets.mermaid import Diagram
     from nnspec.grammar.diagnostics import SpecError
     from nnspec.grammar.limits import Limits
     from nnspec.runtime.data import load as load_data
     from nnspec.runtime.load import load
-    from nnspec.compiler.plan.schedule import Mode
     from nnspec.runtime.net import DType, Net
     from nnspec.runtime.profile import Profile
 

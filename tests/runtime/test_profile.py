@@ -13,7 +13,9 @@ from nnspec.compiler.plan.schedule import Mode
 from nnspec.runtime import profile as module
 
 SPECS = Path(__file__).parents[2] / "specs" / "course"
-BRANCHES = "a: 6 -> fc8 relu -> add[ fc8 relu -> fc8 | id ] bn dropout0.5\noutput b: @a -> fc2\n@a -> fc3"
+BRANCHES = (
+    "a: 6 -> fc8 relu -> add[ fc8 relu -> fc8 | id ] bn dropout0.5\noutput b: @a -> fc2\n@a -> fc3"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +24,9 @@ def _briefly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("mode", ["train", "infer"])
-@pytest.mark.parametrize("spec", [SPECS / "lenet5.nn", BRANCHES, "7 int -> embed9 4 -> lstm5 last -> fc9"])
+@pytest.mark.parametrize(
+    "spec", [SPECS / "lenet5.nn", BRANCHES, "7 int -> embed9 4 -> lstm5 last -> fc9"]
+)
 def test_its_parts_are_the_schedule(spec: Path | str, mode: Mode) -> None:
     found = nnspec.profile(spec, mode=mode, batch=4)
     report = nnspec.analyze(spec, batch=4)
@@ -59,7 +63,9 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profile", str(SPECS / "lenet5.nn"), "--batch", "8"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("a training step over 8 examples")
-    assert all(word in text for word in ("conv1", "backward", "update", "GFLOP/s in a matrix product"))
+    assert all(
+        word in text for word in ("conv1", "backward", "update", "GFLOP/s in a matrix product")
+    )
     assert main(["profile", str(SPECS / "lenet5.nn"), "--mode", "infer", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["batch"] == 1
