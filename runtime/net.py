@@ -27,6 +27,7 @@ from .initialise import fill, stream
 from .judge import judge
 from .kernels import Array
 from .learner import Learner
+from .notebook import facts, html
 from .train import Watch, train
 from .weights import write
 
@@ -73,6 +74,13 @@ class Net:
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         self._learner: Learner | None = None
 
+    def __repr__(self) -> str:
+        told = facts(self)
+        return f"<Net: {told['in']} → {told['out']}, {self.params:,} parameters, {self.dtype}>"
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
     # ---------------------------------------------------------------------------- the weights
 
     @property
@@ -109,7 +117,7 @@ class Net:
         }
         for start in range(0, count, AT_ONCE):
             stop = min(start + AT_ONCE, count)
-            bound = self._inference(stop - start)
+            bound = self.inference(stop - start)
             for name, array in bound.inputs.items():
                 array[:] = inputs[name][start:stop]
             with quiet():
@@ -118,7 +126,8 @@ class Net:
                 result[start:stop] = bound.outputs[name]
         return results if len(results) > 1 else next(iter(results.values()))
 
-    def _inference(self, batch: int) -> Bound:
+    def inference(self, batch: int) -> Bound:
+        """The schedule for this many examples: fill its inputs, run it, read its outputs."""
         found = self._bound.get(batch)
         if found is None:
             plan = schedule(self.graph, batch, "infer", float_bytes=self.dtype.itemsize)
@@ -175,7 +184,7 @@ class Net:
         bound = self._filled(x, y)
         with quiet():
             loss = self.learner.gradient(bound)
-        found = {name: gradient.copy() for name, gradient in self._memory.gradients.items()}
+        found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
         for entry in self._parameters.entries:
             if entry.weight.decays and self.training.l2:
                 found[entry.name] += self.training.l2 * self.weights[entry.name]

@@ -7,13 +7,13 @@ from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
 
-import numpy as np
 import pytest
 from torch import nn
 
 import nnspec
 from nnspec.analyzers.explain import explain
 from nnspec.analyzers.facts.receptive_field import receptive_fields
+from nnspec.analyzers.facts.signal import signal
 
 ROOT = Path(__file__).parents[2]
 COURSE = sorted((ROOT / "specs" / "course").glob("*.nn"))
@@ -60,31 +60,18 @@ def test_every_derivation_comes_to_its_number(spec: str) -> None:
 @pytest.mark.parametrize("spec", SPECS)
 def test_explanations_come_to_their_numbers(spec: str) -> None:
     graph = nnspec.graph(spec)
-    views = receptive_fields(graph)
+    views, travels = receptive_fields(graph), signal(graph)
     for explanation, layer in zip(explain(graph), graph.layers, strict=True):
         for line in explanation.lines:
             if line.fact == "receptive field":
                 view = views[layer.nodes[-1].name] or ()
                 seen = "x".join(str(field.size) for field in view)
                 assert line.derivation.startswith(f"{seen} of the input, a step of ")
+            elif line.fact == "at the start":
+                variance = travels[layer.nodes[-1].name].variance
+                assert variance is None or f"{variance:.2g} out" in line.derivation
             else:
                 result(line.derivation.removeprefix("(W − F + 2P)/S + 1 = "))
-
-
-@pytest.mark.parametrize("spec", SPECS)
-def test_memory_is_what_the_runtime_takes(spec: str) -> None:
-    """Arenas, parameters, gradients and slots, in bytes, to the unit."""
-    report = nnspec.analyze(spec)
-    net = nnspec.compile(spec, seed=0)
-    x = {node.name: np.zeros((1, *node.value.shape), np.float32) for node in net.graph.inputs}
-    net(x)
-    weights = net._memory.parameters.nbytes + net._memory.state.nbytes
-    assert report.memory.inference == weights + net._bound[1].schedule.arena_bytes
-    if net.params:
-        learner = net.learner
-        arena = learner.bound(net.training.batch).schedule.arena_bytes
-        moving = net._memory.gradient.nbytes + sum(slot.nbytes for slot in learner.slots)
-        assert report.memory.training == weights + moving + arena
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ TESTS = {
 }  # fmt: skip
 AFRESH = {
     "compiler": (
-        "tests/test_cases.py", "tests/house/test_catalogue.py", "tests/zoo/test_zoo.py",
-        "tests/ops/test_values.py",
+        "tests/test_cases.py", "tests/ops/test_facts.py", "tests/zoo/test_zoo.py",
+        "tests/house/test_catalogue.py",
     ),
     "analyzers": ("tests/test_cases.py", "tests/test_cli.py", "tests/analyzers/test_rules.py"),
 }  # fmt: skip

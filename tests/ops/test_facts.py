@@ -1,7 +1,7 @@
 """What every operator declares, as text beside this file: a default that changes changes nets.
 
 Of each operator its arguments with defaults and bounds, inputs, and traits; of each of its samples
-the shape, the learned arrays with what their initialisers are given, running statistics and cost.
+the shape, the learned arrays with what their initialisers are given, running statistics, cost and memory.
 `make accept` rewrites `facts.txt`, and `git diff` is the review.
 """
 
@@ -15,7 +15,7 @@ from annotated_types import BaseMetadata
 
 import nnspec
 from nnspec.compiler.graph import Node
-from nnspec.compiler.op import Op, Weight
+from nnspec.compiler.op import Op, Trait, Weight
 from nnspec.compiler.ops import CATALOGUE
 
 EXPECTED = Path(__file__).with_name("facts.txt")
@@ -50,13 +50,34 @@ def counted(node: Node) -> Iterator[str]:
     yield from (f"    {size}" for size in node.op.derivation(*inputs))
 
 
+def needed(node: Node) -> Iterator[str]:
+    """What its kernel asks of the memory plan for a batch of two."""
+    needs = node.op.needs(2, *node.arrivals)
+    arrays = {
+        "saved": needs.saved,
+        "scratch": needs.scratch,
+        "at inference": needs.scratch_infer or {},
+        "backward": needs.scratch_back,
+    }
+    for when, asked in arrays.items():
+        for name, array in asked.items():
+            yield f"    {when}: {name} {array.shape} {array.dtype}"
+    over = "forward" * needs.overwrites, "backward" * needs.overwrites_back
+    yield f"    reads back {sorted(needs.reads_back)}; overwrites {' '.join(over).strip() or '-'}"
+    if needs.product:
+        yield f"    largest product {needs.product}"
+
+
 def facts() -> Iterator[str]:
     for name, kind in sorted(CATALOGUE.items()):
         yield from declared(kind)
         for sample in kind.samples:
             yield f"  {sample}"
             nodes = nnspec.graph(sample).nodes
-            yield from counted(next(node for node in nodes if node.op.name == name))
+            node = next(node for node in nodes if node.op.name == name)
+            yield from counted(node)
+            if Trait.VIEW not in kind.traits:
+                yield from needed(node)
         yield ""
 
 
