@@ -19,6 +19,7 @@ TESTS = {
     "compiler": (
         "tests/test_cases.py", "tests/ops", "tests/compiler", "tests/zoo/test_zoo.py",
         "tests/house/test_catalogue.py", "tests/analyzers/test_report.py",
+        "tests/runtime/test_versus_torch.py",
     ),
     "analyzers": (
         "tests/test_cases.py", "tests/analyzers", "tests/zoo/test_zoo.py", "tests/test_cli.py",
