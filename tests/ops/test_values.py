@@ -135,6 +135,18 @@ def test_of_equal_numbers_the_first_wins_a_maxpool(s: int) -> None:
     agree(one, lambda x, w: F.max_pool2d(x, 2, stride=s))
 
 
+@pytest.mark.parametrize("taps", [255, 256, 257, 300])
+def test_the_winner_of_more_places_than_a_byte_counts(taps: int) -> None:
+    pool = operator("maxpool", {"k": (taps,), "s": (1,)}, (2, taps + 1))
+    pool.inputs[0][:, :, -1] = 9.0
+    agree(pool, lambda x, w: F.max_pool1d(x, taps, stride=1))
+    maxout = operator("maxout", {"n": 2, "k": taps}, (3,))
+    maxout.weights["bias"][-1] = 99.0
+    found = maxout.backward()[1]["bias"]
+    assert found[-1].all()
+    assert not found[:-1].any()
+
+
 LAWS: dict[str, Torch] = {
     "relu": lambda x, w: F.relu(x),
     "relu6": lambda x, w: F.relu6(x),
