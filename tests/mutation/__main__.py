@@ -19,7 +19,7 @@ TESTS = {
     "compiler": (
         "tests/test_cases.py", "tests/ops", "tests/compiler", "tests/zoo/test_zoo.py",
         "tests/house/test_catalogue.py", "tests/analyzers/test_report.py",
-        "tests/runtime/test_versus_torch.py",
+        "tests/analyzers/test_equations.py", "tests/runtime/test_versus_torch.py",
     ),
     "analyzers": (
         "tests/test_cases.py", "tests/analyzers", "tests/zoo/test_zoo.py", "tests/test_cli.py",
@@ -29,7 +29,8 @@ TESTS = {
 AFRESH = {
     "compiler": (
         "tests/test_cases.py", "tests/ops/test_facts.py", "tests/zoo/test_zoo.py",
-        "tests/house/test_catalogue.py",
+        "tests/house/test_catalogue.py", "tests/analyzers/test_equations.py",
+        "tests/ops/test_values.py",
     ),
     "analyzers": ("tests/test_cases.py", "tests/test_cli.py", "tests/analyzers/test_rules.py"),
 }  # fmt: skip
