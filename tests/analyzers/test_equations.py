@@ -62,6 +62,7 @@ PAGES = {
     "lstm": "6x4 -> lstm5 last -> fc3 softmax",
     "affine": "5 -> fc4 -> fc3 relu -> fc1",
     "outputs": "a: 3\nb: 4\noutput aux: @a -> fc2 sigmoid\nconcat[ @a | @b ] -> fc5",
+    "learned": "3x4x4 -> conv4 3x3 scale0.1 shift prelu -> tokens -> cls pos -> rms fc2",
     "stack": "16x32 -> [add[ ln attn4 | id ] -> add[ ln fc64 silu -> fc32 | id ]]*6 -> ln",
 }
 """Nets whose pages stand beside: NAME.txt for a terminal, NAME.tex for a document."""
@@ -497,3 +498,15 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert main(["math", "3 -> fc0"]) == 1
     assert "NN105" in capsys.readouterr().err
+
+
+def test_what_every_operator_says_of_itself() -> None:
+    """The pages of all samples in one file: what no net above computes is there to be read."""
+    samples = (sample for _, kind in sorted(CATALOGUE.items()) for sample in kind.samples)
+    found = "\n".join(
+        f"== {sample}\n\n{text(Page(written(sample)), colour=False)}" for sample in samples
+    )
+    expected = EXPECTED / "operators.txt"
+    if os.environ.get("NNSPEC_ACCEPT"):
+        expected.write_text(found, "utf-8")
+    assert found == expected.read_text("utf-8")
