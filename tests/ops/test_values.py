@@ -16,6 +16,7 @@ from nnspec.compiler.op import BLOCK
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.ops import conv as conv_family
 from nnspec.compiler.ops.noise import DropPath
+from nnspec.compiler.shapes import Value
 from nnspec.runtime.kernels import Array
 from nnspec.runtime.kernels.erf import erf
 
@@ -91,6 +92,11 @@ def test_conv_whose_last_block_is_smaller(g: int, monkeypatch: pytest.MonkeyPatc
     columns = one.op.needs(one.batch, *one.values).scratch["columns"]
     assert one.batch % columns.shape[0]
     agree(one, convolved(arguments, 2))
+
+
+def test_a_map_past_the_block_is_gathered_one_image_at_a_time() -> None:
+    needs = CATALOGUE["conv"](n=2, k=(3, 3)).needs(8, Value((64, 512, 512)))
+    assert needs.scratch["columns"].shape == (1, 1, 64 * 9, 510 * 510)
 
 
 @pytest.mark.parametrize("kind", ["max", "avg"])
