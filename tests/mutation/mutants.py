@@ -9,35 +9,21 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from types import CodeType
 
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Add,
-    ast.Div: ast.Mult,
-    ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.FloorDiv,
-    ast.Pow: ast.Mult,
-    ast.BitOr: ast.BitAnd,
-    ast.BitAnd: ast.BitOr,
-    ast.And: ast.Or,
-    ast.Or: ast.And,
-    ast.Break: ast.Continue,
-    ast.Continue: ast.Break,
-}
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult,
+    ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr, ast.Break: ast.Continue, ast.Continue: ast.Break,
+}  # fmt: skip
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
+AROUND = 40
+"""Letters shown on either side of a change."""
 UNTOUCHED = {"annotation", "returns", "decorator_list"}
 PROSE = {"description", "source", "__all__"}
 FUNCTIONS = ast.FunctionDef | ast.Lambda
@@ -65,7 +51,18 @@ class Mutant:
             _swap(self._slot, before)
 
     def __str__(self) -> str:
-        return f"{self.line}: {self.was}  =>  {self.now}"
+        """What differs, with a little before and behind it."""
+        was, now = (" ".join(text.split()) for text in (self.was, self.now))
+        same = _alike(was, now)
+        behind = _alike(was[same:][::-1], now[same:][::-1])
+        first, left_out = max(same - AROUND, 0), max(behind - AROUND, 0)
+        was, now = (text[first : len(text) - left_out] for text in (was, now))
+        return f"{self.line}: {was}  =>  {now}"
+
+
+def _alike(one: str, other: str) -> int:
+    """How many letters they begin with together."""
+    return sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(one, other, strict=False)))
 
 
 def _swap(slot: tuple[ast.AST, str, int | None], node: ast.AST) -> ast.AST:
