@@ -22,6 +22,7 @@ COMMANDS = {
     "fmt": ("grammar.commands", "lay specs out in their one spelling"),
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
+    "report": ("analyzers.page", "one page for the browser: the graph, charts, derivations"),
     "diff": ("analyzers.commands", "what changed between two nets"),
     "docs": ("analyzers.docs", "the language reference, page by page"),
     "rule": ("analyzers.docs", "what a code means"),
@@ -34,7 +35,7 @@ COMMANDS = {
 FORMATS = {"check": ("text", "concise", "json", "github", "sarif")}
 """What `--format` takes, where it is more than text and json."""
 
-COMPILING = frozenset({"check", "summary", "explain", "diff", "train"})
+COMPILING = frozenset({"check", "summary", "explain", "report", "diff", "train"})
 """The commands that compile a spec."""
 
 EXAMPLES = """examples:

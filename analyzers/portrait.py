@@ -1,0 +1,223 @@
+"""Everything that the page shows of a net, as JSON has it. Layers and inputs are told by number."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from ..compiler.graph import Graph, Node
+from ..compiler.op import LETTERS, Op
+from ..compiler.plan.schedule import Mode
+from ..grammar.diagnostics import Mistake
+from ..grammar.source import Span
+from .explain import Explanation, explain
+from .facts.memory import of_schedule, over_time, planned
+from .facts.outline import Part, outline
+from .render.structured import diagnostics
+from .report import LayerRow, Report
+
+Content = dict[str, Any]
+
+
+def portrait(graph: Graph, facts: Report, findings: Sequence[Mistake]) -> Content:
+    """The content of the page."""
+    nodes = [n for n in graph.nodes if n.is_input or n.name == n.layer]
+    number = {node.name: i for i, node in enumerate(nodes)}
+    return {
+        "title": facts.title,
+        "source": facts.source,
+        "documentation": facts.documentation,
+        "totals": _totals(facts),
+        "conventions": facts.conventions,
+        "formula": facts.params_formula,
+        "digest": facts.digest,
+        "lets": {name: str(value) for name, value in graph.lets.items()},
+        "layers": _layers(graph, facts, nodes),
+        "operators": _operators(graph),
+        "edges": _edges(graph, number),
+        "outputs": [[label, number[graph[n].layer]] for label, n in graph.outputs.items()],
+        "outline": [_part(part, number) for part in outline(graph)],
+        "memory": {mode: _memory(graph, mode, number) for mode in ("train", "infer")},
+        "findings": diagnostics(findings),
+        "concerns": _concerns(graph, findings, number),
+        "files": {graph.source.name: graph.source.text, **graph.files},
+    }
+
+
+def _totals(facts: Report) -> Content:
+    return {
+        "params": facts.params,
+        "macs": facts.macs,
+        "flops": facts.flops,
+        "neurons": facts.neurons,
+        "depth": facts.depth,
+        "inference": facts.memory.inference,
+        "training": facts.memory.training,
+    }
+
+
+# ------------------------------------------------------------------------------------- layers
+
+
+def _layers(graph: Graph, facts: Report, nodes: Sequence[Node]) -> list[Content]:
+    rows = {row.name: row for row in facts.layers}
+    told = {one.name: one for one in explain(graph)}
+    behind = {layer.name: layer.nodes for layer in graph.layers}
+    return [
+        _input(node)
+        if node.is_input
+        else _layer(behind[node.layer], rows[node.layer], told[node.layer])
+        for node in nodes
+    ]
+
+
+def _input(node: Node) -> Content:
+    shape = list(node.value.shape)
+    return {
+        "name": node.name,
+        "words": ["input"],
+        "op": "input",
+        "family": "input",
+        "output": shape,
+        "integer": node.value.integer,
+        "place": _place(node.span),
+    }
+
+
+def _layer(nodes: Sequence[Node], row: LayerRow, told: Explanation) -> Content:
+    return {
+        "name": row.name,
+        "words": [spelled(node) for node in nodes],
+        "written": row.written,
+        "op": row.op,
+        "family": family(nodes[0].op),
+        "role": row.role,
+        "input": row.input,
+        "output": row.output,
+        "params": row.params,
+        "macs": row.macs,
+        "shares": row.shares,
+        "lines": [[line.fact, line.derivation] for line in told.lines],
+        "weights": [[w.name, w.shape, w.params] for w in row.weights],
+        "place": _place(nodes[0].span),
+    }
+
+
+def _operators(graph: Graph) -> dict[str, list[str]]:
+    """What each operator of the net does, and its source."""
+    used = {node.op.name: node.op for node in graph.nodes if not node.is_input}
+    says = {
+        name: " ".join((type(op).__doc__ or "").split("\n\n")[0].split())
+        for name, op in used.items()
+    }
+    return {name: [says[name], op.source] for name, op in used.items()}
+
+
+def family(op: Op) -> str:
+    """The module that an operator stands in: `conv`, `norm`, `merge`."""
+    return type(op).__module__.rpartition(".")[2]
+
+
+def _place(span: Span) -> list[Any]:
+    return [span.source.name, span.line]
+
+
+def spelled(node: Node) -> str:
+    """The operator as it is written; with numbers in place of expressions: `conv(4 * c)` is
+    `conv256`."""
+    text = " ".join(node.span.text.split())
+    if "[" in text:
+        return node.op.name
+    return text if "(" not in text and len(text) <= LONG else worked_out(node.op)
+
+
+LONG = 60
+"""Letters past which an operator is spelled anew rather than as it is written."""
+
+
+def worked_out(op: Op) -> str:
+    """The operator with its arguments as numbers, defaults left out: `conv256 1x1 s2 nobias`."""
+    fields = type(op).model_fields
+    placed = [_shown(getattr(op, name)) for name in op.places if getattr(op, name) is not None]
+    words = [f"{op.name}{placed[0]}" if placed else op.name, *placed[1:]]
+    for name, info in fields.items():
+        value = getattr(op, name)
+        if name in op.places or name == "init" or value == info.default:
+            continue
+        if info.annotation is bool:
+            words.append(name)
+        else:
+            words.append(f"{name}{_shown(value)}" if name in LETTERS else f"{name}={_shown(value)}")
+    return " ".join(words)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+# ------------------------------------------------------------------------------------- wiring
+
+
+def _edges(graph: Graph, number: Mapping[str, int]) -> list[list[int]]:
+    """Who reads whom, each pair once."""
+    read = (
+        (number[graph[name].layer], number[node.layer])
+        for node in graph.nodes
+        for name in node.inputs
+    )
+    return [list(pair) for pair in dict.fromkeys(read) if pair[0] != pair[1]]
+
+
+def _part(part: Part, number: Mapping[str, int]) -> Any:
+    if isinstance(part, Node):
+        return number[part.name]
+    inner = [_part(piece, number) for piece in part.parts]
+    return {"kind": part.kind, "name": part.name, "title": part.title, "parts": inner}
+
+
+# ------------------------------------------------------------------------------------- memory
+
+
+def _memory(graph: Graph, mode: Mode, number: Mapping[str, int]) -> Content:
+    """The arena's bytes step by step, and what is there all the time.
+
+    phases: runs of steps of one phase, with their lengths; sums of gradients belong to backward.
+    """
+    plan = planned(graph, mode)
+    taken, moments = of_schedule(graph, plan), over_time(plan)
+    phases = ["backward" if m.phase.name == "ACCUMULATE" else m.phase.name.lower() for m in moments]
+    return {
+        "batch": plan.batch,
+        "bytes": [moment.bytes for moment in moments],
+        "layers": [number[graph[m.node].layer] if m.node else -1 for m in moments],
+        "phases": [[phase, len(list(run))] for phase, run in groupby(phases)],
+        "always": {
+            "weights": taken.parameters,
+            "gradients": taken.gradients,
+            "optimiser": taken.optimizer,
+            "running statistics": taken.state,
+        },
+        "arena": taken.arena,
+    }
+
+
+# ----------------------------------------------------------------------------------- findings
+
+
+def _concerns(
+    graph: Graph, findings: Sequence[Mistake], number: Mapping[str, int]
+) -> list[list[int]]:
+    """For each finding the layers that it is about: those with an operator where it begins."""
+    places = [(m.span.source.name, m.span.start) if m.span else ("", -1) for m in findings]
+    starts = sorted(set(places))
+    at: dict[tuple[str, int], dict[int, None]] = {place: {} for place in starts}
+    for node in graph.nodes:
+        name, head = node.span.source.name, len(node.span.text.partition("[")[0])
+        first = bisect_left(starts, (name, node.span.start))
+        for place in starts[first : bisect_left(starts, (name, node.span.start + head))]:
+            at[place][number[node.layer]] = None
+    return [list(at[place]) for place in places]
