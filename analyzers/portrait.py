@@ -130,17 +130,23 @@ def spelled(node: Node) -> str:
     text = " ".join(node.span.text.split())
     if "[" in text:
         return node.op.name
-    return text if "(" not in text and len(text) <= LONG else worked_out(node.op)
+    return text if "(" not in text and len(text) <= LONG else worked_out(node)
 
 
 LONG = 60
 """Letters past which an operator is spelled anew rather than as it is written."""
 
 
-def worked_out(op: Op) -> str:
+def worked_out(node: Node) -> str:
     """The operator with its arguments as numbers, defaults left out: `conv256 1x1 s2 nobias`."""
-    fields = type(op).model_fields
-    placed = [_shown(getattr(op, name)) for name in op.places if getattr(op, name) is not None]
+    op, fields = node.op, type(node.op).model_fields
+    places = [getattr(op, name) for name in op.places if getattr(op, name) is not None]
+    axes = node.value.rank - 1
+    # One number is the kernel along every axis, and is read so where it stands by itself.
+    placed = [
+        _shown(p * axes if i and isinstance(p, tuple) and len(p) == 1 else p)
+        for i, p in enumerate(places)
+    ]
     words = [f"{op.name}{placed[0]}" if placed else op.name, *placed[1:]]
     for name, info in fields.items():
         value = getattr(op, name)

@@ -1,9 +1,9 @@
 // Charts that are read with the pointer, with arrow keys, or as a table.
 
-const CHART = { height: 150, left: 52, right: 10, top: 12, bottom: 20 };
+const CHART = { height: 160, left: 58, right: 10, top: 22, bottom: 20 };
 
 // Round numbers up to the largest: 0, 500 K, 1 M.
-function ticks(most, wanted = 3) {
+function ticks(most, wanted = 4) {
   const step = 10 ** Math.floor(Math.log10(most / wanted));
   const nice = [1, 2, 5, 10].map((factor) => factor * step).find((size) => most / size <= wanted);
   return Array.from({ length: Math.floor(most / nice) + 1 }, (_, i) => i * nice);
@@ -67,7 +67,7 @@ class Chart {
     for (const tick of this.ticks) {
       const y = round(this.y(tick));
       svg.append(shape("line", { x1: left, x2: width - right, y1: y, y2: y, class: "grid" }),
-        shape("text", { x: left - 8, y: y + 3.5, class: "tick end" }, this.unit(tick)));
+        shape("text", { x: left - 8, y: y + 3.5, class: "tick end" }, this.unit(tick).replace(/\.0+(?= )/, "")));
     }
     this.drawBands(svg);
     this[this.style](svg);
@@ -147,9 +147,10 @@ class Chart {
   drawNote(svg) {
     const { at, text } = this.note;
     const [x, y] = [this.x(at), this.y(this.series[0].values[at])];
-    const late = x > CHART.left + this.inner.w * 0.6;
+    const room = text.length * 3.6;
+    const middle = Math.min(this.width - CHART.right - room, Math.max(CHART.left + room, x));
     svg.append(shape("circle", { cx: round(x), cy: round(y), r: 3.5, class: "peak" }),
-      shape("text", { x: round(x + (late ? -9 : 9)), y: round(y + 4), class: `peak ${late ? "end" : ""}` }, text));
+      shape("text", { x: round(middle), y: round(y - 9), class: "peak middle" }, text));
   }
 
   point(i) {

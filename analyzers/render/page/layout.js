@@ -3,7 +3,7 @@
 // need. A part is centred on those it reads; a way that passes ranks by takes a straight lane
 // beside what it passes and pulls at nothing, so a residual net is a straight trunk.
 
-const GAP = { rank: 46, column: 26, lane: 16 };
+const GAP = { rank: 46, in: 24, out: 32, column: 26, lane: 16 };
 
 // nodes: {id, w, h, port: "in" | "out" | undefined}, in topological order.
 // edges: {from, to, fromX, toX}: indices of nodes, and where on them, counted from their middle.
@@ -169,17 +169,15 @@ function spaced(row) {
   for (const pool of pools) for (const place of pool.places) place.x = pool.sum / pool.weight + place.offset;
 }
 
-// Ways that pass ranks by: each straight, as near to its ends as what stands between allows.
+// Ways that pass ranks by: each straight down, as near to where it begins as what stands there allows.
 function lanes(nodes, edges, rows, chains) {
   const long = chains.filter(({ inner }) => inner.length);
   const settled = new Set();
   const length = (chain) => chain.inner.length;
   for (const chain of [...long].sort((a, b) => length(a) - length(b))) {
     const [left, right] = bounds(chain, rows, nodes, settled);
-    const edge = chain.inner[0].edge;
-    const from = nodes[edge.from].x + edge.fromX;
-    const to = nodes[edge.to].x + edge.toX;
-    const wish = (from + to) / 2;
+    const { edge } = chain.inner[0];
+    const wish = nodes[edge.from].x + edge.fromX;
     if (left <= right) {
       const near = Math.min(Math.max(wish, left), right);
       for (const place of chain.inner) place.x = near;
@@ -218,10 +216,15 @@ function rowsDown(nodes, edges, rows, ranks) {
     const height = Math.max(0, ...here.map((place) => nodes[place.node].h));
     for (const place of here) nodes[place.node].y = y + (height - nodes[place.node].h) / 2;
     row.bottom = y + height;
-    const ports = here.some((place) => nodes[place.node].port === "in");
-    y = row.bottom + (ports ? 26 : GAP.rank) + Math.min(26, aside[i] * 0.06);
+    y = row.bottom + gapBelow(row, rows[i + 1] || [], nodes) + Math.min(26, aside[i] * 0.06);
   });
   return rows.at(-1).bottom;
+}
+
+function gapBelow(row, next, nodes) {
+  const holds = (kind) => (place) => place.node >= 0 && nodes[place.node].port === kind;
+  if (row.some(holds("in"))) return GAP.in;
+  return next.some(holds("out")) ? GAP.out : GAP.rank;
 }
 
 // Moves all so that the leftmost thing stands at 0.

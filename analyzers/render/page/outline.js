@@ -113,6 +113,13 @@ class Outline {
     return group.kind === "stack" ? `${group.title} ×${group.children.length}` : group.title;
   }
 
+  // The name without those of the blocks around it, which stand above it.
+  nameIn(part) {
+    const name = part.isGroup ? part.name : part.layer.name;
+    const around = part.trail.slice(0, -1).filter((group) => group.kind === "block").at(-1);
+    return around && name.startsWith(`${around.name}.`) ? name.slice(around.name.length + 1) : name;
+  }
+
   // What screen readers are told.
   told(part) {
     if (part.isGroup) {

@@ -110,7 +110,7 @@ class Panel {
     if (!(layer.lines || []).length) return null;
     const steps = layer.lines.flatMap(([fact, derivation]) => {
       const sides = derivation.split(" = ");
-      const last = sides.length > 1 ? element("strong", {}, sides.at(-1)) : null;
+      const last = sides.length > 1 ? element("strong", {}, grouped(sides.at(-1))) : null;
       const working = last ? `${sides.slice(0, -1).join(" = ")} = ` : derivation;
       return [element("dt", {}, fact), element("dd", {}, working, last)];
     });

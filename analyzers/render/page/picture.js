@@ -1,7 +1,7 @@
 // The drawing of the net, and moving about in it: folding, choosing, size, keyboard.
 
 const CARD = { letter: 7.5, small: 6.6, least: 132, most: 292, height: 48, pill: 28 };
-const FRAME = { side: 16, top: 44, bottom: 14 };
+const FRAME = { side: 16, top: 30, bottom: 0 };
 const MARGIN = 28;
 const SCALES = { least: 0.15, most: 2.5 };
 
@@ -24,7 +24,7 @@ function cardText(part, outline) {
     return [outline.heading(part), part.params ? `${inside}, ${short(part.params)} params` : inside];
   }
   const learned = part.params ? `  ${short(part.params)}` : "";
-  return [cut(cardLabel(part), 36), cut(part.layer.name, 36 - learned.length) + learned];
+  return [cut(cardLabel(part), 34), cutFront(outline.nameIn(part), 38 - learned.length) + learned];
 }
 
 // The edges of each open group, between its parts and its ports: who reads what, `value` by value.
@@ -83,7 +83,7 @@ function arranged(group, levels, outline) {
   return { group, w, h, nodes, edges: joined, ports };
 }
 
-const heading = (group, outline) => `${outline.heading(group)}  ${group.kind === "block" ? group.name : ""}`;
+const heading = (group, outline) => `${outline.heading(group)}  ${group.kind === "block" ? cutFront(outline.nameIn(group), 30) : ""}`;
 
 // How far from a part's middle a value enters or leaves it.
 function portX(node, kind, value) {
@@ -173,6 +173,7 @@ class Picture {
     this.size = [whole.w + 2 * MARGIN, whole.h + 2 * MARGIN];
     this.svg.setAttribute("viewBox", `0 0 ${round(this.size[0])} ${round(this.size[1])}`);
     this.scaled(this.scale);
+    this.room.style.setProperty("--drawn", `${Math.ceil(this.size[1])}px`);
     this.mark();
   }
 
@@ -192,8 +193,6 @@ class Picture {
     const [from, to] = [level.nodes[edge.from], level.nodes[edge.to]];
     const start = [x + from.x + edge.fromX, y + from.y + from.h];
     const end = [x + to.x + edge.toX, y + to.y];
-    if (from.port) start[1] -= FRAME.top - 30;
-    if (to.port) end[1] += FRAME.bottom;
     const points = [start];
     for (const lane of edge.lanes) points.push([x + lane.x, y + lane.top], [x + lane.x, y + lane.bottom]);
     points.push(end);
@@ -203,7 +202,7 @@ class Picture {
     if (from.part && !from.inner && !from.labelled) {
       from.labelled = true;
       const toLeft = leansRight(level.edges.filter((other) => other.from === edge.from), level.nodes);
-      const label = { x: round(start[0] + (toLeft ? -8 : 8)), y: round(start[1] + 16), class: toLeft ? "size end" : "size" };
+      const label = { x: round(start[0] + (toLeft ? -8 : 8)), y: round(start[1] + 16), class: `size on-${level.group.depth ? level.group.depth % 2 : "ground"} ${toLeft ? "end" : ""}` };
       this.ways.append(shape("text", label, sizes(edge.value.layer.output)));
     }
   }
@@ -221,7 +220,7 @@ class Picture {
       "aria-expanded": part.isGroup ? String(part.open) : undefined,
       "data-name": part.isGroup ? part.name : part.layer.name,
     });
-    mark.part = part;
+    mark.standsFor = part;
     return mark;
   }
 
@@ -245,7 +244,7 @@ class Picture {
       mark.append(shape("text", { x: at.x + 20, y: at.y + 37, class: "note" }, note));
       mark.append(this.knob(part, at.x + at.width - 20, at.y + h / 2));
     } else {
-      mark.append(shape("text", { x: at.x + 20, y: at.y + 37, class: "note" }, cut(part.layer.name, 36 - learned.length)));
+      mark.append(shape("text", { x: at.x + 20, y: at.y + 37, class: "note" }, note.slice(0, note.length - (learned && learned.length + 2))));
       mark.append(shape("text", { x: at.x + at.width - 11, y: at.y + 37, class: "note end" }, learned));
     }
     if (part.worry) mark.append(shape("circle", { cx: at.x + at.width - 4, cy: at.y + 4, r: 5, class: "worry" }));
@@ -258,7 +257,7 @@ class Picture {
     this.frames.append(shape("rect", { x: round(x), y: round(y), width: round(w), height: round(h), rx: 12, class: `ground depth-${part.depth % 2}` }));
     mark.append(shape("rect", { x: round(x), y: round(y), width: round(w), height: 30, rx: 12, class: "handle" }));
     const title = shape("text", { x: round(x + 14), y: round(y + 20), class: "title" }, this.outline.heading(part));
-    if (part.kind === "block") title.append(shape("tspan", { class: "note", dx: 8 }, cut(part.name, 30)));
+    if (part.kind === "block") title.append(shape("tspan", { class: "note", dx: 8 }, cutFront(this.outline.nameIn(part), 30)));
     mark.append(title, this.knob(part, x + w - 18, y + 16));
     return mark;
   }
@@ -267,7 +266,7 @@ class Picture {
     const turn = part.open ? "M-4 2L0 -2L4 2" : "M-4 -2L0 2L4 -2";
     const knob = shape("g", { class: "knob", transform: `translate(${round(x)} ${round(y)})` },
       shape("circle", { r: 10 }), shape("path", { d: turn }));
-    knob.part = part;
+    knob.standsFor = part;
     return knob;
   }
 
@@ -380,15 +379,15 @@ class Picture {
       if (this.dragged) return;
       const knob = event.target.closest(".knob");
       if (knob) {
-        this.fold(knob.part);
+        this.fold(knob.standsFor);
         return;
       }
       const mark = event.target.closest(".part");
-      if (mark) this.choose(mark.part);
+      if (mark) this.choose(mark.standsFor);
     });
     this.svg.addEventListener("dblclick", (event) => {
       const mark = event.target.closest(".part");
-      if (mark && mark.part.isGroup && !event.target.closest(".knob")) this.fold(mark.part);
+      if (mark && mark.standsFor.isGroup && !event.target.closest(".knob")) this.fold(mark.standsFor);
     });
     this.svg.addEventListener("keydown", (event) => this.key(event));
     this.room.addEventListener("wheel", (event) => {
@@ -444,7 +443,7 @@ class Picture {
   key(event) {
     const mark = event.target.closest(".part");
     if (!mark || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { part } = mark;
+    const part = mark.standsFor;
     const all = [...this.outline.shown()];
     const here = all.indexOf(part);
     const moves = {

@@ -67,11 +67,16 @@ const plain = (number) =>
     ? String(Number(number.toPrecision(3)))
     : number.toExponential(1);
 
+// 36992 as 36,992.
+const grouped = (text) => (/^\d+$/.test(text) ? text.replace(/\B(?=(\d{3})+$)/g, ",") : text);
+
 const sizes = (dimensions) => dimensions.join("×") || "1";
 
 const many = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
 
 const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
+const cutFront = (text, length) => (text.length > length ? `…${text.slice(text.length - length + 1)}` : text);
 
 function say(text) {
   byId("news").textContent = text;
