@@ -107,4 +107,8 @@ def drawn(graph: Graph, findings: Sequence[Mistake]) -> str:
     """The page on a net and on what was found in it."""
     facts = counted(graph)
     title = f"{Path(facts.source).stem or facts.source}: {facts.title}"
-    return html(portrait(graph, facts, findings), title=title, plain=str(facts))
+    plain = (
+        f"{facts.title}: {facts.params:,} parameters, {facts.macs:,} multiply-adds.\n"
+        "This page draws itself with JavaScript; `nnspec summary` prints the same as a table."
+    )
+    return html(portrait(graph, facts, findings), title=title, plain=plain)
