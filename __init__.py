@@ -90,17 +90,19 @@ def graph(
 def analyze(
     spec: "str | PathLike[str]",
     *,
+    batch: int | None = None,
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
 ) -> "Report":
     """Everything counted of a net: parameters, multiply-adds, shapes, each with its derivation.
 
-    `let` wins over the spec's constants: ``let={"width": 32}``. Raises SpecError when the spec is
-    wrong.
+    `let` wins over the spec's constants: ``let={"width": 32}``. `batch` is how many examples memory
+    and cost are counted for: one at inference and the spec's own in training where None. Raises
+    SpecError when the spec is wrong.
     """
     from nnspec.analyzers.report import report
 
-    return report(graph(spec, let=let, limits=limits))
+    return report(graph(spec, let=let, limits=limits), batch)
 
 
 def report(

@@ -9,12 +9,14 @@ import sys
 from ..compiler.elaborate import elaborate
 from ..compiler.graph import Graph
 from ..grammar.diagnostics import SpecError
+from ..grammar.near import nearest
 from ..grammar.read import read
 from .check import SPEC, write
 from .compare import Comparison, compare
 from .explain import Explanation
 from .explain import explain as explained
 from .promises import check_promises
+from .render.columns import COLUMNS
 from .render.comparison import comparison
 from .render.messages import messages
 from .render.structured import as_json
@@ -48,21 +50,77 @@ def configure_summary(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--width", type=int, default=None, help="columns; the terminal's by default"
     )
+    parser.add_argument(
+        "--depth",
+        type=_depth,
+        default=None,
+        metavar="N|all",
+        help="how many blocks deep the table looks; as deep as a screen or two by default",
+    )
+    parser.add_argument(
+        "--columns",
+        type=_columns,
+        default=None,
+        metavar="NAMES",
+        help="what the table tells, parted by commas (see below)",
+    )
+    parser.add_argument(
+        "--batch", type=_batch, default=None, help="examples at once, for memory and cost"
+    )
     one_spec(
         parser,
         '  nnspec summary "3 -> fc4 relu -> fc4 relu -> fc1"\n'
-        "  nnspec summary specs/course/lenet5.nn --format json\n",
+        "  nnspec summary specs/vision/resnet50.nn --depth 1\n"
+        "  nnspec summary specs/course/lenet5.nn --columns layer,output,flops,back,moved\n"
+        "  nnspec summary specs/course/lenet5.nn --format json\n\n"
+        "columns:\n" + "".join(f"  {name:<12} {column.says}\n" for name, column in COLUMNS.items()),
     )
+
+
+def _depth(text: str) -> int:
+    if text == "all":
+        return EVERY
+    return _batch(text)
+
+
+EVERY = 10_000
+"""Deeper than any net."""
+
+
+def _batch(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
+    return int(text)
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in COLUMNS:
+            near = nearest(name, COLUMNS)
+            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(COLUMNS)}"
+            raise argparse.ArgumentTypeError(f"there is no column `{name}`; {hint}")
+    if not names:
+        raise argparse.ArgumentTypeError(f"name some of {', '.join(COLUMNS)}")
+    return names
 
 
 def summary(options: argparse.Namespace) -> int:
     """The table of layers."""
-    found = report(graph_of(options))
+    found = report(graph_of(options), options.batch)
     if options.format == "json":
         write(as_json(found.model_dump(mode="json")))
         return 0
     width = options.width or shutil.get_terminal_size((100, 24)).columns
-    write(table(found, width=max(40, width), colour=options.colour))
+    write(
+        table(
+            found,
+            width=max(40, width),
+            colour=options.colour,
+            depth=options.depth,
+            columns=options.columns,
+        )
+    )
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..grammar.diagnostics import Mistake
 from .op import Needs, Op, Weight
 from .shapes import Value
+from .spelling import spelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,11 @@ class Applied:
     def arguments(self) -> dict[str, Any]:
         """The operator's arguments as JSON has them."""
         return self.op.model_dump(mode="json")
+
+    @cached_property
+    def spelled(self) -> str:
+        """As a spec would write it, every number filled in."""
+        return spelled(self.op)
 
     @cached_property
     def _needs(self) -> dict[int, Needs]:

@@ -471,7 +471,7 @@ class _Reading:
             block.module,
             (*outside.calls, block),
             (note, *outside.trail),
-            (*outside.blocks, BlockUse(prefix, block.name, use.span)),
+            (*outside.blocks, BlockUse(prefix, block.name, tuple(given.items()))),
         )
         before = len(self.nodes)
         value = yield self.chain(block.written.chain, value)

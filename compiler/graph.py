@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..grammar.source import Source, Span
 from ..grammar.tree import Expect
 from .applied import Applied
-from .expressions import Worth
+from .expressions import Worth, shown
 from .op import Op, Trait, Weight
 from .shapes import Value
 from .training import Training
@@ -35,12 +35,20 @@ class BlockUse:
     Attributes
     ----------
     name: what the names of its nodes begin with: `bottleneck2`, `stage1.bottleneck2`.
-    kind: the block's own name. span: where it is used.
+    kind: the block's own name. given: what its parameters are worth, those left out not among them.
     """
 
     name: str
     kind: str
-    span: Span
+    given: tuple[tuple[str, Worth], ...] = ()
+
+    @property
+    def spelled(self) -> str:
+        """The use with every number filled in: `bottleneck(c=64, s=2)`."""
+        values = ", ".join(
+            f"{name}={value if type(value) is int else shown(value)}" for name, value in self.given
+        )
+        return f"{self.kind}({values})" if values else self.kind
 
 
 @dataclass(frozen=True)

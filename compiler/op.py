@@ -251,6 +251,11 @@ class Op(BaseModel):
         """The product behind `macs`, with numbers; empty where it is 0."""
         return ""
 
+    def onward(self, *inputs: Value) -> int:
+        """The multiply-adds that the gradient of one input takes, for one example: those of the
+        products that the input is a factor of."""
+        return self.macs(*inputs)
+
     def needs(self, batch: int, *inputs: Value) -> Needs:
         raise NotImplementedError(f"operator {self.name} does not say what its kernel needs")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..compare import Comparison, LayerChange, Total
+from .columns import dimensions, size
 from .messages import Paint
-from .text import dimensions, size
 
 MARKS = {"added": "+", "removed": "-", "changed": "~"}
 NAMES = {

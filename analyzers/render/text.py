@@ -6,20 +6,30 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from .columns import COLUMNS, dimensions, size
+from .fold import Line, deepest, folded
 from .messages import Paint
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from ..explain import Explanation
-    from ..report import LayerRow, Report
-
-NARROW = 90
-"""Columns below which the share is a number without its bar."""
+    from ..report import Report
 
 
-def summary(report: Report, *, width: int, colour: bool = False) -> str:
-    """The table people know, with the working: one row a layer, totals and their conventions."""
+def summary(
+    report: Report,
+    *,
+    width: int,
+    colour: bool = False,
+    depth: int | None = None,
+    columns: Sequence[str] | None = None,
+) -> str:
+    """The table people know, with the working: one row a layer, totals and their conventions.
+
+    `depth` is how many blocks deep it looks, `columns` are names out of `COLUMNS`; where None is
+    given, as many as there is room for.
+    """
     from rich.console import Console
 
     out = StringIO()
@@ -32,9 +42,10 @@ def summary(report: Report, *, width: int, colour: bool = False) -> str:
         highlight=False,
         legacy_windows=False,
     )
+    lines = folded(report, depth)
     console.print(f"[bold]{report.title}[/]   {_flow(report)}")
-    console.print(_table(report, wide=width >= NARROW))
-    for line in totals(report):
+    console.print(_table(lines, report, columns or _fitting(lines, report, width)))
+    for line in totals(report, lines):
         console.print(line)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
@@ -45,86 +56,105 @@ def _flow(report: Report) -> str:
     return f"[dim]{inputs} → {outputs}[/]"
 
 
-def dimensions(shape: list[int]) -> str:
-    return "x".join(map(str, shape))
+CHOICES = (
+    ("layer", "operators", "output", "working", "macs", "bar"),
+    ("layer", "operators", "output", "params", "macs", "bar"),
+    ("layer", "operators", "output", "params", "macs", "share"),
+    ("layer", "operators", "output", "params", "macs"),
+    ("layer", "operators", "output", "params", "share"),
+    ("layer", "operators", "output", "params"),
+    ("layer", "output", "params"),
+)
+"""The columns of a table, from the widest terminal to the narrowest."""
+
+FOLDED = 22
+"""Columns that the operators are content with: they go on in a line below."""
 
 
-def _table(report: Report, *, wide: bool) -> Table:
+def _fitting(lines: Sequence[Line], report: Report, width: int) -> Sequence[str]:
+    """The first choice in which every cell stands on one line; in a narrow terminal the operators go
+    on below."""
+    from rich.text import Text
+
+    def widest(name: str) -> int:
+        cells = [Text.from_markup(COLUMNS[name].cell(line, report)).cell_len for line in lines]
+        return max(len(COLUMNS[name].header), *cells) + 2
+
+    needed = {name: widest(name) for name in {name for names in CHOICES for name in names}}
+    wide = {names: sum(needed[name] for name in names) for names in CHOICES}
+    narrow = {
+        names: total - max(0, needed["operators"] - FOLDED) * ("operators" in names)
+        for names, total in wide.items()
+    }
+    fitting = [
+        *(n for n in CHOICES[:4] if wide[n] <= width),
+        *(n for n in CHOICES if narrow[n] <= width),
+    ]
+    return fitting[0] if fitting else CHOICES[-1]
+
+
+def _table(lines: Sequence[Line], report: Report, names: Sequence[str]) -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
-    table.add_column("layer", style="cyan", no_wrap=True)
-    table.add_column("operators", overflow="fold")
-    table.add_column("output", justify="right", no_wrap=True)
-    table.add_column("parameters", justify="right", overflow="fold")
-    table.add_column("MACs", justify="right", no_wrap=True)
-    table.add_column("share", justify="left" if wide else "right", no_wrap=True)
-    for row in report.layers:
-        table.add_row(
-            row.name,
-            row.written,
-            dimensions(row.output),
-            _worked(row),
-            number(row.macs),
-            _share(row.params, report.params, wide=wide),
-        )
+    columns = [COLUMNS[name] for name in names]
+    for column in columns:
+        wraps = column.header == "operators"
+        table.add_column(column.header, justify=column.justify, no_wrap=not wraps, overflow="fold")
+    for line in lines:
+        table.add_row(*(column.cell(line, report) for column in columns))
     return table
 
 
-def _worked(row: LayerRow) -> str:
-    """`3·4 + 4 = 16`, the result with its thousands parted."""
-    if not row.params:
-        return f"[dim]those of {row.shares}[/]" if row.shares else "[dim]·[/]"
-    working, equals, _ = row.formula.rpartition(" = ")
-    result = f"[bold]{row.params:,}[/]"
-    return f"[dim]{working} =[/] {result}" if equals else result
-
-
-def number(value: int) -> str:
-    return f"{value:,}" if value else "[dim]·[/]"
-
-
-BAR = 10
-
-
-def _share(part: int, whole: int, *, wide: bool) -> str:
-    """A layer's part of all parameters."""
-    if not part or not whole:
-        return ""
-    share = part / whole
-    percent = f"{share:4.0%}" if share >= 0.01 else " <1%"
-    if not wide:
-        return percent
-    eighths = round(share * BAR * 8)
-    bar = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
-    return f"{percent} [green]{bar}[/]"
-
-
-def totals(report: Report) -> list[str]:
+def totals(report: Report, lines: Sequence[Line]) -> list[str]:
     """The lines below the table."""
-    working = report.params_formula.partition(" = ")[0]
-    told = f" = {working}" if " + " in working and len(working) <= 80 else ""
-    lines = [f"[bold]{report.params:,} parameters[/]{told}"]
-    lines.append(
+    outermost = [line.params for line in lines if line.indent == 0 and line.params]
+    working = " + ".join(f"{params:,}" for params in outermost)
+    told = f" = {working}" if len(outermost) > 1 and len(working) <= 80 else ""
+    found = [f"[bold]{report.params:,} parameters[/]{told}"]
+    found.append(
         f"{report.neurons:,} neurons, {report.depth} weighted layers deep, "
         f"{report.macs:,} multiply-adds ({report.flops:,} FLOPs) for one example"
     )
-    lines.append(
-        f"memory in float32: {size(report.memory.inference)} for one example, "
-        f"{size(report.memory.training)} for a training step"
+    inference, training = report.memory.inference_parts, report.memory.training_parts
+    found.append(
+        f"memory in float32: {size(inference.total)} for {_examples(inference.batch)}, "
+        f"{size(training.total)} for a training step of {training.batch:,}"
     )
-    return lines
+    found += [
+        f"never seen of {name}: {missed}"
+        for name, axes in report.unseen.items()
+        if (missed := _missed(axes))
+    ]
+    closed = deepest(report) > 1 + max(line.indent for line in lines)
+    return [*found, "[dim]blocks are closed: --depth opens them[/]"] if closed else found
 
 
-def size(count: int) -> str:
-    """Bytes in binary units."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
+def _examples(batch: int) -> str:
+    return "one example" if batch == 1 else f"a batch of {batch:,}"
+
+
+AXES = {1: ("steps",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
+
+
+def _missed(axes: Sequence[Sequence[int]]) -> str:
+    """`rows 223, columns 223`."""
+    named = zip(AXES.get(len(axes), ()), axes, strict=True)
+    return ", ".join(f"{axis} {_ranges(missed)}" for axis, missed in named if missed)
+
+
+def _ranges(indices: Sequence[int]) -> str:
+    """`0–2, 7`; past a few runs their count alone."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    if len(runs) > 4:
+        return f"({len(indices):,} of them)"
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def explanations(found: Sequence[Explanation], *, colour: bool) -> str:

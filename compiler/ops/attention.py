@@ -95,6 +95,9 @@ class Attention(Op):
     def macs_formula(self, *inputs: Value) -> str:
         return " + ".join("·".join(map(str, terms)) for terms in self._products(inputs[0]))
 
+    def onward(self, *inputs: Value) -> int:
+        return math.prod(self._products(inputs[0])[0])
+
     def examples(self, batch: int, x: Value) -> int:
         """How many are attended to at a time."""
         return max(1, min(batch, SCORES // (self.heads * x.shape[0] ** 2)))

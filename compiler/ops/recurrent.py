@@ -67,6 +67,10 @@ class Recurrent(Op):
         ways = "2·" if self.bi else ""
         return f"{ways}{steps}·({d} + {self.n})·{self.gates * self.n}"
 
+    def onward(self, *inputs: Value) -> int:
+        steps, d = inputs[0].shape
+        return steps * d * self.gates * self.n * len(self.directions())
+
     def needs(self, batch: int, *inputs: Value) -> Needs:
         """Time comes first, so that a step is one matrix."""
         (x,) = inputs

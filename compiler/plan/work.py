@@ -1,0 +1,94 @@
+"""What each step of a schedule does: operations in matrix products, and bytes moved.
+
+Convention: a multiply-add is two operations (FLOPs); biases, norms, activations and pooling count 0,
+as in the published counts. Backward makes the product again for the gradient of either factor; the
+gradient that nobody asks for, the net's own input's, is left out. Bytes are what a step reads and
+writes, each array once: values, weights, gradients, statistics, what is kept for backward; scratch
+is written and read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..graph import Node
+from .schedule import Phase, Schedule, Step
+
+
+@dataclass(frozen=True)
+class Work:
+    flops: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.flops + other.flops, self.bytes + other.bytes)
+
+    @property
+    def intensity(self) -> float:
+        """Operations a byte: below the machine's own, memory is what it waits for."""
+        return self.flops / self.bytes if self.bytes else 0.0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Two measured figures of a machine.
+
+    Attributes
+    ----------
+    flops: operations a second of its best matrix product.
+    bandwidth: bytes a second of a copy, what is read and what is written.
+    """
+
+    flops: float
+    bandwidth: float
+
+    def seconds(self, work: Work) -> float:
+        """The least time for the work: products and memory at the same time, the slower one tells.
+
+        Williams, Waterman and Patterson 2009, roofline.
+        """
+        return max(work.flops / self.flops, work.bytes / self.bandwidth)
+
+
+def work(plan: Schedule, step: Step) -> Work:
+    return Work(2 * _macs(plan, step), _bytes(plan, step))
+
+
+def update(plan: Schedule, slots: int) -> Work:
+    """The optimiser's sweep: weights, gradients and its own vectors, read; all but the gradients
+    written."""
+    return Work(0, plan.parameters.size * plan.float_bytes * (3 + 2 * slots))
+
+
+def _macs(plan: Schedule, step: Step) -> int:
+    node = step.node
+    if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD):
+        return 0
+    if step.phase is Phase.FORWARD:
+        return plan.batch * node.macs
+    unasked = sum(d is None for d in step.d_inputs)
+    onward = node.op.onward(*node.arrivals) if unasked else 0
+    return plan.batch * (2 * node.macs - unasked * onward)
+
+
+def _bytes(plan: Schedule, step: Step) -> int:
+    inner = (*step.scratch.values(), *step.aside.values())
+    moved = {*step.reads, *step.writes} - {*inner}
+    arena = _sizes(plan, moved) + 2 * _sizes(plan, inner)
+    return arena + plan.float_bytes * _learned(step)
+
+
+def _sizes(plan: Schedule, indices: Iterable[int]) -> int:
+    return sum(plan.arrays[index].bytes(plan.float_bytes) for index in indices)
+
+
+def _learned(step: Step) -> int:
+    """Numbers of weights read, of statistics read and, in training, of gradients written."""
+    node: Node | None = step.node
+    if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD):
+        return 0
+    every = sum(weight.size for weight in node.weights)
+    if step.phase is Phase.FORWARD:
+        return every + sum(state.size for state in node.state)
+    return every + sum(w.size for w in node.weights if w.name in step.weights)

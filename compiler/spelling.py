@@ -1,0 +1,49 @@
+"""Operators as text, every number filled in: `conv(4 * c) 1x1 s(s)` is `conv256 1x1 s2` where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .op import LETTERS, Initialiser, Op
+
+
+def spelled(op: Op) -> str:
+    """The operator as a spec would write it with plain numbers; without branches and ties."""
+    return op.name + "".join(_arguments(op))
+
+
+def _arguments(op: Op) -> Iterator[str]:
+    """Each with what parts it from the word before: a first whole number needs nothing."""
+    given = {name: value for name, value in op if name in op.model_fields_set}
+    for index, name in enumerate(op.places):
+        if name not in given:
+            break
+        value = given.pop(name)
+        attached = index == 0 and isinstance(value, int | float) and value >= 0
+        yield _shown(value) if attached else f" {_shown(value)}"
+    for name, value in given.items():
+        if value is None or value == type(op).model_fields[name].default:
+            continue
+        if value is True:
+            yield f" {name}"
+        elif name in LETTERS and isinstance(value, int | tuple):
+            yield f" {name}{_shown(value)}"
+        else:
+            yield f" {name}={_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return "x".join(map(str, value))
+        case Initialiser(word=word, scale=None):
+            return word
+        case Initialiser(word=word, scale=scale):
+            return f"{word}({scale:g})"
+        case float():
+            return f"{value:.12g}"
+        case _:
+            return str(value)
