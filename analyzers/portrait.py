@@ -8,11 +8,12 @@ from itertools import groupby
 from typing import Any
 
 from ..compiler.graph import Graph, Node
-from ..compiler.op import LETTERS, Op
-from ..compiler.plan.schedule import Mode
+from ..compiler.op import Op
+from ..compiler.plan.schedule import Mode, Schedule
 from ..grammar.diagnostics import Mistake
 from ..grammar.source import Span
 from .explain import Explanation, explain
+from .facts.cost import of_schedule as worked
 from .facts.memory import of_schedule, over_time, planned
 from .facts.outline import Part, outline
 from .render.structured import diagnostics
@@ -25,11 +26,15 @@ def portrait(graph: Graph, facts: Report, findings: Sequence[Mistake]) -> Conten
     """The content of the page."""
     nodes = [n for n in graph.nodes if n.is_input or n.name == n.layer]
     number = {node.name: i for i, node in enumerate(nodes)}
+    plans: dict[Mode, Schedule] = {
+        "train": planned(graph, "train"),
+        "infer": planned(graph, "infer"),
+    }
     return {
         "title": facts.title,
         "source": facts.source,
         "documentation": facts.documentation,
-        "totals": _totals(facts),
+        "totals": _totals(facts, graph, plans),
         "conventions": facts.conventions,
         "formula": facts.params_formula,
         "digest": facts.digest,
@@ -38,23 +43,25 @@ def portrait(graph: Graph, facts: Report, findings: Sequence[Mistake]) -> Conten
         "operators": _operators(graph),
         "edges": _edges(graph, number),
         "outputs": [[label, number[graph[n].layer]] for label, n in graph.outputs.items()],
-        "outline": [_part(part, number) for part in outline(graph)],
-        "memory": {mode: _memory(graph, mode, number) for mode in ("train", "infer")},
+        "outline": [_part(part, number, _uses(graph)) for part in outline(graph)],
+        "memory": {mode: _memory(graph, plan, number) for mode, plan in plans.items()},
+        "work": _work(graph, plans["train"], number),
+        "unseen": {name: axes for name, axes in facts.unseen.items() if any(axes)},
         "findings": diagnostics(findings),
         "concerns": _concerns(graph, findings, number),
         "files": {graph.source.name: graph.source.text, **graph.files},
     }
 
 
-def _totals(facts: Report) -> Content:
+def _totals(facts: Report, graph: Graph, plans: Mapping[Mode, Schedule]) -> Content:
     return {
         "params": facts.params,
         "macs": facts.macs,
         "flops": facts.flops,
         "neurons": facts.neurons,
         "depth": facts.depth,
-        "inference": facts.memory.inference,
-        "training": facts.memory.training,
+        "inference": of_schedule(graph, plans["infer"]).total,
+        "training": of_schedule(graph, plans["train"]).total,
     }
 
 
@@ -77,7 +84,7 @@ def _input(node: Node) -> Content:
     shape = list(node.value.shape)
     return {
         "name": node.name,
-        "words": ["input"],
+        "label": "input",
         "op": "input",
         "family": "input",
         "output": shape,
@@ -89,7 +96,7 @@ def _input(node: Node) -> Content:
 def _layer(nodes: Sequence[Node], row: LayerRow, told: Explanation) -> Content:
     return {
         "name": row.name,
-        "words": [spelled(node) for node in nodes],
+        "label": row.spelled.replace("[…]", ""),
         "written": row.written,
         "op": row.op,
         "family": family(nodes[0].op),
@@ -124,47 +131,6 @@ def _place(span: Span) -> list[Any]:
     return [span.source.name, span.line]
 
 
-def spelled(node: Node) -> str:
-    """The operator as it is written; with numbers in place of expressions: `conv(4 * c)` is
-    `conv256`."""
-    text = " ".join(node.span.text.split())
-    if "[" in text:
-        return node.op.name
-    return text if "(" not in text and len(text) <= LONG else worked_out(node)
-
-
-LONG = 60
-"""Letters past which an operator is spelled anew rather than as it is written."""
-
-
-def worked_out(node: Node) -> str:
-    """The operator with its arguments as numbers, defaults left out: `conv256 1x1 s2 nobias`."""
-    op, fields = node.op, type(node.op).model_fields
-    places = [getattr(op, name) for name in op.places if getattr(op, name) is not None]
-    axes = node.value.rank - 1
-    # One number is the kernel along every axis, and is read so where it stands by itself.
-    placed = [
-        _shown(p * axes if i and isinstance(p, tuple) and len(p) == 1 else p)
-        for i, p in enumerate(places)
-    ]
-    words = [f"{op.name}{placed[0]}" if placed else op.name, *placed[1:]]
-    for name, info in fields.items():
-        value = getattr(op, name)
-        if name in op.places or name == "init" or value == info.default:
-            continue
-        if info.annotation is bool:
-            words.append(name)
-        else:
-            words.append(f"{name}{_shown(value)}" if name in LETTERS else f"{name}={_shown(value)}")
-    return " ".join(words)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
 # ------------------------------------------------------------------------------------- wiring
 
 
@@ -178,22 +144,31 @@ def _edges(graph: Graph, number: Mapping[str, int]) -> list[list[int]]:
     return [list(pair) for pair in dict.fromkeys(read) if pair[0] != pair[1]]
 
 
-def _part(part: Part, number: Mapping[str, int]) -> Any:
+def _uses(graph: Graph) -> dict[str, str]:
+    """Each block's use with its numbers filled in: `bottleneck(c=64, s=2)`."""
+    return {use.name: use.spelled for layer in graph.layers for use in layer.blocks}
+
+
+def _part(part: Part, number: Mapping[str, int], uses: Mapping[str, str]) -> Any:
     if isinstance(part, Node):
         return number[part.name]
-    inner = [_part(piece, number) for piece in part.parts]
-    return {"kind": part.kind, "name": part.name, "title": part.title, "parts": inner}
+    return {
+        "kind": part.kind,
+        "name": part.name,
+        "title": part.title,
+        "use": uses.get(part.name, ""),
+        "parts": [_part(piece, number, uses) for piece in part.parts],
+    }
 
 
-# ------------------------------------------------------------------------------------- memory
+# --------------------------------------------------------------------------- memory and work
 
 
-def _memory(graph: Graph, mode: Mode, number: Mapping[str, int]) -> Content:
+def _memory(graph: Graph, plan: Schedule, number: Mapping[str, int]) -> Content:
     """The arena's bytes step by step, and what is there all the time.
 
     phases: runs of steps of one phase, with their lengths; sums of gradients belong to backward.
     """
-    plan = planned(graph, mode)
     taken, moments = of_schedule(graph, plan), over_time(plan)
     phases = ["backward" if m.phase.name == "ACCUMULATE" else m.phase.name.lower() for m in moments]
     return {
@@ -209,6 +184,16 @@ def _memory(graph: Graph, mode: Mode, number: Mapping[str, int]) -> Content:
         },
         "arena": taken.arena,
     }
+
+
+def _work(graph: Graph, plan: Schedule, number: Mapping[str, int]) -> dict[int, list[int]]:
+    """By layer: operations and bytes of forward, operations and bytes of backward."""
+    return {
+        number[name]: [
+            cost.forward.flops, cost.forward.bytes, cost.backward.flops, cost.backward.bytes
+        ]
+        for name, cost in worked(graph, plan).items()
+    }  # fmt: skip
 
 
 # ----------------------------------------------------------------------------------- findings

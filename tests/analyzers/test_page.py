@@ -92,7 +92,9 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Any]:
 
 
 def content_of(text: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="content">(.*?)</script>', text, re.S)
+    found = re.search(
+        r'<script type="application/json" id="content">(.*?)</script>', text, re.DOTALL
+    )
     assert found
     loaded: dict[str, Any] = json.loads(found[1])
     return loaded
@@ -103,14 +105,18 @@ def test_resnet50_fits_in_a_mail(tmp_path: Path) -> None:
     assert main(["report", str(SPECS / "vision" / "resnet50.nn"), "-o", str(path)]) == 0
     assert path.stat().st_size < 600_000
     content = content_of(path.read_text("utf-8"))
-    assert content["totals"]["params"] == 25_557_032 == sum(
-        layer.get("params", 0) for layer in content["layers"]
+    assert (
+        content["totals"]["params"]
+        == 25_557_032
+        == sum(layer.get("params", 0) for layer in content["layers"])
     )
 
 
 def test_the_page_names_nothing_outside_itself() -> None:
     text = nnspec.report("3 -> fc4 relu -> fc1")
-    addresses = re.findall(r'(?:https?:)?//[^\s"\'`,)]+', re.sub(r"^\s*//.*$", "", text, flags=re.M))
+    addresses = re.findall(
+        r'(?:https?:)?//[^\s"\'`,)]+', re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE)
+    )
     assert set(addresses) <= {"http://www.w3.org/2000/svg"}
     assert "default-src 'none'" in text
     assert "unsafe" not in text

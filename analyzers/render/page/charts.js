@@ -14,6 +14,8 @@ function binaryTicks(most) {
   return ticks(most / unit).map((tick) => tick * unit);
 }
 
+const indexOfMost = (values) => values.reduce((most, value, i) => (value > values[most] ? i : most), 0);
+
 // series: [{name, values}], values of null where there is none.
 // Options: title, says, unit(number), style "bars" | "area" | "lines", labels[i], part(i), bands,
 // rest: what stands in the readout while nothing is pointed at.
@@ -55,7 +57,9 @@ class Chart {
   }
 
   get most() {
-    return Math.max(...this.series.flatMap(({ values }) => values.filter((value) => value !== null)), 0) || 1;
+    const [first, ...others] = this.series;
+    const stacked = first.values.map((value, i) => others.reduce((sum, { values }) => sum + values[i], value));
+    return stacked.reduce((most, value) => Math.max(most, value), 0) || 1;
   }
 
   draw(width) {
@@ -87,7 +91,8 @@ class Chart {
     }
     const known = this.series.flatMap(({ values }) => values).filter((value) => value > 0);
     const logs = known.map(Math.log10);
-    let [low, high] = [Math.floor(Math.min(...logs, 0)), Math.ceil(Math.max(...logs, 0))];
+    let low = Math.floor(logs.reduce((least, log) => Math.min(least, log), 0));
+    let high = Math.ceil(logs.reduce((most, log) => Math.max(most, log), 0));
     if (low === high) [low, high] = [low - 1, high + 1];
     const step = Math.max(1, Math.ceil((high - low) / 4));
     this.ticks = [];
@@ -99,15 +104,21 @@ class Chart {
     return CHART.left + (this.inner.w * (i + 0.5)) / this.length;
   }
 
+  // Several series stand on each other.
   bars(svg) {
     const step = this.inner.w / this.length;
-    const w = Math.max(1, step > 6 ? step - 2 : step - 0.4);
-    const base = CHART.height - CHART.bottom;
-    this.series[0].values.forEach((value, i) => {
-      if (!value) return;
-      const h = Math.max(1, base - this.y(value));
-      svg.append(shape("rect", { x: round(this.x(i) - Math.min(w, 28) / 2), y: round(base - h), width: round(Math.min(w, 28)), height: round(h), rx: w > 5 ? 1.5 : 0, class: "mark" }));
-    });
+    const w = Math.min(28, Math.max(1, step > 6 ? step - 2 : step - 0.4));
+    for (let i = 0; i < this.length; i += 1) {
+      let below = 0;
+      this.series.forEach(({ values }, n) => {
+        if (!values[i]) return;
+        const base = this.y(below);
+        below += values[i];
+        const h = Math.max(1, base - this.y(below));
+        const bar = { x: round(this.x(i) - w / 2), y: round(base - h), width: round(w), height: round(h) };
+        svg.append(shape("rect", { ...bar, rx: w > 5 ? 1.5 : 0, class: `mark mark-${n}` }));
+      });
+    }
   }
 
   area(svg) {
@@ -171,7 +182,7 @@ class Chart {
     const told = this.series
       .filter(({ values }) => values[i] !== null)
       .map(({ name, values }) => (this.series.length > 1 ? `${name} ${this.unit(values[i])}` : this.full(values[i])));
-    return `${this.labels[i]}: ${told.join(", ") || "not known"}`;
+    return `${this.labels[i]}: ${told.join(", ") || "not known"}${this.told ? this.told(i) : ""}`;
   }
 
   listen() {
@@ -207,7 +218,7 @@ function chartsOf(outline, choose) {
   const part = (i) => layers[i];
   const by = (field, title, word) => {
     const values = layers.map((one) => one[field]);
-    const most = values.indexOf(Math.max(...values));
+    const most = indexOfMost(values);
     const total = outline.content.totals[field];
     if (!total) return null;
     const rest = `most in ${labels[most]}: ${count(values[most])}, ${share(values[most], total)} of all`;
@@ -215,8 +226,23 @@ function chartsOf(outline, choose) {
     return new Chart({ title, rest, full, labels, part, style: "bars", unit: short, series: [{ name: word, values }] }, choose);
   };
   const found = [by("params", "Parameters", "parameters"), by("macs", "Multiply-adds", "multiply-adds")];
-  found.push(memoryChart(outline, "train", choose), memoryChart(outline, "infer", choose), signalChart(outline, layers, labels, choose));
+  found.push(workChart(outline, layers, labels, choose), memoryChart(outline, "train", choose), memoryChart(outline, "infer", choose), signalChart(outline, layers, labels, choose));
   return found.filter(Boolean);
+}
+
+function workChart(outline, layers, labels, choose) {
+  const { work, memory } = outline.content;
+  const of = (i) => layers.map((part) => work[part.index][i]);
+  const [flops, forward, flopsBack, backward] = [0, 1, 2, 3].map(of);
+  const all = forward.map((size, i) => size + backward[i]);
+  const most = indexOfMost(all);
+  return new Chart({
+    title: `Bytes moved in a training step, batch ${count(memory.train.batch)}`,
+    rest: `most in ${labels[most]}: ${bytes(all[most])}`,
+    told: (i) => (flops[i] ? `; ${plain((flops[i] + flopsBack[i]) / all[i])} operations a byte` : ""),
+    labels, style: "bars", binary: true, unit: bytes, full: bytes, part: (i) => layers[i],
+    series: [{ name: "forward", values: forward }, { name: "backward", values: backward }],
+  }, choose);
 }
 
 function memoryChart(outline, mode, choose) {
@@ -224,7 +250,7 @@ function memoryChart(outline, mode, choose) {
   if (!values.length) return null;
   const name = (i) => (layers[i] < 0 ? "sum of gradients" : outline.leaf[layers[i]].layer.name);
   const phaseOf = phases.flatMap(([phase, length]) => Array(length).fill(phase));
-  const peak = values.indexOf(Math.max(...values));
+  const peak = indexOfMost(values);
   const fixed = Object.entries(always).filter(([, size]) => size);
   const beside = fixed.map(([what, size]) => `${bytes(size)} ${what}`).join(", ");
   const rest = `peak ${bytes(values[peak])} at ${name(peak)}, ${phaseOf[peak]}${beside ? `; always there: ${beside}` : ""}`;

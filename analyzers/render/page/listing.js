@@ -12,7 +12,7 @@ class Listing {
     const total = outline.content.totals;
     this.columns = [
       ["layer", (part) => part.layer.name, "text"],
-      ["operators", (part) => part.layer.words.join(" "), "text"],
+      ["operators", (part) => part.layer.label, "text"],
       ["output", (part) => sizes(part.layer.output), "number", (part) => part.layer.output.reduce((a, b) => a * b, 1)],
       ["parameters", (part) => (part.params ? count(part.params) : "·"), "number", (part) => part.params],
       ["share", (part) => share(part.params, total.params), "number", (part) => part.params],

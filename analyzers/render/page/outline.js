@@ -49,8 +49,8 @@ class Outline {
     const alone = content.outputs.length === 1;
     for (const [label, from] of content.outputs) {
       const of = content.layers[from];
-      const words = [alone ? "output" : `output ${label}`];
-      const layer = { name: label, words, op: "output", family: "input", output: of.output };
+      const said = alone ? "output" : `output ${label}`;
+      const layer = { name: label, label: said, op: "output", family: "input", output: of.output };
       const made = new Part(this.root, { kind: "output", layer, from });
       this.root.children.push(made);
       this.edges.push([this.leaf[from], made]);
@@ -67,7 +67,7 @@ class Outline {
       this.leaf[piece] = made;
       return made;
     }
-    const made = new Part(parent, { kind: piece.kind, name: piece.name, title: piece.title });
+    const made = new Part(parent, { kind: piece.kind, name: piece.name, title: piece.title, use: piece.use });
     made.children = piece.parts.map((inner) => this.grown(inner, made));
     for (const sum of ["params", "macs"]) {
       made[sum] = made.children.reduce((total, child) => total + child[sum], 0);
@@ -126,9 +126,9 @@ class Outline {
       const inside = `${many(part.count, "layer")}, ${many(part.params, "parameter")}`;
       return `${this.heading(part)}, ${part.name}, ${inside}`;
     }
-    const { name, words, output } = part.layer;
+    const { name, label, output } = part.layer;
     const learned = part.params ? `, ${many(part.params, "parameter")}` : "";
-    const label = part.kind === "output" ? "" : `${name}: `;
-    return `${label}${words.join(" ")}, ${output.join(" by ") || "1"}${learned}`;
+    const before = part.kind === "output" ? "" : `${name}: `;
+    return `${before}${label}, ${output.join(" by ") || "1"}${learned}`;
   }
 }

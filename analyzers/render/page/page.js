@@ -16,7 +16,7 @@ class Search {
   look() {
     const words = this.field.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const all = [...this.outline.groups, ...this.outline.leaf];
-    const text = (part) => (part.isGroup ? `${part.name} ${part.title}` : `${part.layer.name} ${part.layer.words.join(" ")} ${sizes(part.layer.output)}`).toLowerCase();
+    const text = (part) => (part.isGroup ? `${part.name} ${part.title}` : `${part.layer.name} ${part.layer.label} ${sizes(part.layer.output)}`).toLowerCase();
     this.found = words.length ? all.filter((part) => words.every((word) => text(part).includes(word))) : [];
     this.found.sort((a, b) => a.isGroup - b.isGroup);
     this.at = -1;
@@ -31,7 +31,7 @@ class Search {
   rows(words) {
     const MOST = 12;
     const rows = this.found.slice(0, MOST).map((part, i) => {
-      const [name, says] = part.isGroup ? [part.name, this.outline.heading(part)] : [part.layer.name, part.layer.words.join(" ")];
+      const [name, says] = part.isGroup ? [part.name, this.outline.heading(part)] : [part.layer.name, part.layer.label];
       const row = element("li", { role: "option", id: `match-${i}`, "aria-selected": "false" },
         element("span", { class: "mono" }, name), element("span", { class: "muted" }, cut(says, 44)));
       row.addEventListener("pointerdown", (event) => {

@@ -32,6 +32,7 @@ class Panel {
         ["input", first ? sizes(first.layer.output) : ""],
         ...content.outputs.map(([label, from]) => [label, sizes(content.layers[from].output)]),
         ...Object.entries(content.lets).map(([name, value]) => [`let ${name}`, value]),
+        ...Object.entries(content.unseen).map(([name, axes]) => [`unseen of ${name}`, axes.map((axis) => cut(axis.join(", "), 60) || "none").join(" × ")]),
       ]),
       this.findings(content.findings.map((_, i) => i), "Findings") || this.wellMade(),
       this.heaviest(),
@@ -67,6 +68,7 @@ class Panel {
       this.head(part.kind === "portion" ? "part of the net" : part.kind, this.outline.heading(part), part),
       element("p", { class: "mono" }, part.name),
       this.facts([
+        ["use", part.use],
         ["layers", count(part.count)],
         ["output", sizes(out)],
         ["parameters", `${count(part.params)}  ${share(part.params, totals.params)}`],
@@ -87,11 +89,12 @@ class Panel {
     const edges = this.outline.edges;
     return [
       this.head(layer.role ? `${layer.role} layer` : layer.op === "input" ? "input" : "layer", layer.name, part),
-      element("p", { class: "mono" }, layer.words.join(" ")),
+      element("p", { class: "mono" }, layer.label),
       element("p", { class: "flow" }, layer.input ? `${sizes(layer.input)} → ${sizes(layer.output)}` : sizes(layer.output)),
       this.findings(part.findings || [], "Findings"),
       element("p", { class: "says" }, says),
       this.derivation(layer),
+      this.work(part),
       layer.shares ? element("p", {}, `Its weights are those of ${layer.shares}.`) : null,
       this.weights(layer.weights || []),
       this.facts([["as written", layer.written], ["stands in", `${layer.place[0]}, line ${layer.place[1]}`], ["source", source]]),
@@ -115,6 +118,19 @@ class Panel {
       return [element("dt", {}, fact), element("dd", {}, working, last)];
     });
     return element("section", {}, element("h3", {}, "Where its numbers come from"), element("dl", { class: "derivation" }, ...steps));
+  }
+
+  // What it does in a training step, over the whole batch.
+  work(part) {
+    const [flops, moved, flopsBack, movedBack] = this.outline.content.work[part.index] || [];
+    if (!moved) return null;
+    const said = (operations, size) => `${operations ? `${short(operations)} operations, ` : ""}${bytes(size)} moved`;
+    const { batch } = this.outline.content.memory.train;
+    return element("section", {}, element("h3", {}, `In a training step, batch ${count(batch)}`), this.facts([
+      ["forward", said(flops, moved)],
+      ["backward", movedBack ? said(flopsBack, movedBack) : ""],
+      ["intensity", flops ? `${plain((flops + flopsBack) / (moved + movedBack))} operations a byte` : ""],
+    ]));
   }
 
   weights(rows) {
@@ -146,7 +162,7 @@ class Panel {
     const rows = parts.slice(0, MOST).map((part) => {
       const name = part.isGroup ? part.name : part.layer.name;
       return element("li", {}, button(name, () => this.choose(part), { class: "link" }),
-        element("span", { class: "muted" }, part.isGroup ? ` ${this.outline.heading(part)}` : ` ${cut(part.layer.words.join(" "), 40)}`));
+        element("span", { class: "muted" }, part.isGroup ? ` ${this.outline.heading(part)}` : ` ${cut(part.layer.label, 40)}`));
     });
     if (parts.length > MOST) rows.push(element("li", { class: "muted" }, `and ${count(parts.length - MOST)} more`));
     return element("section", {}, element("h3", {}, title), element("ul", { class: "links" }, ...rows));

@@ -5,7 +5,7 @@ const FRAME = { side: 16, top: 30, bottom: 0 };
 const MARGIN = 28;
 const SCALES = { least: 0.15, most: 2.5 };
 
-const cardLabel = (part) => part.layer.words.join(" ");
+const cardLabel = (part) => part.layer.label;
 
 // Width and height of a part that stands for itself.
 function extent(part, outline) {
