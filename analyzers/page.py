@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from errno import EISDIR
 from pathlib import Path
 
 from ..compiler.elaborate import elaborate
@@ -20,9 +21,9 @@ from .config import Config, config_for
 from .lint import linted, selected, warnings
 from .portrait import portrait
 from .promises import check_promises
+from .render.columns import size
 from .render.html import html
 from .render.structured import as_json
-from .render.text import size
 from .report import report as counted
 
 OPENING = "<!doctype html>"
@@ -72,16 +73,20 @@ def put(place: str, text: str) -> None:
     """Write a page, over another one if need be; raises SpecError rather than write over a spec."""
     path = Path(place)
     try:
-        with path.open("rb") as file:
-            opening = file.read(len(OPENING))
-    except FileNotFoundError:
-        opening = b""
+        holds = _opening(path) if path.resolve().exists() else b""
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or "it is no file name"
         raise SpecError([Unwritable(None, place, problem.lower())]) from None
-    if opening and opening.lower() != OPENING.encode():
+    if holds and holds != OPENING.encode():
         raise SpecError([Unwritable(None, place, "it holds something that is no page")])
     rewrite(path, text)
+
+
+def _opening(path: Path) -> bytes:
+    if not path.is_file():
+        raise OSError(EISDIR, "it is no regular file")
+    with path.open("rb") as file:
+        return file.read(len(OPENING))
 
 
 def page(

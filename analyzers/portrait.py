@@ -96,7 +96,7 @@ def _input(node: Node) -> Content:
 def _layer(nodes: Sequence[Node], row: LayerRow, told: Explanation) -> Content:
     return {
         "name": row.name,
-        "label": row.spelled.replace("[…]", ""),
+        "label": (row.spelled if "(" in row.written else row.written).replace("[…]", ""),
         "written": row.written,
         "op": row.op,
         "family": family(nodes[0].op),

@@ -152,6 +152,8 @@ def test_nothing_but_a_page_is_written_over(
     assert "it holds something that is no page" in capsys.readouterr().err
     assert spec.read_text() == "3 -> fc4 relu -> fc1\n"
     assert main(["report", str(spec), "-o", str(tmp_path / "none" / "net.html")]) == 2
+    assert main(["report", str(spec), "-o", str(tmp_path)]) == 2
+    assert main(["report", str(spec), "-o", "a\0b"]) == 2
     assert main(["report", "3 -> nope", "-o", str(tmp_path / "a.html")]) == 1
     assert not (tmp_path / "a.html").exists()
 
@@ -299,6 +301,12 @@ def test_the_drawing_grows_shrinks_and_fits(opened: Any) -> None:
     wide = one.page.locator("#graph svg").bounding_box()["width"]
     one.page.get_by_role("button", name="Larger").click()
     assert one.page.locator("#graph svg").bounding_box()["width"] > wide
+    wide = one.page.locator("#graph svg").bounding_box()["width"]
+    one.page.locator("#graph").hover()
+    one.page.keyboard.down("Control")
+    one.page.mouse.wheel(0, -200)
+    one.page.keyboard.up("Control")
+    one.page.wait_for_function(f"document.querySelector('#graph svg').clientWidth > {wide}")
     one.page.get_by_role("button", name="Fit").click()
     room = one.page.locator("#graph").bounding_box()
     assert one.page.locator("#graph svg").bounding_box()["height"] <= room["height"]

@@ -85,8 +85,9 @@ class Chart {
   scaleUp() {
     const { top } = CHART;
     if (this.style !== "lines") {
-      this.ticks = (this.binary ? binaryTicks : ticks)(this.most);
-      this.y = (value) => top + this.inner.h * (1 - value / this.most);
+      const { most } = this;
+      this.ticks = (this.binary ? binaryTicks : ticks)(most);
+      this.y = (value) => top + this.inner.h * (1 - value / most);
       return;
     }
     const known = this.series.flatMap(({ values }) => values).filter((value) => value > 0);

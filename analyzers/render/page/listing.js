@@ -14,7 +14,7 @@ class Listing {
       ["layer", (part) => part.layer.name, "text"],
       ["operators", (part) => part.layer.label, "text"],
       ["output", (part) => sizes(part.layer.output), "number", (part) => part.layer.output.reduce((a, b) => a * b, 1)],
-      ["parameters", (part) => (part.params ? count(part.params) : "·"), "number", (part) => part.params],
+      ["parameters", (part) => (part.params ? count(part.params) : part.layer.shares ? `those of ${part.layer.shares}` : "·"), "number", (part) => part.params],
       ["share", (part) => share(part.params, total.params), "number", (part) => part.params],
       ["multiply-adds", (part) => (part.macs ? count(part.macs) : "·"), "number", (part) => part.macs],
     ];

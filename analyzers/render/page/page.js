@@ -1,5 +1,7 @@
 // The page put together.
 
+const MATCHES = 12;
+
 class Search {
   constructor(outline, picture, choose) {
     Object.assign(this, { outline, picture, choose });
@@ -29,8 +31,7 @@ class Search {
   }
 
   rows(words) {
-    const MOST = 12;
-    const rows = this.found.slice(0, MOST).map((part, i) => {
+    const rows = this.found.slice(0, MATCHES).map((part, i) => {
       const [name, says] = part.isGroup ? [part.name, this.outline.heading(part)] : [part.layer.name, part.layer.label];
       const row = element("li", { role: "option", id: `match-${i}`, "aria-selected": "false" },
         element("span", { class: "mono" }, name), element("span", { class: "muted" }, cut(says, 44)));
@@ -47,12 +48,12 @@ class Search {
   }
 
   key(event) {
-    const shown = Math.min(12, this.found.length);
+    const shown = Math.min(MATCHES, this.found.length);
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       if (!shown) return;
       event.preventDefault();
-      this.at = (this.at + (event.key === "ArrowDown" ? 1 : shown + (this.at < 0))) % shown;
-      if (event.key === "ArrowUp") this.at = (this.at + shown - 2 + (this.at < 0)) % shown;
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      this.at = this.at < 0 && step < 0 ? shown - 1 : (this.at + step + shown) % shown;
       this.activate();
     } else if (event.key === "Enter" && this.found.length) this.take(this.found[Math.max(0, this.at)]);
     else if (event.key === "Escape") {
@@ -162,6 +163,7 @@ function start() {
     panel.show(part);
     listing.mark(part);
     markLine(part);
+    if (part) picture.aboveSheet(part);
     if (part) say(`${part.isGroup ? part.name : part.layer.name} chosen`);
   });
   const choose = (part) => {

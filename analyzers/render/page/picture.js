@@ -337,6 +337,13 @@ class Picture {
     this.room.scrollLeft = seen(x + this.offset[0], w, this.room.scrollLeft, this.room.clientWidth);
   }
 
+  // On a narrow screen the details cover its lower part: the chosen one is brought above them.
+  aboveSheet(part) {
+    if (!matchMedia("(max-width: 920px)").matches) return;
+    const { top, bottom } = this.marks.get(part.face).mark.getBoundingClientRect();
+    if (top < 0 || bottom > innerHeight * 0.4) window.scrollBy(0, top - innerHeight * 0.16);
+  }
+
   find(parts) {
     const faces = new Set(parts.map((part) => part.face));
     for (const [part, { mark }] of this.marks) mark.classList.toggle("found", faces.has(part));
