@@ -38,7 +38,7 @@ class Chart {
   legend() {
     if (this.series.length < 2) return null;
     const names = this.series.map(({ name }, i) => element("span", { class: `key-${i}` }, name));
-    return element("p", { class: "legend", "aria-hidden": "true" }, ...names);
+    return element("p", { class: `legend ${this.style}`, "aria-hidden": "true" }, ...names);
   }
 
   // The same numbers for those who do not see the chart; made when it is opened.
