@@ -11,11 +11,12 @@ export PYTHONPATH := .dev
 test: export OPENBLAS_NUM_THREADS := 1
 test: export OMP_NUM_THREADS := 1
 
-.PHONY: help demo zoo test lint bench accept fuzz clean
+.PHONY: help demo zoo memory test lint bench accept fuzz clean
 
 help:
 	@echo "make demo    check, explain, train and judge a net on real handwritten digits"
 	@echo "make zoo     count sixty-seven published nets: every number against its source"
+	@echo "make memory  on the same nets: predicted memory against what is allocated, to the byte"
 	@echo "make test    the linters, the types, the layers and all tests"
 	@echo "make lint    only the linters, the types and the layers"
 	@echo "make bench   time nnspec against PyTorch and torchinfo, side by side"
@@ -53,6 +54,9 @@ demo: $(VENV)/.installed
 
 zoo: $(VENV)/.installed
 	@$(BIN)/python -m tests.zoo
+
+memory: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.zoo.memory
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

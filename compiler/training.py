@@ -80,7 +80,11 @@ class CrossEntropy(Loss):
 
     def scratch(self, batch: int, output: Value) -> dict[str, Needed]:
         rows = batch * math.prod(self.truth(output))
-        return {"row": Needed((rows,)), "picked": Needed((rows,))}
+        return {
+            "row": Needed((rows,)),
+            "picked": Needed((rows,)),
+            "where": Needed((rows,), "int64"),
+        }
 
 
 class Bce(Loss):
@@ -90,7 +94,7 @@ class Bce(Loss):
     source = "CS231n, neural networks 2, 'Attribute classification'"
 
     def scratch(self, batch: int, output: Value) -> dict[str, Needed]:
-        return {"soft": Needed((batch, *output.shape))}
+        return {"soft": Needed((batch, *output.shape)), "part": Needed(())}
 
 
 class Hinge(Loss):
@@ -113,6 +117,7 @@ class Hinge(Loss):
             "mask": Needed((batch, *output.shape), "bool"),
             "row": Needed((batch, 1)),
             "picked": Needed((batch,)),
+            "where": Needed((batch,), "int64"),
         }
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ..compiler.plan.parameters import Entry, Parameters
 from ..compiler.plan.schedule import ALIGNMENT, Phase, Schedule, Step
 from ..grammar.diagnostics import SpecError
 from .errors import TooMuchMemory
@@ -20,7 +21,8 @@ FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.f
 
 @dataclass(frozen=True)
 class Memory:
-    """The flat vectors that all schedules of one net share, and views of them by name."""
+    """The flat vectors that all schedules of one net share, and views of them by name; the gradient
+    is empty until something trains."""
 
     parameters: Array
     gradient: Array
@@ -54,17 +56,23 @@ class Bound:
 
 
 def allocate(schedule: Schedule) -> Memory:
-    """Zeroed vectors for a net's parameters, gradients and running statistics."""
+    """Zeroed vectors for a net's parameters and running statistics."""
     parameters = schedule.parameters
     dtype = FLOATS[schedule.float_bytes]
-    vector, gradient = aligned(parameters.size, dtype), aligned(parameters.size, dtype)
-    state = aligned(parameters.state_size, dtype)
-    weights = {e.name: vector[e.start : e.stop].reshape(e.weight.shape) for e in parameters.entries}
-    gradients = {
-        e.name: gradient[e.start : e.stop].reshape(e.weight.shape) for e in parameters.entries
-    }
-    statistics = {e.name: state[e.start : e.stop].reshape(e.weight.shape) for e in parameters.state}
-    return Memory(vector, gradient, state, weights, gradients, statistics)
+    vector, state = aligned(parameters.size, dtype), aligned(parameters.state_size, dtype)
+    statistics = _views(state, parameters.state)
+    return Memory(vector, vector[:0], state, _views(vector, parameters.entries), {}, statistics)
+
+
+def with_gradient(memory: Memory, parameters: Parameters) -> Memory:
+    """The same, and a zeroed vector for the gradient."""
+    gradient = aligned(parameters.size, memory.parameters.dtype)
+    gradients = _views(gradient, parameters.entries)
+    return replace(memory, gradient=gradient, gradients=gradients)
+
+
+def _views(vector: Array, entries: Sequence[Entry]) -> dict[str, Array]:
+    return {e.name: vector[e.start : e.stop].reshape(e.weight.shape) for e in entries}
 
 
 def aligned(count: int, dtype: np.dtype[np.generic]) -> Array:
@@ -133,7 +141,8 @@ def _calls(
         return tuple(computed(schedule.loss, *judged, scratch))
     forward = step.phase is Phase.FORWARD
     kept = [w for w in node.weights if forward or w.name in step.weights]
-    gradients = {w.name: memory.gradients[node.keeper(w)] for w in node.weights}
+    learned = () if forward else node.weights
+    gradients = {w.name: memory.gradients[node.keeper(w)] for w in learned}
     aside = {name: arrays[index] for name, index in step.aside.items()}
     bundle = Arrays(
         values=node.arrivals,

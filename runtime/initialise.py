@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from ..compiler.op import Initialiser
+from ..compiler.op import Initialiser, Weight
 from ..compiler.plan.parameters import Entry, Parameters
 from .kernels import Array
 
@@ -19,38 +19,48 @@ def stream(seed: int, purpose: str, name: str = "") -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, key])))
 
 
+PIECE = 64 * 1024
+"""Numbers drawn at a time: they are drawn in float64 whatever the net computes in."""
+
+
 def fill(parameters: Parameters, vector: Array, state: Array, seed: int) -> None:
     """Draw every weight, and put running statistics to where they begin."""
     for entry in parameters.entries:
-        vector[entry.start : entry.stop] = drawn(entry, seed)
+        draw(entry, vector[entry.start : entry.stop], seed)
     for entry in parameters.state:
         state[entry.start : entry.stop] = entry.weight.constant or 0.0
 
 
-def drawn(entry: Entry, seed: int) -> Array | float:
-    """The first values of one weight, float64.
+def draw(entry: Entry, values: Array, seed: int) -> None:
+    """Fill `values` with the first values of one weight.
 
     He: normal, variance 2 / fan_in (He et al. 2015), where a relu-like activation follows; Xavier:
     variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010), elsewhere.
     """
     weight = entry.weight
-    if weight.constant is not None:
-        return weight.constant
     chosen = entry.initialiser or Initialiser(word="he" if entry.rectified else "xavier")
-    rng = stream(seed, "init", entry.name)
-    fans = weight.fan_in + weight.fan_out
+    if weight.constant is not None or chosen.word == "zeros":
+        values[:] = weight.constant or 0.0
+        return
+    rng, width = stream(seed, "init", entry.name), spread(chosen, weight)
+    uniform = chosen.word.endswith("uniform")
+    for start in range(0, len(values), PIECE):
+        here = values[start : start + PIECE]
+        here[:] = (
+            rng.uniform(-width, width, len(here))
+            if uniform
+            else rng.standard_normal(len(here)) * width
+        )
+
+
+def spread(chosen: Initialiser, weight: Weight) -> float:
+    """The standard deviation that numbers are drawn with; of uniform ones the bound."""
     match chosen.word:
-        case "zeros":
-            return 0.0
-        case "he" | "lecun" | "xavier":
-            variance = {"he": 2 / weight.fan_in, "lecun": 1 / weight.fan_in, "xavier": 2 / fans}
-            return rng.standard_normal(weight.size) * math.sqrt(variance[chosen.word])
-        case "he_uniform" | "lecun_uniform" | "xavier_uniform":
-            variance = {"he": 2 / weight.fan_in, "lecun": 1 / weight.fan_in, "xavier": 2 / fans}
-            bound = math.sqrt(3 * variance[chosen.word.removesuffix("_uniform")])
-            return rng.uniform(-bound, bound, weight.size)
         case "normal":
-            return rng.standard_normal(weight.size) * (chosen.scale or 0.01)
+            return chosen.scale or 0.01
         case "uniform":
-            bound = chosen.scale or 0.05
-            return rng.uniform(-bound, bound, weight.size)
+            return chosen.scale or 0.05
+    rule = chosen.word.removesuffix("_uniform")
+    fans = {"he": weight.fan_in / 2, "lecun": weight.fan_in}
+    deviation = math.sqrt(1 / fans.get(rule, (weight.fan_in + weight.fan_out) / 2))
+    return deviation * math.sqrt(3) if rule != chosen.word else deviation

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..compiler.graph import Graph
-from ..compiler.plan.build import schedule
+from ..compiler.plan.build import SWEEP, schedule
+from ..compiler.plan.parameters import lay_out
 from ..compiler.training import Training
-from .bind import Bound, Memory, aligned, bind
+from .bind import Bound, Memory, aligned, bind, with_gradient
 from .kernels import Array, Call
-from .optimizers import BLOCK, COMPUTE, Vectors, sweep
+from .optimizers import COMPUTE, Vectors, sweep
 
 REMEMBERED = 3
 """Batch sizes whose bound schedules are kept: the full batch, the rest of an epoch, one more."""
@@ -25,6 +26,7 @@ class Learner:
     ----------
     steps: updates made so far.
     slots: what the optimiser remembers, each of the parameters' size.
+    updates: the calls that move the weights.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class Learner:
         self.graph = graph
         self.training = training
         self.loss = training.judged_by(graph.output.value)
-        self.memory = memory
+        trains = memory.gradient.size == memory.parameters.size
+        self.memory = memory if trains else with_gradient(memory, lay_out(graph))
+        memory = self.memory
         self.steps = 0
         self._streams = streams
         self._bound: OrderedDict[int, Bound] = OrderedDict()
@@ -47,9 +51,9 @@ class Learner:
         _, self._pace = COMPUTE[type(training.optimizer)]
         self._tempo = {name: np.zeros((), dtype) for name in self._pace(training.optimizer, 1)}
         self._decayed = memory.parameters[: sum(w.size for w in self._decaying())]
-        scratch = (aligned(min(size, BLOCK), dtype),)
+        scratch = (aligned(min(size, SWEEP), dtype),)
         vectors = Vectors(memory.parameters, memory.gradient, self.slots, scratch)
-        self._update: tuple[Call, ...] = tuple(
+        self.updates: tuple[Call, ...] = tuple(
             sweep(training.optimizer, vectors, self._tempo, self._decayed.size, training.l2)
         )
 
@@ -90,7 +94,7 @@ class Learner:
         self.steps += 1
         for name, value in self._pace(self.training.optimizer, self.steps).items():
             self._tempo[name][()] = value
-        for function, arguments in self._update:
+        for function, arguments in self.updates:
             function(*arguments)
 
     def step(self, bound: Bound) -> float:

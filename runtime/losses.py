@@ -15,6 +15,7 @@ import numpy as np
 
 from ..compiler.shapes import Value
 from ..compiler.training import Bce, CrossEntropy, Hinge, Loss, Mse
+from .constants import scalar, table
 from .kernels import Array, Call, Calls
 
 Compute: TypeAlias = Callable[[Any, Array, Array, Array, Array, Mapping[str, Array]], Calls]
@@ -33,8 +34,8 @@ def mse(
     flat = gradient.reshape(-1)
     yield np.subtract, (scores, truth, gradient)
     yield flat.dot, (flat, value)
-    yield np.multiply, (value, _scalar(value, 1.0 / scores.size), value)
-    yield np.multiply, (gradient, _scalar(value, 2.0 / scores.size), gradient)
+    yield np.multiply, (value, scalar(1.0 / scores.size, value.dtype), value)
+    yield np.multiply, (gradient, scalar(2.0 / scores.size, value.dtype), gradient)
 
 
 def cross_entropy(
@@ -48,13 +49,13 @@ def cross_entropy(
     """mean log(sum exp(s)) - s_t, with the row's maximum taken out first."""
     total, picked = scratch["row"], scratch["picked"]
     row = total.reshape(len(scores), 1, *scores.shape[2:])
-    true, count = gradient.reshape(-1), _scalar(value, 1.0 / truth.size)
+    true, count = gradient.reshape(-1), scalar(1.0 / truth.size, value.dtype)
     # Rows of scores lie `places` apart, one behind the other where there is one place.
     places = math.prod(scores.shape[2:])
-    first = np.arange(len(scores))[:, None] * places * scores.shape[1] + np.arange(places)
-    where, step = np.empty(truth.size, np.int64), np.array(places)
+    where, step = scratch["where"], scalar(places, truth.dtype)
+    first = _beginnings(len(scores), scores.shape[1], places)
     yield np.multiply, (truth, step, where)
-    yield np.add, (where, first.reshape(-1), where)
+    yield np.add, (where, first, where)
     yield partial(np.maximum.reduce, scores, axis=1, keepdims=True, out=row), ()
     yield np.subtract, (scores, row, gradient)
     yield partial(np.take, true, where, out=picked, mode="clip"), ()
@@ -82,21 +83,21 @@ def bce(
     sigmoid(s) = 1 / (1 + exp(-s)) is taken as exp(min(s, 0)) / (1 + exp(-|s|)).
     """
     soft = scratch["soft"]
-    count = _scalar(value, 1.0 / scores.size)
+    count = scalar(1.0 / scores.size, value.dtype)
     yield np.absolute, (scores, soft)
     yield np.negative, (soft, soft)
     yield np.exp, (soft, soft)
     yield np.log1p, (soft, gradient)
     yield np.add.reduce, (gradient.reshape(-1), 0, None, value)
-    yield partial(np.maximum, scores, _scalar(value, 0.0), out=gradient), ()
-    yield from _add_sum(gradient, value)
+    yield partial(np.maximum, scores, scalar(0.0, value.dtype), out=gradient), ()
+    yield from _add_sum(gradient, value, scratch)
     yield np.multiply, (scores, truth, gradient)
     yield np.negative, (gradient, gradient)
-    yield from _add_sum(gradient, value)
+    yield from _add_sum(gradient, value, scratch)
     yield np.multiply, (value, count, value)
-    yield partial(np.minimum, scores, _scalar(value, 0.0), out=gradient), ()
+    yield partial(np.minimum, scores, scalar(0.0, value.dtype), out=gradient), ()
     yield np.exp, (gradient, gradient)
-    yield np.add, (soft, _scalar(value, 1.0), soft)
+    yield np.add, (soft, scalar(1.0, value.dtype), soft)
     yield np.divide, (gradient, soft, gradient)
     yield np.subtract, (gradient, truth, gradient)
     yield np.multiply, (gradient, count, gradient)
@@ -125,18 +126,17 @@ def _multi_hinge(
 ) -> Calls:
     batch, classes = scores.shape
     slack, mask, row, picked = (scratch[name] for name in ("slack", "mask", "row", "picked"))
-    place = np.arange(batch) * classes
-    where = np.empty_like(place)
-    yield np.add, (truth, place, where)
+    where = scratch["where"]
+    yield np.add, (truth, _beginnings(batch, classes, 1), where)
     yield partial(np.take, scores.reshape(-1), where, out=picked, mode="clip"), ()
     yield np.subtract, (scores, picked.reshape(-1, 1), slack)
-    yield np.add, (slack, _scalar(value, loss.margin), slack)
+    yield np.add, (slack, scalar(loss.margin, value.dtype), slack)
     yield slack.reshape(-1).__setitem__, (where, 0.0)
-    yield partial(np.maximum, slack, _scalar(value, 0.0), out=slack), ()
+    yield partial(np.maximum, slack, scalar(0.0, value.dtype), out=slack), ()
     yield np.add.reduce, (slack.reshape(-1), 0, None, value)
-    yield np.multiply, (value, _scalar(value, 1.0 / batch), value)
-    yield np.greater, (slack, _scalar(value, 0.0), mask)
-    yield np.multiply, (mask, _scalar(value, 1.0 / batch), gradient)
+    yield np.multiply, (value, scalar(1.0 / batch, value.dtype), value)
+    yield np.greater, (slack, scalar(0.0, value.dtype), mask)
+    yield np.multiply, (mask, scalar(1.0 / batch, value.dtype), gradient)
     yield partial(np.add.reduce, gradient, axis=1, keepdims=True, out=row), ()
     yield np.subtract.at, (gradient.reshape(-1), where, row.reshape(-1))
 
@@ -153,26 +153,31 @@ def _binary_hinge(
     slack, mask, sign = scratch["slack"].reshape(-1), scratch["mask"].reshape(-1), scratch["picked"]
     flat = gradient.reshape(-1)
     yield np.greater, (truth, 0, mask)
-    yield np.multiply, (mask, _scalar(value, 2.0), sign)
-    yield np.subtract, (sign, _scalar(value, 1.0), sign)
+    yield np.multiply, (mask, scalar(2.0, value.dtype), sign)
+    yield np.subtract, (sign, scalar(1.0, value.dtype), sign)
     yield np.multiply, (sign, scores.reshape(-1), slack)
-    yield np.subtract, (_scalar(value, loss.margin), slack, slack)
-    yield partial(np.maximum, slack, _scalar(value, 0.0), out=slack), ()
+    yield np.subtract, (scalar(loss.margin, value.dtype), slack, slack)
+    yield partial(np.maximum, slack, scalar(0.0, value.dtype), out=slack), ()
     yield np.add.reduce, (slack, 0, None, value)
-    yield np.multiply, (value, _scalar(value, 1.0 / batch), value)
-    yield np.greater, (slack, _scalar(value, 0.0), mask)
-    yield np.multiply, (mask, _scalar(value, -1.0 / batch), flat)
+    yield np.multiply, (value, scalar(1.0 / batch, value.dtype), value)
+    yield np.greater, (slack, scalar(0.0, value.dtype), mask)
+    yield np.multiply, (mask, scalar(-1.0 / batch, value.dtype), flat)
     yield np.multiply, (flat, sign, flat)
 
 
-def _scalar(like: Array, number: float) -> Array:
-    """A 0-d array: ufuncs take it faster than a Python float, and keep the precision."""
-    return np.array(number, like.dtype)
+def _beginnings(rows: int, classes: int, places: int) -> Array:
+    """Where the scores of each row and place begin in the flat array of all."""
+
+    def make() -> Array:
+        first = np.arange(rows)[:, None] * places * classes + np.arange(places)
+        return first.flatten()
+
+    return table(("beginnings", rows, classes, places), make)
 
 
-def _add_sum(terms: Array, value: Array) -> Iterator[Call]:
+def _add_sum(terms: Array, value: Array, scratch: Mapping[str, Array]) -> Iterator[Call]:
     """value += sum of terms."""
-    part = np.zeros((), value.dtype)
+    part = scratch["part"]
     yield np.add.reduce, (terms.reshape(-1), 0, None, part)
     yield np.add, (value, part, value)
 

@@ -175,7 +175,7 @@ class Net:
         bound = self._filled(x, y)
         with quiet():
             loss = self.learner.gradient(bound)
-        found = {name: gradient.copy() for name, gradient in self._memory.gradients.items()}
+        found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
         for entry in self._parameters.entries:
             if entry.weight.decays and self.training.l2:
                 found[entry.name] += self.training.l2 * self.weights[entry.name]

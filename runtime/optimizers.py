@@ -14,11 +14,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..compiler.plan.build import SWEEP
 from ..compiler.training import Adam, Gd, Momentum, Optimizer, Sgd
+from .constants import scalar
 from .kernels import Array, Calls
-
-BLOCK = 32 * 1024
-"""Numbers a sweep handles at a time: parameters, gradient and slots of a block share a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def sgd(optimizer: Sgd | Gd, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
 def momentum(optimizer: Momentum, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
     """v = momentum v + g; w = w - lr v."""
     (velocity,), (step, *_) = v.slots, v.scratch
-    yield np.multiply, (velocity, _scalar(velocity, optimizer.momentum), velocity)
+    yield np.multiply, (velocity, scalar(optimizer.momentum, velocity.dtype), velocity)
     yield np.add, (velocity, v.gradient, velocity)
     yield np.multiply, (velocity, tempo["lr"], step)
     yield np.subtract, (v.parameters, step, v.parameters)
@@ -55,9 +54,9 @@ def adam(optimizer: Adam, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
     """m = b1 m + g and s = b2 s + g^2, kept without the factors 1 - b1 and 1 - b2: these, and the
     correction for the start, are folded into the 0-d `rate` and `eps`, which saves two sweeps."""
     (m, s), (step, *_) = v.slots, v.scratch
-    yield np.multiply, (m, _scalar(m, optimizer.beta1), m)
+    yield np.multiply, (m, scalar(optimizer.beta1, m.dtype), m)
     yield np.add, (m, v.gradient, m)
-    yield np.multiply, (s, _scalar(s, optimizer.beta2), s)
+    yield np.multiply, (s, scalar(optimizer.beta2, s.dtype), s)
     yield np.multiply, (v.gradient, v.gradient, step)
     yield np.add, (s, step, s)
     yield np.sqrt, (s, step)
@@ -93,13 +92,13 @@ def sweep(
 ) -> Calls:
     """The calls of one update: l2 on the first `decayed` numbers, then the optimiser, by blocks."""
     update, _ = COMPUTE[type(optimizer)]
-    for start in range(0, v.parameters.size, BLOCK):
-        stop = min(start + BLOCK, v.parameters.size)
+    for start in range(0, v.parameters.size, SWEEP):
+        stop = min(start + SWEEP, v.parameters.size)
         scratch = tuple(block[: stop - start] for block in v.scratch)
         pulled = min(stop, decayed)
         if l2 and pulled > start:
             pull = scratch[0][: pulled - start]
-            yield np.multiply, (v.parameters[start:pulled], _scalar(pull, l2), pull)
+            yield np.multiply, (v.parameters[start:pulled], scalar(l2, pull.dtype), pull)
             yield np.add, (v.gradient[start:pulled], pull, v.gradient[start:pulled])
         block = Vectors(
             v.parameters[start:stop],

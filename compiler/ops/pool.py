@@ -71,14 +71,8 @@ class AvgPool(Pool):
     samples = ("2x8x8 -> avgpool2", "2x9x7 -> avgpool3 s2 ceil", "2x8 -> avgpool3 s1 p1")
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        windows = self.windows(inputs[0])
-        return Needs(
-            scratch={"divisor": Needed(tuple(w.output for w in windows))},
-            scratch_back={
-                "divisor": Needed(tuple(w.output for w in windows)),
-                "share": Needed((batch, *self.shape(*inputs).shape)),
-            },
-        )
+        share = Needed((batch, *self.shape(*inputs).shape))
+        return Needs(scratch_back={"share": share})
 
 
 class GlobalAverage(Op):

@@ -45,6 +45,11 @@ def schedule(
     )
 
 
+SWEEP = 32 * 1024
+"""Numbers that an update of the weights handles at a time: parameters, gradient and slots of a block
+share a core's cache."""
+
+
 @dataclass(frozen=True)
 class Memory:
     """Bytes that the runtime allocates for one batch size, by what they hold."""
@@ -67,10 +72,9 @@ def inference_memory(planned: Schedule) -> Memory:
 
 
 def training_memory(planned: Schedule, slots: int) -> Memory:
-    """`slots`: vectors of the parameters' size that the optimiser keeps."""
+    """`slots`: vectors of the parameters' size that the optimiser keeps; it works in one block more."""
     width = planned.float_bytes
     parameters = planned.parameters
     vector = parameters.size * width
-    return Memory(
-        vector, vector, slots * vector, parameters.state_size * width, planned.arena_bytes
-    )
+    optimizer = slots * vector + min(parameters.size, SWEEP) * width
+    return Memory(vector, vector, optimizer, parameters.state_size * width, planned.arena_bytes)

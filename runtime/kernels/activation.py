@@ -8,6 +8,7 @@ import numpy as np
 
 from ...compiler.ops.activation import LogSoftmax, PRelu, Softmax
 from ...compiler.shapes import Value
+from ..constants import scalar
 from . import Array, Arrays, Calls, kernel
 from .bounds import bounded
 
@@ -46,7 +47,7 @@ class PReluKernel:
         yield partial(np.add.reduce, below, axis=axes, out=a.d_weights["slope"]), ()
         if a.d_inputs[0] is not None:
             dx = a.d_inputs[0]
-            yield np.greater, (x, np.zeros((), x.dtype), mask)
+            yield np.greater, (x, scalar(0, x.dtype), mask)
             yield np.multiply, (dy, mask, below)
             yield np.logical_not, (mask, mask)
             yield np.multiply, (dy, mask, dx)

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from ...compiler.ops.attention import Attention
+from ..constants import ones, scalar, table
 from . import Array, Arrays, Calls, kernel
 from .dense import rows
 
@@ -74,7 +75,7 @@ class AttentionKernel:
             yield from turn(heads.turning(projected), op, a, 1.0)
         q, k, v = heads.split(projected)
         # The root is taken into the queries: they are fewer than the scores.
-        yield np.multiply, (q, np.array(heads.width**-0.5, q.dtype), q)
+        yield np.multiply, (q, scalar(heads.width**-0.5, q.dtype), q)
         hidden = later(x.shape[1], x.dtype) if op.causal else None
         for block in blocks(len(x), len(a.scratch["row"])):
             held = chances[block] if len(chances) == len(x) else chances[: block.stop - block.start]
@@ -97,7 +98,7 @@ class AttentionKernel:
         yield rows(dy).dot, (a.weights["out_weight"], rows(d_mixed))
         yield np.multiply, (d_mixed, mixed, agreement)
         by_width = agreement.reshape(*sums.shape, heads.width)
-        yield by_width.dot, (np.ones(heads.width, dy.dtype), sums)
+        yield by_width.dot, (ones(heads.width, dy.dtype), sums)
         q, k, v = heads.split(projected)
         dq, dk, dv = heads.split(d_projected)
         do = heads.by_head(d_mixed)
@@ -111,7 +112,7 @@ class AttentionKernel:
             yield np.multiply, (slopes, chances, slopes)
             yield np.matmul, (slopes, k[block], dq[block])
             yield from over_group(slopes, q[block], dk[block], part)
-        yield np.multiply, (dq, np.array(heads.width**-0.5, dq.dtype), dq)
+        yield np.multiply, (dq, scalar(heads.width**-0.5, dq.dtype), dq)
         if op.rope:
             yield from turn(heads.turning(d_projected), op, a, -1.0)
         yield from learned(x, d_projected, a, "in")
@@ -130,7 +131,7 @@ def learned(x: Array, dy: Array, a: Arrays, side: str) -> Calls:
     """dW = dyᵀ x and db = the sum of dy, for the weights of one side."""
     yield rows(dy).T.dot, (rows(x), a.d_weights[f"{side}_weight"])
     if f"{side}_bias" in a.d_weights:
-        yield np.ones(len(rows(dy)), dy.dtype).dot, (rows(dy), a.d_weights[f"{side}_bias"])
+        yield ones(len(rows(dy)), dy.dtype).dot, (rows(dy), a.d_weights[f"{side}_bias"])
 
 
 def softmax(scores: Array, row: Array) -> Calls:
@@ -156,23 +157,41 @@ def turn(whole: Array, op: Attention, a: Arrays, direction: float) -> Calls:
     """Turn the pairs of numbers of (N, T, heads, W) by their angles, or back."""
     half = whole.shape[3] // 2
     first, second = a.scratch["first"], a.scratch["second"]
-    rates = op.base ** (-np.arange(half) / half)
-    angles = np.arange(whole.shape[1])[:, None, None] * rates
-    cosine = np.cos(angles).astype(whole.dtype)
-    sine = (np.sin(angles) * direction).astype(whole.dtype)
+    cosine, sine = (
+        _angles(function, whole.shape[1], half, op.base, whole.dtype)
+        for function in (np.cos, np.sin)
+    )
     left, right = whole[..., :half], whole[..., half:]
     yield np.multiply, (right, sine, first)
     yield np.multiply, (left, sine, second)
-    for part, product, join in ((left, first, np.subtract), (right, second, np.add)):
+    minus, plus = (np.subtract, np.add) if direction > 0 else (np.add, np.subtract)
+    for part, product, join in ((left, first, minus), (right, second, plus)):
         yield np.multiply, (part, cosine, part)
         yield join, (part, product, part)
 
 
+def _angles(
+    function: np.ufunc, steps: int, half: int, base: float, dtype: np.dtype[np.generic]
+) -> Array:
+    """(T, 1, half): the cosine or sine of what each step turns each pair by."""
+
+    def make() -> Array:
+        rates = base ** (-np.arange(half) / half)
+        turned: Array = function(np.arange(steps)[:, None, None] * rates)
+        return turned.astype(dtype)
+
+    return table((function.__name__, steps, half, base, dtype.str), make)
+
+
 def later(steps: int, dtype: np.dtype[np.generic]) -> Array:
     """(T, T): minus infinity where the column is later than the row, else 0."""
-    hidden = np.zeros((steps, steps), dtype)
-    hidden[np.triu_indices(steps, 1)] = -np.inf
-    return hidden
+
+    def make() -> Array:
+        hidden = np.zeros((steps, steps), dtype)
+        hidden[np.triu_indices(steps, 1)] = -np.inf
+        return hidden
+
+    return table(("later", steps, dtype.str), make)
 
 
 def blocks(batch: int, size: int) -> Iterator[slice]:

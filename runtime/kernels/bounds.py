@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
-from typing import Any
-
-import numpy as np
+from functools import partial
 
 from ...compiler.op import BLOCK
+from ..constants import filled
 from . import Array, Calls
-
-
-@cache
-def repeated(value: float, dtype: np.dtype[Any]) -> Array:
-    """A block full of one number, shared by all who need it."""
-    return np.full(BLOCK, value, dtype)
 
 
 def bounded(bound: Callable[..., object], x: Array, value: float, out: Array) -> Calls:
@@ -23,5 +15,5 @@ def bounded(bound: Callable[..., object], x: Array, value: float, out: Array) ->
     source, target = x.reshape(-1), out.reshape(-1)
     for start in range(0, len(target), BLOCK):
         here = target[start : start + BLOCK]
-        whole = repeated(value, target.dtype)[: len(here)]
+        whole = filled(value, BLOCK, target.dtype)[: len(here)]
         yield partial(bound, source[start : start + BLOCK], whole, out=here), ()

@@ -18,6 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ...compiler.ops.conv import Conv, Convolution, DepthwiseConv, TransposedConv
 from ...compiler.shapes import Window
+from ..constants import ones
 from . import Array, Arrays, Calls, kernel
 
 
@@ -142,8 +143,8 @@ def bias(op: Convolution, dy: Array, a: Arrays) -> Calls:
     if not op.nobias:
         sums = a.scratch["sums"]
         flat = dy.reshape(*dy.shape[:2], -1)
-        yield np.matmul, (flat, np.ones(flat.shape[2], dy.dtype), sums)
-        yield np.ones(len(sums), dy.dtype).dot, (sums, a.d_weights["bias"])
+        yield np.matmul, (flat, ones(flat.shape[2], dy.dtype), sums)
+        yield ones(len(sums), dy.dtype).dot, (sums, a.d_weights["bias"])
 
 
 @kernel(DepthwiseConv)

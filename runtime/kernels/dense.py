@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from ...compiler.ops.dense import Embed, Fc, Maxout
+from ..constants import ones, scalar, table
 from . import Array, Arrays, Calls, kernel
 
 
@@ -35,7 +36,7 @@ class FcKernel:
         yield dy.T.dot, (x, a.d_weights["weight"])
         if not op.nobias:
             # A product with ones is twice as fast as a sum over the first axis.
-            yield np.ones(len(dy), dy.dtype).dot, (dy, a.d_weights["bias"])
+            yield ones(len(dy), dy.dtype).dot, (dy, a.d_weights["bias"])
         if a.d_inputs[0] is not None:
             yield dy.dot, (a.weights["weight"], rows(a.d_inputs[0]))
 
@@ -74,13 +75,13 @@ class MaxoutKernel:
         assert a.d_output is not None
         x, dy = rows(a.inputs[0]), rows(a.d_output)
         piece, mask = a.scratch["piece"], a.scratch["mask"]
-        ones = np.ones(len(dy), dy.dtype)
+        column = ones(len(dy), dy.dtype)
         for index in range(op.k):
             yield np.equal, (a.saved["winner"], index, mask)
             yield np.multiply, (dy, mask, piece)
             yield piece.T.dot, (x, a.d_weights["weight"][index])
             if not op.nobias:
-                yield ones.dot, (piece, a.d_weights["bias"][index])
+                yield column.dot, (piece, a.d_weights["bias"][index])
             if a.d_inputs[0] is not None:
                 dx = rows(a.d_inputs[0])
                 yield piece.dot, (a.weights["weight"][index], dx if index == 0 else a.scratch["dx"])
@@ -104,12 +105,12 @@ class EmbedKernel:
         """Each row gets the gradients of the places where it was named."""
         assert a.d_output is not None
         x, dy, dw = a.inputs[0].reshape(-1), rows(a.d_output), a.d_weights["weight"]
-        places, columns = a.scratch["places"], np.arange(op.d)
+        places, columns = a.scratch["places"], table(("range", op.d), lambda: np.arange(op.d))
         yield dw.fill, (0,)
         for start in range(0, len(x), len(places)):
             part = slice(start, min(start + len(places), len(x)))
             where = places[: part.stop - start]
-            yield np.multiply, (x[part, None], np.array(op.d), where)
+            yield np.multiply, (x[part, None], scalar(op.d, where.dtype), where)
             yield np.add, (where, columns, where)
             # Flat, for np.add.at is ten times slower on rows.
             yield np.add.at, (dw.reshape(-1), where.reshape(-1), dy[part].reshape(-1))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...compiler.algebra import Instruction, Operand, Program
 from ...compiler.op import BLOCK, Elementwise
+from ..constants import scalar
 from . import Array, Arrays, Calls, kernel
 from .bounds import bounded
 from .erf import erf
@@ -80,9 +81,7 @@ def _call(instruction: Instruction, memory: list[Array | None], floats: list[Any
         if isinstance(place, int):
             return memory[place]
         # The target of `greater` is a mask: the constant is as precise as what it is held against.
-        return np.array(
-            place, next(a.dtype for a in memory if a is not None and a.dtype.kind == "f")
-        )
+        return scalar(place, next(a.dtype for a in memory if a is not None and a.dtype.kind == "f"))
 
     operands = [operand(place) for place in instruction.operands]
     target: Any = memory[instruction.target]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..constants import scalar
 from . import Array, Calls
 from .bounds import bounded
 
@@ -35,9 +36,9 @@ def erf(x: Array, y: Array, z: Array) -> Calls:
     first, *others = SINGLE if single else DOUBLE
     yield np.absolute, (x, z)
     yield from bounded(np.minimum, z, 4.0 if single else 6.0, z)
-    yield np.multiply, (z, np.array(first, y.dtype), y)
+    yield np.multiply, (z, scalar(first, y.dtype), y)
     for coefficient in others:
-        yield np.add, (y, np.array(coefficient, y.dtype), y)
+        yield np.add, (y, scalar(coefficient, y.dtype), y)
         yield np.multiply, (y, z, y)
     yield np.expm1, (y, y)
     yield np.copysign, (y, x, y)

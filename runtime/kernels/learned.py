@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...compiler.ops.learned import ClassToken, Positions, Scale, Shift
+from ..constants import ones
 from . import Array, Arrays, Calls, kernel
 from .activation import along_channels
 from .norm import summed
@@ -82,4 +83,4 @@ class ClassTokenKernel:
 def over_examples(source: Array, target: Array) -> Calls:
     """Fill `target` with the sum over the batch: a product with ones."""
     rows = source.reshape(len(source), -1)
-    yield np.ones(len(rows), source.dtype).dot, (rows, target.reshape(-1))
+    yield ones(len(rows), source.dtype).dot, (rows, target.reshape(-1))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...compiler.ops.merge import Add, Concat, MatMul, Max, Mean, Mul, Sub
 from ...compiler.shapes import Value
+from ..constants import scalar
 from . import Array, Arrays, Calls, kernel
 
 
@@ -96,7 +97,7 @@ class MeanKernel(Folded):
             yield np.multiply, (d, self._share(a, d), d)
 
     def _share(self, a: Arrays, like: Array) -> Array:
-        return np.array(1 / len(a.values), like.dtype)
+        return scalar(1 / len(a.values), like.dtype)
 
 
 @kernel(Mul)

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from ...compiler.ops.noise import Dropout, DropPath, Noise
+from ..constants import scalar
 from . import Arrays, Calls, kernel
 
 
@@ -21,8 +22,8 @@ class DropKernel:
         assert a.rng is not None
         kept, mask = a.saved["kept"], a.scratch["mask"]
         yield partial(a.rng.random, dtype=kept.dtype, out=kept), ()
-        yield np.greater_equal, (kept, np.array(op.p, kept.dtype), mask)
-        yield np.multiply, (mask, np.array(1 / (1 - op.p), kept.dtype), kept)
+        yield np.greater_equal, (kept, scalar(op.p, kept.dtype), mask)
+        yield np.multiply, (mask, scalar(1 / (1 - op.p), kept.dtype), kept)
         yield np.multiply, (a.inputs[0], kept, a.output)
 
     def infer(self, op: Dropout | DropPath, a: Arrays) -> Calls:
@@ -41,7 +42,7 @@ class NoiseKernel:
         assert a.output is not None
         assert a.rng is not None
         x, y, drawn = a.inputs[0].reshape(-1), a.output.reshape(-1), a.scratch["drawn"]
-        sd = np.array(op.sd, y.dtype)
+        sd = scalar(op.sd, y.dtype)
         for start in range(0, len(y), len(drawn)):
             stop = min(start + len(drawn), len(y))
             noise = drawn[: stop - start]

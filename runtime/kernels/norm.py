@@ -15,6 +15,7 @@ from ...compiler.ops.norm import (
     RMSNorm,
     RowNorm,
 )
+from ..constants import filled, ones, scalar
 from . import Array, Arrays, Calls, kernel
 from .activation import along_channels
 
@@ -34,7 +35,7 @@ class BatchNormKernel:
             return along_channels(vector, value)
 
         def number(worth: float) -> Array:
-            return np.array(worth, x.dtype)
+            return scalar(worth, x.dtype)
 
         yield from summed(x, average, a)
         yield np.multiply, (average, number(1 / count), average)
@@ -59,7 +60,7 @@ class BatchNormKernel:
         assert a.output is not None
         (x,), y, value = a.inputs, a.output, a.values[0]
         spread = a.scratch["spread"]
-        yield np.add, (a.state["variance"], np.array(op.eps, x.dtype), spread)
+        yield np.add, (a.state["variance"], scalar(op.eps, x.dtype), spread)
         yield np.sqrt, (spread, spread)
         yield np.divide, (a.weights["scale"], spread, spread)
         yield np.subtract, (x, along_channels(a.state["mean"], value), y)
@@ -73,7 +74,7 @@ class BatchNormKernel:
         assert dy is not None
         normal, product = a.saved["normal"], a.scratch["product"]
         first, second = a.scratch["first"], a.scratch["second"]
-        share = np.array(value.channels / dy.size, dy.dtype)
+        share = scalar(value.channels / dy.size, dy.dtype)
         yield np.multiply, (dy, normal, product)
         yield from summed(product, a.d_weights["scale"], a)
         yield from summed(dy, a.d_weights["shift"], a)
@@ -97,8 +98,8 @@ def summed(source: Array, target: Array, a: Arrays) -> Calls:
         rows = source.reshape(-1, value.channels)
     elif places > 1:
         rows = a.scratch["sums"]
-        yield source.reshape(-1, places).dot, (np.ones(places, source.dtype), rows.reshape(-1))
-    yield np.ones(len(rows), source.dtype).dot, (rows, target)
+        yield source.reshape(-1, places).dot, (ones(places, source.dtype), rows.reshape(-1))
+    yield ones(len(rows), source.dtype).dot, (rows, target)
 
 
 @kernel(LayerNorm)
@@ -128,9 +129,9 @@ class RowNormKernel:
             yield np.copyto, (normal, x)
         yield np.multiply, (normal, normal, square)
         yield from row_means(square.reshape(shape), inverse)
-        yield np.add, (inverse, np.array(op.eps, x.dtype), inverse)
+        yield np.add, (inverse, scalar(op.eps, x.dtype), inverse)
         yield np.sqrt, (inverse, inverse)
-        yield np.divide, (np.array(1, x.dtype), inverse, inverse)
+        yield np.divide, (scalar(1, x.dtype), inverse, inverse)
         rows = normal.reshape(shape)
         yield np.multiply, (rows, inverse[:, None], rows)
 
@@ -176,7 +177,7 @@ class RowNormKernel:
 def row_means(rows: Array, target: Array) -> Calls:
     """(blocks, numbers, beside) to the mean of each row, (blocks, beside): products with shares,
     faster than sums."""
-    shares = np.full(rows.shape[1], 1 / rows.shape[1], rows.dtype)
+    shares = filled(1 / rows.shape[1], rows.shape[1], rows.dtype)
     if rows.shape[2] == 1:
         yield rows[..., 0].dot, (shares, target[:, 0])
     else:
@@ -197,9 +198,9 @@ class LocalResponseNormKernel:
         (x,), y, square, power = a.inputs, a.output, a.scratch["square"], a.scratch["power"]
         yield np.multiply, (x, x, square)
         yield from self.neighbours(op, a, square, base, 1)
-        yield np.multiply, (base, np.array(op.alpha / op.size, x.dtype), base)
-        yield np.add, (base, np.array(op.k, x.dtype), base)
-        yield np.power, (base, np.array(-op.beta, x.dtype), power)
+        yield np.multiply, (base, scalar(op.alpha / op.size, x.dtype), base)
+        yield np.add, (base, scalar(op.k, x.dtype), base)
+        yield np.power, (base, scalar(-op.beta, x.dtype), power)
         yield np.multiply, (x, power, y)
 
     def backward(self, op: LocalResponseNorm, a: Arrays) -> Calls:
@@ -209,13 +210,13 @@ class LocalResponseNormKernel:
         if dx is None or dy is None:
             return
         power, ratio, total = a.scratch["power"], a.scratch["ratio"], a.scratch["total"]
-        yield np.power, (base, np.array(-op.beta, x.dtype), power)
+        yield np.power, (base, scalar(-op.beta, x.dtype), power)
         yield np.multiply, (dy, power, power)
         yield np.multiply, (power, x, ratio)
         yield np.divide, (ratio, base, ratio)
         yield from self.neighbours(op, a, ratio, total, -1)
         yield np.multiply, (total, x, total)
-        yield np.multiply, (total, np.array(2 * op.alpha * op.beta / op.size, x.dtype), total)
+        yield np.multiply, (total, scalar(2 * op.alpha * op.beta / op.size, x.dtype), total)
         yield np.subtract, (power, total, dx)
 
     def neighbours(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...compiler.ops.pool import AvgPool, GlobalAverage, GlobalMax, MaxPool
 from ...compiler.shapes import Window
+from ..constants import filled, scalar, table
 from . import Array, Arrays, Calls, kernel
 
 Index: TypeAlias = tuple[Any, ...]
@@ -57,7 +58,7 @@ class MaxPoolKernel:
             yield np.greater, (seen, best, better)
             yield partial(np.maximum, seen, best, out=best), ()
             # Later taps have larger numbers, so the last one to win is the largest to have won.
-            yield np.multiply, (better, np.array(number, winner.dtype), place)
+            yield np.multiply, (better, scalar(number, winner.dtype), place)
             yield partial(np.maximum, winner[written], place, out=winner[written]), ()
 
     def infer(self, op: MaxPool, a: Arrays) -> Calls:
@@ -74,7 +75,7 @@ class MaxPoolKernel:
         windows, mask, share = op.windows(a.values[0]), a.scratch["mask"], a.scratch["share"]
         yield dx.fill, (0,)
         for number, read, written in taps(windows):
-            yield np.equal, (winner[written], np.array(number, winner.dtype), mask[written])
+            yield np.equal, (winner[written], scalar(number, winner.dtype), mask[written])
             if apart(windows):
                 yield np.multiply, (dy[written], mask[written], dx[read])
             else:
@@ -84,12 +85,16 @@ class MaxPoolKernel:
 
 def counted(windows: tuple[Window, ...], dtype: np.dtype[np.generic]) -> Array:
     """How many places each window averages: its kernel, cut off where the padding ends."""
-    whole = np.ones((), dtype)
-    for window in windows:
-        starts = np.arange(window.output) * window.stride - window.before
-        ends = np.minimum(starts + window.kernel, window.size + window.after)
-        whole = np.multiply.outer(whole, (ends - starts).astype(dtype))
-    return whole
+
+    def make() -> Array:
+        whole: Array = np.ones((), dtype)
+        for window in windows:
+            starts = np.arange(window.output) * window.stride - window.before
+            ends = np.minimum(starts + window.kernel, window.size + window.after)
+            whole = np.multiply.outer(whole, (ends - starts).astype(dtype))
+        return whole
+
+    return table(("counted", windows, dtype.str), make)
 
 
 @kernel(AvgPool)
@@ -101,8 +106,7 @@ class AvgPoolKernel:
         yield y.fill, (0,)
         for _, read, written in taps(windows):
             yield np.add, (x[read], y[written], y[written])
-        yield np.copyto, (a.scratch["divisor"], counted(windows, y.dtype))
-        yield np.divide, (y, a.scratch["divisor"], y)
+        yield np.divide, (y, counted(windows, y.dtype), y)
 
     infer = forward
 
@@ -111,8 +115,7 @@ class AvgPoolKernel:
         if dx is None or dy is None:
             return
         windows, share = op.windows(a.values[0]), a.scratch["share"]
-        yield np.copyto, (a.scratch["divisor"], counted(windows, dy.dtype))
-        yield np.divide, (dy, a.scratch["divisor"], share)
+        yield np.divide, (dy, counted(windows, dy.dtype), share)
         yield dx.fill, (0,)
         for _, read, written in taps(windows):
             if apart(windows):
@@ -133,7 +136,7 @@ class GlobalAverageKernel:
             return
         # Seven times faster than a sum over the last axes.
         maps = x.reshape(y.size, -1)
-        yield maps.dot, (np.full(maps.shape[1], share), y.reshape(-1))
+        yield maps.dot, (filled(1 / maps.shape[1], maps.shape[1], x.dtype), y.reshape(-1))
 
     infer = forward
 
@@ -147,7 +150,7 @@ class GlobalAverageKernel:
     def _places(self, a: Arrays, whole: Array) -> tuple[tuple[int, ...], Array]:
         (value,) = a.values
         axes = tuple(i for i in range(1, whole.ndim) if i != value.channel_axis + 1)
-        return axes, np.array(value.channels / value.size, whole.dtype)
+        return axes, scalar(value.channels / value.size, whole.dtype)
 
 
 @kernel(GlobalMax)
@@ -159,11 +162,14 @@ class GlobalMaxKernel:
         yield partial(np.argmax, self.rows(a), axis=2, out=a.scratch["index"]), ()
         (x,), winner, (value,) = a.inputs, a.saved["winner"], a.values
         channels, places = value.channels, value.size // value.channels
-        if value.channels_last:
-            firsts = np.arange(len(x))[:, None] * value.size + np.arange(channels)
-        else:
-            firsts = np.arange(len(x) * channels).reshape(-1, channels) * places
-        step = np.array(channels if value.channels_last else 1)
+
+        def make() -> Array:
+            if value.channels_last:
+                return np.arange(len(x))[:, None] * value.size + np.arange(channels)
+            return np.arange(len(x) * channels).reshape(-1, channels) * places
+
+        firsts = table(("firsts", len(x), value), make)
+        step = scalar(channels if value.channels_last else 1, winner.dtype)
         yield np.multiply, (a.scratch["index"], step, winner)
         yield np.add, (winner, firsts, winner)
 

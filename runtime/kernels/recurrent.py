@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...compiler.ops.recurrent import Gru, Lstm, Recurrent, Rnn
+from ..constants import ones, scalar
 from . import Array, Arrays, Calls, kernel
 from .dense import rows
 
@@ -60,7 +61,7 @@ def ways(op: Recurrent, a: Arrays, kept: Mapping[str, Array]) -> list[Way]:
 
 def sigmoid(x: Array) -> Calls:
     """In place, as (tanh(x / 2) + 1) / 2, which cannot overflow."""
-    half = np.array(0.5, x.dtype)
+    half = scalar(0.5, x.dtype)
     yield np.multiply, (x, half, x)
     yield np.tanh, (x, x)
     yield np.multiply, (x, half, x)
@@ -70,14 +71,14 @@ def sigmoid(x: Array) -> Calls:
 def times_slope(target: Array, y: Array, other: Array) -> Calls:
     """target times the sigmoid's slope y (1 - y)."""
     yield np.multiply, (target, y, target)
-    yield np.subtract, (np.array(1, y.dtype), y, other)
+    yield np.subtract, (scalar(1, y.dtype), y, other)
     yield np.multiply, (target, other, target)
 
 
 def times_tanh_slope(target: Array, y: Array, other: Array) -> Calls:
     """target times the tanh's slope 1 - y²."""
     yield np.multiply, (y, y, other)
-    yield np.subtract, (np.array(1, y.dtype), other, other)
+    yield np.subtract, (scalar(1, y.dtype), other, other)
     yield np.multiply, (target, other, target)
 
 
@@ -176,9 +177,9 @@ class RecurrentKernel:
         else:
             yield way.d_weights["state_weight"].fill, (0,)
         if not op.nobias:
-            ones = np.ones(len(rows(gates)), gates.dtype)
-            yield ones.dot, (rows(gates), way.d_weights["input_bias"])
-            yield ones.dot, (rows(state_gates), way.d_weights["state_bias"])
+            column = ones(len(rows(gates)), gates.dtype)
+            yield column.dot, (rows(gates), way.d_weights["input_bias"])
+            yield column.dot, (rows(state_gates), way.d_weights["state_bias"])
 
 
 @kernel(Rnn)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...compiler.ops.resample import AdaptiveAverage, Upsample
+from ..constants import table
 from . import Array, Arrays, Calls, kernel
 
 
@@ -42,12 +43,11 @@ def along_axes(matrices: list[tuple[int, Array]], x: Array, y: Array, a: Arrays)
         shape[axis] = len(matrix)
         x = y if i == len(matrices) - 1 else a.scratch[f"between{i % 2}"][: math.prod(shape)]
         result = x.reshape(len(rows), len(matrix), -1)
-        weights = matrix.astype(x.dtype)
         if rows.shape[2] == 1:
             # One product instead of one for each row.
-            yield np.matmul, (rows[..., 0], weights.T, result[..., 0])
+            yield np.matmul, (rows[..., 0], matrix.T, result[..., 0])
         else:
-            yield np.matmul, (weights, rows, result)
+            yield np.matmul, (matrix, rows, result)
 
 
 class Resampled:
@@ -58,20 +58,26 @@ class Resampled:
     def forward(self, op: Any, a: Arrays) -> Calls:
         (x,), y = a.inputs, a.output
         assert y is not None
-        yield from along_axes(self.matrices(op, a), x, y, a)
+        yield from along_axes(self.matrices(op, a, y.dtype), x, y, a)
 
     infer = forward
 
     def backward(self, op: Any, a: Arrays) -> Calls:
         (dx,), dy = a.d_inputs, a.d_output
         if dx is not None and dy is not None:
-            transposed = [(axis, matrix.T) for axis, matrix in reversed(self.matrices(op, a))]
+            transposed = [
+                (axis, matrix.T) for axis, matrix in reversed(self.matrices(op, a, dy.dtype))
+            ]
             yield from along_axes(transposed, dy, dx, a)
 
-    def matrices(self, op: Any, a: Arrays) -> list[tuple[int, Array]]:
+    def matrices(self, op: Any, a: Arrays, dtype: np.dtype[np.generic]) -> list[tuple[int, Array]]:
         (value,) = a.values
         sizes = zip(value.shape[1:], op.sizes(value), strict=True)
-        return [(axis, self.matrix(*pair)) for axis, pair in enumerate(sizes, start=2)]
+        return [(axis, self.weights(*pair, dtype)) for axis, pair in enumerate(sizes, start=2)]
+
+    def weights(self, size: int, output: int, dtype: np.dtype[np.generic]) -> Array:
+        key = type(self).__name__, size, output, dtype.str
+        return table(key, lambda: self.matrix(size, output).astype(dtype))
 
 
 @kernel(AdaptiveAverage)

@@ -7,7 +7,6 @@ from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
 
-import numpy as np
 import pytest
 from torch import nn
 
@@ -69,22 +68,6 @@ def test_explanations_come_to_their_numbers(spec: str) -> None:
                 assert line.derivation.startswith(f"{seen} of the input, a step of ")
             else:
                 result(line.derivation.removeprefix("(W − F + 2P)/S + 1 = "))
-
-
-@pytest.mark.parametrize("spec", SPECS)
-def test_memory_is_what_the_runtime_takes(spec: str) -> None:
-    """Arenas, parameters, gradients and slots, in bytes, to the unit."""
-    report = nnspec.analyze(spec)
-    net = nnspec.compile(spec, seed=0)
-    x = {node.name: np.zeros((1, *node.value.shape), np.float32) for node in net.graph.inputs}
-    net(x)
-    weights = net._memory.parameters.nbytes + net._memory.state.nbytes
-    assert report.memory.inference == weights + net._bound[1].schedule.arena_bytes
-    if net.params:
-        learner = net.learner
-        arena = learner.bound(net.training.batch).schedule.arena_bytes
-        moving = net._memory.gradient.nbytes + sum(slot.nbytes for slot in learner.slots)
-        assert report.memory.training == weights + moving + arena
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 import nnspec
-from nnspec.compiler.plan.build import schedule, training_memory
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.data import load, split
 from nnspec.runtime.dataset import Dataset
@@ -163,19 +162,6 @@ def test_a_step_allocates_nothing() -> None:
     tracemalloc.stop()
     assert after - before < 4096
     assert peak - before < 256 * 1024, "NumPy's own buffers for casting are all that is allowed"
-
-
-def test_predicted_memory_is_what_is_allocated() -> None:
-    net = nnspec.compile(NOISY, batch=16)
-    plan = schedule(net.graph, 16, "train", net.learner.loss)
-    predicted = training_memory(plan, net.training.optimizer.slots)
-    bound = net.learner.bound(16)
-    memory = net.learner.memory
-    assert bound.arena.nbytes == predicted.arena
-    assert memory.parameters.nbytes == predicted.parameters
-    assert memory.gradient.nbytes == predicted.gradients
-    assert sum(slot.nbytes for slot in net.learner.slots) == predicted.optimizer
-    assert memory.state.nbytes == predicted.state
 
 
 def test_a_loss_that_is_no_number_stops_and_restores() -> None:
