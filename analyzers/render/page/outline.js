@@ -45,6 +45,8 @@ class Outline {
     this.leaf = [];
     this.groups = [];
     for (const piece of content.outline) this.root.children.push(this.grown(piece, this.root));
+    this.inputs = this.leaf.filter((part) => part.layer.op === "input");
+    if (this.inputs.length > 1) for (const { layer } of this.inputs) layer.label = `input ${layer.name}`;
     this.edges = content.edges.map(([from, to]) => [this.leaf[from], this.leaf[to]]);
     const alone = content.outputs.length === 1;
     for (const [label, from] of content.outputs) {

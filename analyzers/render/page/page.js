@@ -70,6 +70,7 @@ class Search {
 
   take(part) {
     this.close();
+    this.picture.find([]);
     this.choose(part);
   }
 

@@ -23,13 +23,12 @@ class Panel {
 
   whole() {
     const { content } = this.outline;
-    const first = this.outline.root.children.find((part) => part.layer);
     return [
       this.head("The whole net", content.title),
       element("p", { class: "hint" }, "Choose a layer to see where each of its numbers comes from."),
       this.facts([
         ["parameters", content.formula.length > 160 ? count(content.totals.params) : content.formula],
-        ["input", first ? sizes(first.layer.output) : ""],
+        ...this.outline.inputs.map(({ layer }) => [layer.name, sizes(layer.output) + (layer.integer ? " whole numbers" : "")]),
         ...content.outputs.map(([label, from]) => [label, sizes(content.layers[from].output)]),
         ...Object.entries(content.lets).map(([name, value]) => [`let ${name}`, value]),
         ...Object.entries(content.unseen).map(([name, axes]) => [`unseen of ${name}`, axes.map((axis) => cut(axis.join(", "), 60) || "none").join(" × ")]),
@@ -162,7 +161,7 @@ class Panel {
     const rows = parts.slice(0, MOST).map((part) => {
       const name = part.isGroup ? part.name : part.layer.name;
       return element("li", {}, button(name, () => this.choose(part), { class: "link" }),
-        element("span", { class: "muted" }, part.isGroup ? ` ${this.outline.heading(part)}` : ` ${cut(part.layer.label, 40)}`));
+        element("span", { class: "muted" }, part.isGroup ? ` ${part.use || this.outline.heading(part)}` : ` ${cut(part.layer.label, 40)}`));
     });
     if (parts.length > MOST) rows.push(element("li", { class: "muted" }, `and ${count(parts.length - MOST)} more`));
     return element("section", {}, element("h3", {}, title), element("ul", { class: "links" }, ...rows));
