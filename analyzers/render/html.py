@@ -19,7 +19,9 @@ PROGRAM = (
     "words.js",         # numbers and elements: what all others speak with
     "outline.js",       # the net as a tree of parts that fold
     "layout.js",        # where the parts of one level stand
-    "picture.js",       # the drawing, and moving about in it
+    "arrangement.js",   # the levels of the tree, laid out
+    "picture.js",       # the drawing
+    "hands.js",         # clicks, drags, pinches, keys
     "panel.js",         # the chosen layer
     "charts.js",
     "listing.js",       # the table of layers, the text of the spec, the findings

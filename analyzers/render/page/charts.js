@@ -14,7 +14,8 @@ function binaryTicks(most) {
   return ticks(most / unit).map((tick) => tick * unit);
 }
 
-const indexOfMost = (values) => values.reduce((most, value, i) => (value > values[most] ? i : most), 0);
+const indexOfMost = (values) =>
+  values.reduce((most, value, i) => (value > values[most] ? i : most), 0);
 
 // series: [{name, values}], values of null where there is none.
 // Options: title, says, unit(number), style "bars" | "area" | "lines", labels[i], part(i), bands,
@@ -27,11 +28,24 @@ class Chart {
     this.length = this.labels.length;
     this.readout = element("p", { class: "readout" }, this.rest);
     this.plot = element("div", {
-      class: "plot", role: "slider", tabindex: 0, "aria-label": `${this.title}, by step`, "aria-valuemin": 1,
-      "aria-valuemax": this.length, "aria-valuenow": 1, "aria-valuetext": this.rest,
+      class: "plot",
+      role: "slider",
+      tabindex: 0,
+      "aria-label": `${this.title}, by step`,
+      "aria-valuemin": 1,
+      "aria-valuemax": this.length,
+      "aria-valuenow": 1,
+      "aria-valuetext": this.rest,
     });
     const head = element("header", {}, element("h3", {}, this.title), this.legend());
-    this.figure = element("figure", { class: "chart" }, head, this.readout, this.plot, this.table());
+    this.figure = element(
+      "figure",
+      { class: "chart" },
+      head,
+      this.readout,
+      this.plot,
+      this.table(),
+    );
     this.listen();
   }
 
@@ -46,19 +60,50 @@ class Chart {
     const details = element("details", { class: "numbers" }, element("summary", {}, "As a table"));
     details.addEventListener("toggle", () => {
       if (details.childElementCount > 1) return;
-      const head = element("tr", {}, element("th", { scope: "col" }, this.first || "layer"),
-        ...this.series.map(({ name }) => element("th", { scope: "col" }, name)));
-      const rows = this.labels.map((label, i) => element("tr", {}, element("th", { scope: "row" }, label),
-        ...this.series.map(({ values }) => element("td", {}, values[i] === null ? "not known" : this.unit(values[i])))));
-      const table = element("table", {}, element("caption", { class: "unseen" }, this.title), element("thead", {}, head), element("tbody", {}, ...rows));
-      details.append(element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${this.title} as a table` }, table));
+      const head = element(
+        "tr",
+        {},
+        element("th", { scope: "col" }, this.first || "layer"),
+        ...this.series.map(({ name }) => element("th", { scope: "col" }, name)),
+      );
+      const rows = this.labels.map((label, i) =>
+        element(
+          "tr",
+          {},
+          element("th", { scope: "row" }, label),
+          ...this.series.map(({ values }) =>
+            element("td", {}, values[i] === null ? "not known" : this.unit(values[i])),
+          ),
+        ),
+      );
+      const table = element(
+        "table",
+        {},
+        element("caption", { class: "unseen" }, this.title),
+        element("thead", {}, head),
+        element("tbody", {}, ...rows),
+      );
+      details.append(
+        element(
+          "div",
+          {
+            class: "scroll",
+            tabindex: 0,
+            role: "region",
+            "aria-label": `${this.title} as a table`,
+          },
+          table,
+        ),
+      );
     });
     return details;
   }
 
   get most() {
     const [first, ...others] = this.series;
-    const stacked = first.values.map((value, i) => others.reduce((sum, { values }) => sum + values[i], value));
+    const stacked = first.values.map((value, i) =>
+      others.reduce((sum, { values }) => sum + values[i], value),
+    );
     return stacked.reduce((most, value) => Math.max(most, value), 0) || 1;
   }
 
@@ -70,8 +115,14 @@ class Chart {
     this.scaleUp();
     for (const tick of this.ticks) {
       const y = round(this.y(tick));
-      svg.append(shape("line", { x1: left, x2: width - right, y1: y, y2: y, class: "grid" }),
-        shape("text", { x: left - 8, y: y + 3.5, class: "tick end" }, this.unit(tick).replace(/\.0+(?= )/, "")));
+      svg.append(
+        shape("line", { x1: left, x2: width - right, y1: y, y2: y, class: "grid" }),
+        shape(
+          "text",
+          { x: left - 8, y: y + 3.5, class: "tick end" },
+          this.unit(tick).replace(/\.0+(?= )/, ""),
+        ),
+      );
     }
     this.drawBands(svg);
     this[this.style](svg);
@@ -116,7 +167,12 @@ class Chart {
         const base = this.y(below);
         below += values[i];
         const h = Math.max(1, base - this.y(below));
-        const bar = { x: round(this.x(i) - w / 2), y: round(base - h), width: round(w), height: round(h) };
+        const bar = {
+          x: round(this.x(i) - w / 2),
+          y: round(base - h),
+          width: round(w),
+          height: round(h),
+        };
         svg.append(shape("rect", { ...bar, rx: w > 5 ? 1.5 : 0, class: `mark mark-${n}` }));
       });
     }
@@ -150,8 +206,14 @@ class Chart {
     for (const [name, length] of this.bands || []) {
       const x = CHART.left + (this.inner.w * from) / this.length;
       const w = (this.inner.w * length) / this.length;
-      if (from) svg.append(shape("line", { x1: round(x), x2: round(x), y1: CHART.top - 6, y2: base, class: "band" }));
-      if (w > 44) svg.append(shape("text", { x: round(x + w / 2), y: CHART.height - 5, class: "tick middle" }, name));
+      if (from)
+        svg.append(
+          shape("line", { x1: round(x), x2: round(x), y1: CHART.top - 6, y2: base, class: "band" }),
+        );
+      if (w > 44)
+        svg.append(
+          shape("text", { x: round(x + w / 2), y: CHART.height - 5, class: "tick middle" }, name),
+        );
       from += length;
     }
   }
@@ -161,8 +223,10 @@ class Chart {
     const [x, y] = [this.x(at), this.y(this.series[0].values[at])];
     const room = text.length * 3.6;
     const middle = Math.min(this.width - CHART.right - room, Math.max(CHART.left + room, x));
-    svg.append(shape("circle", { cx: round(x), cy: round(y), r: 3.5, class: "peak" }),
-      shape("text", { x: round(middle), y: round(y - 9), class: "peak middle" }, text));
+    svg.append(
+      shape("circle", { cx: round(x), cy: round(y), r: 3.5, class: "peak" }),
+      shape("text", { x: round(middle), y: round(y - 9), class: "peak middle" }, text),
+    );
   }
 
   point(i) {
@@ -182,7 +246,9 @@ class Chart {
   said(i) {
     const told = this.series
       .filter(({ values }) => values[i] !== null)
-      .map(({ name, values }) => (this.series.length > 1 ? `${name} ${this.unit(values[i])}` : this.full(values[i])));
+      .map(({ name, values }) =>
+        this.series.length > 1 ? `${name} ${this.unit(values[i])}` : this.full(values[i]),
+      );
     return `${this.labels[i]}: ${told.join(", ") || "not known"}${this.told ? this.told(i) : ""}`;
   }
 
@@ -197,7 +263,14 @@ class Chart {
     this.plot.addEventListener("blur", () => this.point(-1));
     this.plot.addEventListener("click", (event) => this.pick(index(event)));
     this.plot.addEventListener("keydown", (event) => {
-      const moves = { ArrowRight: this.at + 1, ArrowUp: this.at + 1, ArrowLeft: this.at - 1, ArrowDown: this.at - 1, Home: 0, End: this.length - 1 };
+      const moves = {
+        ArrowRight: this.at + 1,
+        ArrowUp: this.at + 1,
+        ArrowLeft: this.at - 1,
+        ArrowDown: this.at - 1,
+        Home: 0,
+        End: this.length - 1,
+      };
       if (event.key in moves) {
         event.preventDefault();
         this.point(Math.min(this.length - 1, Math.max(0, moves[event.key])));
@@ -224,10 +297,30 @@ function chartsOf(outline, choose) {
     if (!total) return null;
     const rest = `most in ${labels[most]}: ${count(values[most])}, ${share(values[most], total)} of all`;
     const full = (value) => `${count(value)} ${word}  ${share(value, total)}`;
-    return new Chart({ title, rest, full, labels, part, style: "bars", unit: short, series: [{ name: word, values }] }, choose);
+    return new Chart(
+      {
+        title,
+        rest,
+        full,
+        labels,
+        part,
+        style: "bars",
+        unit: short,
+        series: [{ name: word, values }],
+      },
+      choose,
+    );
   };
-  const found = [by("params", "Parameters", "parameters"), by("macs", "Multiply-adds", "multiply-adds")];
-  found.push(workChart(outline, layers, labels, choose), memoryChart(outline, "train", choose), memoryChart(outline, "infer", choose), signalChart(outline, layers, labels, choose));
+  const found = [
+    by("params", "Parameters", "parameters"),
+    by("macs", "Multiply-adds", "multiply-adds"),
+  ];
+  found.push(
+    workChart(outline, layers, labels, choose),
+    memoryChart(outline, "train", choose),
+    memoryChart(outline, "infer", choose),
+    signalChart(outline, layers, labels, choose),
+  );
   return found.filter(Boolean);
 }
 
@@ -237,13 +330,25 @@ function workChart(outline, layers, labels, choose) {
   const [flops, forward, flopsBack, backward] = [0, 1, 2, 3].map(of);
   const all = forward.map((size, i) => size + backward[i]);
   const most = indexOfMost(all);
-  return new Chart({
-    title: `Bytes moved in a training step, batch ${count(memory.train.batch)}`,
-    rest: `most in ${labels[most]}: ${bytes(all[most])}`,
-    told: (i) => (flops[i] ? `; ${plain((flops[i] + flopsBack[i]) / all[i])} operations a byte` : ""),
-    labels, style: "bars", binary: true, unit: bytes, full: bytes, part: (i) => layers[i],
-    series: [{ name: "forward", values: forward }, { name: "backward", values: backward }],
-  }, choose);
+  return new Chart(
+    {
+      title: `Bytes moved in a training step, batch ${count(memory.train.batch)}`,
+      rest: `most in ${labels[most]}: ${bytes(all[most])}`,
+      told: (i) =>
+        flops[i] ? `; ${plain((flops[i] + flopsBack[i]) / all[i])} operations a byte` : "",
+      labels,
+      style: "bars",
+      binary: true,
+      unit: bytes,
+      full: bytes,
+      part: (i) => layers[i],
+      series: [
+        { name: "forward", values: forward },
+        { name: "backward", values: backward },
+      ],
+    },
+    choose,
+  );
 }
 
 function memoryChart(outline, mode, choose) {
@@ -255,29 +360,52 @@ function memoryChart(outline, mode, choose) {
   const fixed = Object.entries(always).filter(([, size]) => size);
   const beside = fixed.map(([what, size]) => `${bytes(size)} ${what}`).join(", ");
   const rest = `peak ${bytes(values[peak])} at ${name(peak)}, ${phaseOf[peak]}${beside ? `; always there: ${beside}` : ""}`;
-  return new Chart({
-    title: mode === "train" ? `Memory over a training step, batch ${count(batch)}` : "Memory over inference, batch 1",
-    rest, first: "step", binary: true, style: "area", unit: bytes, arena,
-    full: (value) => `${bytes(value)} of activations in use`,
-    labels: values.map((_, i) => `${name(i)}${mode === "train" ? `, ${phaseOf[i]}` : ""}`),
-    part: (i) => outline.leaf[layers[i]],
-    bands: mode === "train" ? phases : [],
-    note: { at: peak, text: bytes(values[peak]) },
-    series: [{ name: "bytes in use", values }],
-  }, choose);
+  return new Chart(
+    {
+      title:
+        mode === "train"
+          ? `Memory over a training step, batch ${count(batch)}`
+          : "Memory over inference, batch 1",
+      rest,
+      first: "step",
+      binary: true,
+      style: "area",
+      unit: bytes,
+      arena,
+      full: (value) => `${bytes(value)} of activations in use`,
+      labels: values.map((_, i) => `${name(i)}${mode === "train" ? `, ${phaseOf[i]}` : ""}`),
+      part: (i) => outline.leaf[layers[i]],
+      bands: mode === "train" ? phases : [],
+      note: { at: peak, text: bytes(values[peak]) },
+      series: [{ name: "bytes in use", values }],
+    },
+    choose,
+  );
 }
 
 // How the signal travels: per layer {variance, gradient}, null where it is not known.
 function signalChart(outline, layers, labels, choose) {
   if (!outline.content.signal) return null;
   const travel = layers.map((part) => outline.content.signal[part.index] || {});
-  const series = [["variance", "variance of the outputs"], ["gradient", "of their gradients"]].map(([field, name]) => ({
-    name, values: travel.map((one) => one[field] ?? null),
+  const series = [
+    ["variance", "variance of the outputs"],
+    ["gradient", "of their gradients"],
+  ].map(([field, name]) => ({
+    name,
+    values: travel.map((one) => one[field] ?? null),
   }));
   if (series.every(({ values }) => values.every((value) => value === null))) return null;
-  return new Chart({
-    title: "Signal by depth, at the start of training",
-    rest: "at their initial weights a net is well begun where both stay near one level",
-    labels, series, style: "lines", unit: plain, full: plain, part: (i) => layers[i],
-  }, choose);
+  return new Chart(
+    {
+      title: "Signal by depth, at the start of training",
+      rest: "at their initial weights a net is well begun where both stay near one level",
+      labels,
+      series,
+      style: "lines",
+      unit: plain,
+      full: plain,
+      part: (i) => layers[i],
+    },
+    choose,
+  );
 }

@@ -18,7 +18,11 @@ function layered(nodes, edges) {
   lanes(nodes, edges, rows, chains);
   const height = rowsDown(nodes, edges, rows, ranks);
   edges.forEach((edge, i) => {
-    edge.lanes = chains[i].inner.map(({ x, row }) => ({ x, top: rows[row].top, bottom: rows[row].bottom }));
+    edge.lanes = chains[i].inner.map(({ x, row }) => ({
+      x,
+      top: rows[row].top,
+      bottom: rows[row].bottom,
+    }));
   });
   return frame(nodes, edges, height);
 }
@@ -69,7 +73,8 @@ const SWEEPS = 8;
 function ordered(rows, chains) {
   const above = new Map();
   const below = new Map();
-  const put = (map, key, value) => (map.has(key) ? map.get(key).push(value) : map.set(key, [value]));
+  const put = (map, key, value) =>
+    map.has(key) ? map.get(key).push(value) : map.set(key, [value]);
   for (const { all } of chains) {
     for (let i = 1; i < all.length; i += 1) {
       put(below, all[i - 1], all[i]);
@@ -84,7 +89,9 @@ function ordered(rows, chains) {
       const sum = found.reduce((total, other) => total + other.order, 0);
       centre.set(place, found.length ? sum / found.length : place.order);
     }
-    row.sort((a, b) => centre.get(a) - centre.get(b) || (a.node < 0) - (b.node < 0) || a.order - b.order);
+    row.sort(
+      (a, b) => centre.get(a) - centre.get(b) || (a.node < 0) - (b.node < 0) || a.order - b.order,
+    );
     row.forEach((place, i) => (place.order = i));
   };
   const crossings = () => rows.reduce((sum, row) => sum + crossed(row, below), 0);
@@ -106,10 +113,13 @@ function ordered(rows, chains) {
 }
 
 function crossed(row, below) {
-  const ends = row.flatMap((place) => (below.get(place) || []).map((to) => to.order).sort((a, b) => a - b));
+  const ends = row.flatMap((place) =>
+    (below.get(place) || []).map((to) => to.order).sort((a, b) => a - b),
+  );
   let found = 0;
   const most = Math.min(ends.length, 400);
-  for (let i = 0; i < most; i += 1) for (let j = i + 1; j < most; j += 1) if (ends[i] > ends[j]) found += 1;
+  for (let i = 0; i < most; i += 1)
+    for (let j = i + 1; j < most; j += 1) if (ends[i] > ends[j]) found += 1;
   return found;
 }
 
@@ -166,7 +176,8 @@ function spaced(row) {
     }
     pools.push(pool);
   });
-  for (const pool of pools) for (const place of pool.places) place.x = pool.sum / pool.weight + place.offset;
+  for (const pool of pools)
+    for (const place of pool.places) place.x = pool.sum / pool.weight + place.offset;
 }
 
 // Ways that pass ranks by: each straight down, as near to where it begins as what stands there allows.

@@ -13,23 +13,55 @@ class Listing {
     this.columns = [
       ["layer", (part) => part.layer.name, "text"],
       ["operators", (part) => part.layer.label, "text"],
-      ["output", (part) => sizes(part.layer.output), "number", (part) => part.layer.output.reduce((a, b) => a * b, 1)],
-      ["parameters", (part) => (part.params ? count(part.params) : part.layer.shares ? `those of ${part.layer.shares}` : "·"), "number", (part) => part.params],
+      [
+        "output",
+        (part) => sizes(part.layer.output),
+        "number",
+        (part) => part.layer.output.reduce((a, b) => a * b, 1),
+      ],
+      [
+        "parameters",
+        (part) =>
+          part.params
+            ? count(part.params)
+            : part.layer.shares
+              ? `those of ${part.layer.shares}`
+              : "·",
+        "number",
+        (part) => part.params,
+      ],
       ["share", (part) => share(part.params, total.params), "number", (part) => part.params],
-      ["multiply-adds", (part) => (part.macs ? count(part.macs) : "·"), "number", (part) => part.macs],
+      [
+        "multiply-adds",
+        (part) => (part.macs ? count(part.macs) : "·"),
+        "number",
+        (part) => part.macs,
+      ],
     ];
     this.order = null;
   }
 
   table() {
     this.heads = this.columns.map((column, i) =>
-      element("th", { scope: "col", class: column[2] }, button(column[0], () => this.sort(i), { class: "sort" })));
+      element(
+        "th",
+        { scope: "col", class: column[2] },
+        button(column[0], () => this.sort(i), { class: "sort" }),
+      ),
+    );
     this.fill();
-    const table = element("table", { class: "layers" },
+    const table = element(
+      "table",
+      { class: "layers" },
       element("caption", { class: "unseen" }, "All layers; a heading sorts by its column"),
-      element("thead", {}, element("tr", {}, ...this.heads)), this.body);
+      element("thead", {}, element("tr", {}, ...this.heads)),
+      this.body,
+    );
     const rest = this.layers.length - ROWS;
-    const more = rest > 0 ? element("p", { class: "muted" }, `and ${count(rest)} more: nnspec summary lists them all`) : null;
+    const more =
+      rest > 0
+        ? element("p", { class: "muted" }, `and ${count(rest)} more: nnspec summary lists them all`)
+        : null;
     return [table, more].filter(Boolean);
   }
 
@@ -41,17 +73,31 @@ class Listing {
   row(part) {
     if (this.rows.has(part)) return this.rows.get(part);
     const [first, ...others] = this.columns;
-    const row = element("tr", { class: `of-${part.layer.family}` },
-      element("th", { scope: "row" }, button(first[1](part), () => this.choose(part), { class: "link" })),
+    const row = element(
+      "tr",
+      { class: `of-${part.layer.family}` },
+      element(
+        "th",
+        { scope: "row" },
+        button(first[1](part), () => this.choose(part), { class: "link" }),
+      ),
       ...others.map(([name, text, kind]) => {
         const cell = element("td", { class: kind }, text(part));
         if (name === "share" && part.params) {
-          const meter = shape("svg", { class: "meter", width: 48, height: 6, "aria-hidden": "true" },
-            shape("rect", { width: round(Math.max(1, (48 * part.params) / this.outline.content.totals.params)), height: 6, rx: 2 }));
+          const meter = shape(
+            "svg",
+            { class: "meter", width: 48, height: 6, "aria-hidden": "true" },
+            shape("rect", {
+              width: round(Math.max(1, (48 * part.params) / this.outline.content.totals.params)),
+              height: 6,
+              rx: 2,
+            }),
+          );
           cell.append(meter);
         }
         return cell;
-      }));
+      }),
+    );
     this.rows.set(part, row);
     return row;
   }
@@ -65,9 +111,12 @@ class Listing {
     this.order = way && [i, way];
     const value = this.columns[i][3] || this.columns[i][1];
     const sign = way === "descending" ? -1 : 1;
-    const compared = (a, b) => (number ? value(a) - value(b) : value(a).localeCompare(value(b), "en", { numeric: true }));
+    const compared = (a, b) =>
+      number ? value(a) - value(b) : value(a).localeCompare(value(b), "en", { numeric: true });
     this.layers.sort((a, b) => (way ? sign * compared(a, b) : 0) || a.index - b.index);
-    this.heads.forEach((head, n) => (n === i && way ? head.setAttribute("aria-sort", way) : head.removeAttribute("aria-sort")));
+    this.heads.forEach((head, n) =>
+      n === i && way ? head.setAttribute("aria-sort", way) : head.removeAttribute("aria-sort"),
+    );
     this.fill();
   }
 
@@ -80,7 +129,9 @@ class Listing {
 
 function textOf(content) {
   const own = Object.keys(content.files)[0];
-  return Object.entries(content.files).map(([name, text]) => fileOf(content, name, text, name === own));
+  return Object.entries(content.files).map(([name, text]) =>
+    fileOf(content, name, text, name === own),
+  );
 }
 
 const LINES = 3000;
@@ -93,14 +144,39 @@ function fileOf(content, name, text, open) {
     const { row } = finding.location;
     found.set(row, [...(found.get(row) || []), finding]);
   }
-  const rows = lines.slice(0, LINES).map((line, i) => element("li", { class: "line", "data-line": i + 1 },
-    element("code", {}, cut(line, 2000) || " "),
-    ...(found.get(i + 1) || []).map((finding) => element("p", { class: `found ${finding.severity}` },
-      element("code", {}, finding.code), ` ${finding.message}`, finding.help ? `: ${finding.help}` : ""))));
-  if (lines.length > LINES) rows.push(element("li", { class: "muted" }, `and ${count(lines.length - LINES)} lines more`));
-  const title = element("summary", {}, element("span", { class: "mono" }, name),
-    found.size ? element("span", { class: "muted" }, `  ${many(found.size, "line")} with findings`) : "");
-  const list = element("ol", { class: "source", tabindex: 0, "aria-label": `Lines of ${name}` }, ...rows);
+  const rows = lines
+    .slice(0, LINES)
+    .map((line, i) =>
+      element(
+        "li",
+        { class: "line", "data-line": i + 1 },
+        element("code", {}, cut(line, 2000) || " "),
+        ...(found.get(i + 1) || []).map((finding) =>
+          element(
+            "p",
+            { class: `found ${finding.severity}` },
+            element("code", {}, finding.code),
+            ` ${finding.message}`,
+            finding.help ? `: ${finding.help}` : "",
+          ),
+        ),
+      ),
+    );
+  if (lines.length > LINES)
+    rows.push(element("li", { class: "muted" }, `and ${count(lines.length - LINES)} lines more`));
+  const title = element(
+    "summary",
+    {},
+    element("span", { class: "mono" }, name),
+    found.size
+      ? element("span", { class: "muted" }, `  ${many(found.size, "line")} with findings`)
+      : "",
+  );
+  const list = element(
+    "ol",
+    { class: "source", tabindex: 0, "aria-label": `Lines of ${name}` },
+    ...rows,
+  );
   const details = element("details", { open, "data-file": name }, title, list);
   return details;
 }

@@ -46,7 +46,8 @@ class Outline {
     this.groups = [];
     for (const piece of content.outline) this.root.children.push(this.grown(piece, this.root));
     this.inputs = this.leaf.filter((part) => part.layer.op === "input");
-    if (this.inputs.length > 1) for (const { layer } of this.inputs) layer.label = `input ${layer.name}`;
+    if (this.inputs.length > 1)
+      for (const { layer } of this.inputs) layer.label = `input ${layer.name}`;
     this.edges = content.edges.map(([from, to]) => [this.leaf[from], this.leaf[to]]);
     const alone = content.outputs.length === 1;
     for (const [label, from] of content.outputs) {
@@ -69,7 +70,12 @@ class Outline {
       this.leaf[piece] = made;
       return made;
     }
-    const made = new Part(parent, { kind: piece.kind, name: piece.name, title: piece.title, use: piece.use });
+    const made = new Part(parent, {
+      kind: piece.kind,
+      name: piece.name,
+      title: piece.title,
+      use: piece.use,
+    });
     made.children = piece.parts.map((inner) => this.grown(inner, made));
     for (const sum of ["params", "macs"]) {
       made[sum] = made.children.reduce((total, child) => total + child[sum], 0);
@@ -118,7 +124,10 @@ class Outline {
   // The name without those of the blocks around it, which stand above it.
   nameIn(part) {
     const name = part.isGroup ? part.name : part.layer.name;
-    const around = part.trail.slice(0, -1).filter((group) => group.kind === "block").at(-1);
+    const around = part.trail
+      .slice(0, -1)
+      .filter((group) => group.kind === "block")
+      .at(-1);
     return around && name.startsWith(`${around.name}.`) ? name.slice(around.name.length + 1) : name;
   }
 

@@ -18,8 +18,14 @@ class Search {
   look() {
     const words = this.field.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const all = [...this.outline.groups, ...this.outline.leaf];
-    const text = (part) => (part.isGroup ? `${part.name} ${part.title}` : `${part.layer.name} ${part.layer.label} ${sizes(part.layer.output)}`).toLowerCase();
-    this.found = words.length ? all.filter((part) => words.every((word) => text(part).includes(word))) : [];
+    const text = (part) =>
+      (part.isGroup
+        ? `${part.name} ${part.title}`
+        : `${part.layer.name} ${part.layer.label} ${sizes(part.layer.output)}`
+      ).toLowerCase();
+    this.found = words.length
+      ? all.filter((part) => words.every((word) => text(part).includes(word)))
+      : [];
     this.found.sort((a, b) => a.isGroup - b.isGroup);
     this.at = -1;
     this.picture.find(this.found);
@@ -32,9 +38,15 @@ class Search {
 
   rows(words) {
     const rows = this.found.slice(0, MATCHES).map((part, i) => {
-      const [name, says] = part.isGroup ? [part.name, this.outline.heading(part)] : [part.layer.name, part.layer.label];
-      const row = element("li", { role: "option", id: `match-${i}`, "aria-selected": "false" },
-        element("span", { class: "mono" }, name), element("span", { class: "muted" }, cut(says, 44)));
+      const [name, says] = part.isGroup
+        ? [part.name, this.outline.heading(part)]
+        : [part.layer.name, part.layer.label];
+      const row = element(
+        "li",
+        { role: "option", id: `match-${i}`, "aria-selected": "false" },
+        element("span", { class: "mono" }, name),
+        element("span", { class: "muted" }, cut(says, 44)),
+      );
       row.addEventListener("pointerdown", (event) => {
         event.preventDefault();
         this.take(part);
@@ -42,8 +54,16 @@ class Search {
       return row;
     });
     const rest = this.found.length - rows.length;
-    const note = rest > 0 ? `${count(rest)} more` : words.length && !rows.length ? "nothing is called so" : "";
-    if (note) rows.push(element("li", { role: "option", "aria-disabled": "true", "aria-selected": "false", class: "muted" }, note));
+    const note =
+      rest > 0 ? `${count(rest)} more` : words.length && !rows.length ? "nothing is called so" : "";
+    if (note)
+      rows.push(
+        element(
+          "li",
+          { role: "option", "aria-disabled": "true", "aria-selected": "false", class: "muted" },
+          note,
+        ),
+      );
     return rows;
   }
 
@@ -55,7 +75,8 @@ class Search {
       const step = event.key === "ArrowDown" ? 1 : -1;
       this.at = this.at < 0 && step < 0 ? shown - 1 : (this.at + step + shown) % shown;
       this.activate();
-    } else if (event.key === "Enter" && this.found.length) this.take(this.found[Math.max(0, this.at)]);
+    } else if (event.key === "Enter" && this.found.length)
+      this.take(this.found[Math.max(0, this.at)]);
     else if (event.key === "Escape") {
       this.field.value = "";
       this.look();
@@ -64,7 +85,9 @@ class Search {
   }
 
   activate() {
-    [...this.list.children].forEach((row, i) => row.setAttribute("aria-selected", String(i === this.at)));
+    [...this.list.children].forEach((row, i) =>
+      row.setAttribute("aria-selected", String(i === this.at)),
+    );
     this.field.setAttribute("aria-activedescendant", `match-${this.at}`);
   }
 
@@ -118,17 +141,38 @@ function head(content) {
     ["multiply-adds", short(totals.macs), count(totals.macs), content.conventions.macs],
     ["neurons", short(totals.neurons), count(totals.neurons), content.conventions.neurons],
     ["depth", count(totals.depth), many(totals.depth, "weighted layer"), content.conventions.depth],
-    ["inference", bytes(totals.inference), `${count(totals.inference)} bytes, batch 1`, content.conventions.memory],
-    ["training step", bytes(totals.training), `${count(totals.training)} bytes, batch ${count(content.memory.train.batch)}`, content.conventions.memory],
+    [
+      "inference",
+      bytes(totals.inference),
+      `${count(totals.inference)} bytes, batch 1`,
+      content.conventions.memory,
+    ],
+    [
+      "training step",
+      bytes(totals.training),
+      `${count(totals.training)} bytes, batch ${count(content.memory.train.batch)}`,
+      content.conventions.memory,
+    ],
   ];
-  byId("totals").append(...tiles.map(([name, value, exact, convention]) =>
-    element("div", { title: convention }, element("dt", {}, name), element("dd", {}, value, exact === value ? null : element("small", {}, exact)))));
+  byId("totals").append(
+    ...tiles.map(([name, value, exact, convention]) =>
+      element(
+        "div",
+        { title: convention },
+        element("dt", {}, name),
+        element("dd", {}, value, exact === value ? null : element("small", {}, exact)),
+      ),
+    ),
+  );
   if (content.documentation) {
     byId("documentation").textContent = content.documentation;
     byId("documentation").hidden = false;
   }
   const tail = `${content.digest.slice(0, 16)}`;
-  byId("footer").append(element("p", {}, "Made by nnspec. The page asks nothing of any network."), element("p", { class: "mono" }, `graph ${tail}`));
+  byId("footer").append(
+    element("p", {}, "Made by nnspec. The page asks nothing of any network."),
+    element("p", { class: "mono" }, `graph ${tail}`),
+  );
 }
 
 function below(outline, listing, choose) {
@@ -137,7 +181,8 @@ function below(outline, listing, choose) {
   const room = byId("charts");
   const charts = chartsOf(outline, choose);
   room.append(...charts.map((chart) => chart.figure));
-  const draw = () => charts.forEach((chart) => chart.draw(Math.max(220, Math.floor(chart.plot.clientWidth))));
+  const draw = () =>
+    charts.forEach((chart) => chart.draw(Math.max(220, Math.floor(chart.plot.clientWidth))));
   draw();
   let width = room.clientWidth;
   new ResizeObserver(() => {
@@ -167,6 +212,7 @@ function start() {
     if (part) picture.aboveSheet(part);
     if (part) say(`${part.isGroup ? part.name : part.layer.name} chosen`);
   });
+  new Hands(picture);
   const choose = (part) => {
     const before = picture.selected;
     picture.choose(part);
@@ -193,11 +239,13 @@ function start() {
       search.field.select();
     } else if (event.key === "Escape" && !typing && picture.selected) choose(null);
   });
-  requestAnimationFrame(() => setTimeout(() => {
-    performance.mark("drawn");
-    below(outline, listing, choose);
-    performance.mark("whole");
-  }));
+  requestAnimationFrame(() =>
+    setTimeout(() => {
+      performance.mark("drawn");
+      below(outline, listing, choose);
+      performance.mark("whole");
+    }),
+  );
 }
 
 start();

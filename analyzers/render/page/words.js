@@ -8,7 +8,8 @@ const byId = (id) => document.getElementById(id);
 function filled(made, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) made.setAttribute(name, "");
-    else if (value !== undefined && value !== false && value !== null) made.setAttribute(name, value);
+    else if (value !== undefined && value !== false && value !== null)
+      made.setAttribute(name, value);
   }
   made.append(...children.filter((child) => child !== undefined && child !== null));
   return made;
@@ -28,7 +29,8 @@ const button = (label, act, attributes = {}) => {
 
 const EXACT = 2 ** 53;
 
-const count = (number) => (number < EXACT ? number.toLocaleString("en-US") : number.toExponential(3));
+const count = (number) =>
+  number < EXACT ? number.toLocaleString("en-US") : number.toExponential(3);
 
 // 25.6 M: three digits that count.
 function short(number) {
@@ -70,13 +72,16 @@ const plain = (number) =>
 // 36992 as 36,992.
 const grouped = (text) => (/^\d+$/.test(text) ? text.replace(/\B(?=(\d{3})+$)/g, ",") : text);
 
+const round = (number) => Math.round(number * 10) / 10;
+
 const sizes = (dimensions) => dimensions.join("×") || "1";
 
 const many = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
 
 const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
-const cutFront = (text, length) => (text.length > length ? `…${text.slice(text.length - length + 1)}` : text);
+const cutFront = (text, length) =>
+  text.length > length ? `…${text.slice(text.length - length + 1)}` : text;
 
 function say(text) {
   byId("news").textContent = text;
