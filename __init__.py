@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nnspec.analyzers.compare import Comparison
     from nnspec.analyzers.report import Report
     from nnspec.compiler.graph import Graph
+    from nnspec.compiler.targets.mermaid import Diagram
     from nnspec.grammar.diagnostics import SpecError
     from nnspec.grammar.limits import Limits
     from nnspec.runtime.data import load as load_data
@@ -34,6 +35,7 @@ __all__ = [
     "compile",
     "diff",
     "docs",
+    "draw",
     "fix",
     "format",
     "graph",
@@ -181,6 +183,24 @@ def diff(
         report(elaborate(read(spec, limits), limits, lets=let).net) for spec in (before, after)
     )
     return compare(one, two)
+
+
+def draw(
+    spec: "str | PathLike[str]",
+    *,
+    depth: int | None = None,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+) -> "Diagram":
+    """The net as boxes and arrows, in Mermaid; a notebook shows it drawn.
+
+    `depth` is how many blocks deep it looks: 1 draws each as one box, None opens all. Raises
+    SpecError when the spec is wrong.
+    """
+    from nnspec.compiler.targets.drawing import draw
+    from nnspec.compiler.targets.mermaid import mermaid
+
+    return mermaid(draw(graph(spec, let=let, limits=limits), depth))
 
 
 def docs(word: str | None = None) -> str:

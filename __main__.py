@@ -22,8 +22,11 @@ COMMANDS = {
     "fmt": ("grammar.commands", "lay specs out in their one spelling"),
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
+    "math": ("analyzers.commands_math", "the net as equations"),
     "report": ("analyzers.page", "one page for the browser: the graph, charts, derivations"),
     "diff": ("analyzers.commands", "what changed between two nets"),
+    "draw": ("compiler.targets.commands", "the net as boxes and arrows"),
+    "plot": ("analyzers.commands", "charts of parameters, cost and memory"),
     "docs": ("analyzers.docs", "the language reference, page by page"),
     "rule": ("analyzers.docs", "what a code means"),
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
@@ -32,10 +35,18 @@ COMMANDS = {
     "predict": ("runtime.commands", "what a trained net says"),
 }
 
-FORMATS = {"check": ("text", "concise", "json", "github", "sarif")}
+FORMATS = {
+    "check": ("text", "concise", "json", "github", "sarif"),
+    "summary": ("text", "json", "markdown"),
+    "diff": ("text", "json", "markdown"),
+    "math": ("text", "latex", "json"),
+    "draw": ("mermaid", "dot", "json"),
+}
 """What `--format` takes, where it is more than text and json."""
 
-COMPILING = frozenset({"check", "summary", "explain", "report", "diff", "train"})
+COMPILING = frozenset(
+    {"check", "summary", "explain", "math", "report", "diff", "draw", "plot", "train"}
+)
 """The commands that compile a spec."""
 
 EXAMPLES = """examples:
@@ -116,7 +127,7 @@ def _command(word: str, words: list[str]) -> int:
         allow_abbrev=False,
     )
     formats = FORMATS.get(word, ("text", "json"))
-    parser.add_argument("--format", choices=formats, default="text", help="how to print")
+    parser.add_argument("--format", choices=formats, default=formats[0], help="how to print")
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     parser.add_argument(
         "--limit", action="append", default=[], metavar="NAME=N", help="raise a limit: nodes=200000"

@@ -77,7 +77,7 @@ def check(options: argparse.Namespace) -> int:
         facts = {"checked": len(specs)} | ({"fixed": fixed} if options.fix else {})
         write(as_json({**facts, "diagnostics": diagnostics(found)}))
     elif options.format == "sarif":
-        write(as_json(sarif(found, options.version)))
+        write(as_json(sarif(found, options.version, options.page)))
     elif options.format == "github":
         write(workflow_commands(found))
     elif options.format == "concise":

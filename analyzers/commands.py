@@ -5,19 +5,33 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from ..compiler.elaborate import elaborate
 from ..compiler.graph import Graph
 from ..grammar.diagnostics import SpecError
 from ..grammar.near import nearest
 from ..grammar.read import read
+from ..grammar.write import put
+from .charts import Charts, charts
 from .check import SPEC, write
 from .compare import Comparison, compare
+from .diagnosis import Diagnosis
+from .errors import MissingExtra
 from .explain import Explanation
 from .explain import explain as explained
 from .promises import check_promises
+from .render.charts import KINDS, PICTURES, picture
 from .render.columns import COLUMNS
 from .render.comparison import comparison
+from .render.markdown import comparison as comparison_in_markdown
+from .render.markdown import summary as summary_in_markdown
 from .render.messages import messages
 from .render.structured import as_json
 from .render.text import explanations
@@ -72,7 +86,8 @@ def configure_summary(parser: argparse.ArgumentParser) -> None:
         '  nnspec summary "3 -> fc4 relu -> fc4 relu -> fc1"\n'
         "  nnspec summary specs/vision/resnet50.nn --depth 1\n"
         "  nnspec summary specs/course/lenet5.nn --columns layer,output,flops,back,moved\n"
-        "  nnspec summary specs/course/lenet5.nn --format json\n\n"
+        "  nnspec summary specs/course/lenet5.nn --format json\n"
+        "  nnspec summary specs/course/lenet5.nn --format markdown >> README.md\n\n"
         "columns:\n" + "".join(f"  {name:<12} {column.says}\n" for name, column in COLUMNS.items()),
     )
 
@@ -110,6 +125,9 @@ def summary(options: argparse.Namespace) -> int:
     found = report(graph_of(options), options.batch)
     if options.format == "json":
         write(as_json(found.model_dump(mode="json")))
+        return 0
+    if options.format == "markdown":
+        write(summary_in_markdown(found, depth=options.depth, columns=options.columns))
         return 0
     width = options.width or shutil.get_terminal_size((100, 24)).columns
     write(
@@ -154,7 +172,8 @@ def configure_diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("after", help=SPEC)
     parser.epilog = (
         "examples:\n  nnspec diff specs/vision/resnet18.nn specs/vision/resnet34.nn\n"
-        '  nnspec diff "3 -> fc4 relu -> fc1" "3 -> fc8 relu -> fc1"\n\n'
+        '  nnspec diff "3 -> fc4 relu -> fc1" "3 -> fc8 relu -> fc1"\n'
+        "  nnspec diff old.nn new.nn --format markdown  # for a comment on a pull request\n\n"
         "exit code: 0 nothing that is counted differs, 1 something does, 2 wrong usage"
     )
 
@@ -168,25 +187,76 @@ def diff(options: argparse.Namespace) -> int:
     found = compare(before, after)
     if options.format == "json":
         write(as_json(found.model_dump(mode="json")))
+    elif options.format == "markdown":
+        write(comparison_in_markdown(found))
     else:
         write(comparison(found, colour=options.colour))
     return 0 if found.same else 1
 
 
+# --------------------------------------------------------------------------------------- plot
+
+
+def configure_plot(parser: argparse.ArgumentParser) -> None:
+    one_spec(
+        parser,
+        "  nnspec plot specs/vision/vgg16.nn -o vgg16.png\n"
+        "  nnspec plot specs/language/gpt2.nn -o memory.svg --chart memory\n",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=_picture, help="a picture: .png, .svg or .pdf"
+    )
+    parser.add_argument("--chart", choices=KINDS, default="all", help="what to draw")
+
+
+def _picture(name: str) -> Path:
+    if Path(name).suffix.lower() not in PICTURES:
+        endings = ", ".join(PICTURES)
+        raise argparse.ArgumentTypeError(f"`{name}` is no picture; one ends with {endings}")
+    return Path(name)
+
+
+def plot(options: argparse.Namespace) -> int:
+    """Charts as a picture; the numbers in them as JSON."""
+    found = charts(graph_of(options))
+    if options.output:
+        put(options.output, _drawn(found, options))
+        print(f"drawn to {options.output}", file=sys.stderr)
+    if options.format == "json":
+        write(as_json(asdict(found)))
+    elif not options.output:
+        print("nnspec plot: `-o FILE` tells where the picture goes", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _drawn(found: Charts, options: argparse.Namespace) -> bytes:
+    try:
+        return picture(found, options.chart, PICTURES[options.output.suffix.lower()])
+    except ImportError:
+        raise SpecError([MissingExtra(None, "plot", "matplotlib", "plot")]) from None
+
+
 # ------------------------------------------------------------------------------------- schema
 
 
+PRINTED: Mapping[str, TypeAdapter[Any]] = MappingProxyType(
+    {
+        "check": TypeAdapter(Diagnosis),
+        "summary": TypeAdapter(Report),
+        "explain": TypeAdapter(list[Explanation]),
+        "diff": TypeAdapter(Comparison),
+    }
+)
+"""What `--format json` prints, by command."""
+
+
 def configure_schema(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("report", choices=("summary", "explain", "diff"), help="which report")
-    parser.epilog = "examples:\n  nnspec schema summary"
+    parser.add_argument("report", choices=tuple(PRINTED), help="whose `--format json`")
+    parser.epilog = "examples:\n  nnspec schema summary\n  nnspec schema check"
 
 
 def schema(options: argparse.Namespace) -> int:
     """The JSON Schema of what `--format json` prints."""
-    if options.report == "summary":
-        write(as_json(Report.model_json_schema(mode="serialization")))
-    elif options.report == "diff":
-        write(as_json(Comparison.model_json_schema(mode="serialization")))
-    else:
-        write(as_json({"type": "array", "items": Explanation.model_json_schema()}))
+    write(as_json(PRINTED[options.report].json_schema(mode="serialization")))
     return 0

@@ -61,6 +61,25 @@ class BadConfig(Mistake):
 
 
 @dataclass(frozen=True)
+class MissingExtra(Mistake):
+    """A command needs a library that does not come with nnspec, because few need it.
+
+    `pip install "nnspec[plot]"` installs nnspec with the libraries of its extra `plot`.
+    """
+
+    code, name = "NN135", "missing-extra"
+    command: str
+    library: str
+    extra: str
+
+    def message(self) -> str:
+        return f"`nnspec {self.command}` needs {self.library}, which is not installed"
+
+    def help(self) -> str:
+        return f'pip install "nnspec[{self.extra}]"'
+
+
+@dataclass(frozen=True)
 class UnusedIgnore(Mistake):
     """A comment `# nnspec: ignore[...]` silences a warning that is not there.
 

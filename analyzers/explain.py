@@ -13,6 +13,7 @@ from ..grammar.near import nearest
 from .facts import parameters
 from .facts.receptive_field import View, receptive_fields
 from .facts.roles import roles
+from .facts.signal import Travel, signal
 from .report import Model, Shape, written
 
 
@@ -38,20 +39,22 @@ class Explanation(Model):
 
 def explain(graph: Graph, layer: str | None = None) -> list[Explanation]:
     """Every layer, or the one of that name; raises SpecError when there is none."""
-    role, views = roles(graph).role, receptive_fields(graph)
+    role, views, travels = roles(graph).role, receptive_fields(graph), signal(graph)
     chosen = [found for found in graph.layers if layer in (None, found.name, *_inner(found))]
     if not chosen:
         names = [found.name for found in graph.layers]
         near = nearest(layer or "", names)
         raise SpecError([UnknownLayer(None, layer or "", near, tuple(names))])
-    return [_explained(found, role[found.name], views) for found in chosen]
+    return [_explained(found, role[found.name], views, travels) for found in chosen]
 
 
 def _inner(layer: Layer) -> tuple[str, ...]:
     return tuple(node.name for node in layer.nodes)
 
 
-def _explained(layer: Layer, role: str, views: Mapping[str, View]) -> Explanation:
+def _explained(
+    layer: Layer, role: str, views: Mapping[str, View], travels: Mapping[str, Travel]
+) -> Explanation:
     head = layer.head
     return Explanation(
         name=layer.name,
@@ -63,6 +66,7 @@ def _explained(layer: Layer, role: str, views: Mapping[str, View]) -> Explanatio
         lines=[
             *(line for node in layer.nodes for line in _lines(node)),
             *_seen(layer, views[layer.nodes[-1].name]),
+            *_start(layer, travels),
             *_total(layer),
         ],
         source=head.op.source,
@@ -111,6 +115,23 @@ def _seen(layer: Layer, view: View) -> list[Line]:
         for numbers in ([field.size for field in view], [field.stride for field in view])
     )
     return [Line(fact="receptive field", derivation=f"{size} of the input, a step of {stride}")]
+
+
+def _start(layer: Layer, travels: Mapping[str, Travel]) -> list[Line]:
+    """How the signal and the gradient pass the layer before any training, as far as is known."""
+    last = travels[layer.nodes[-1].name]
+    before = [travels[name].variance for name in layer.head.inputs]
+    told = []
+    if last.variance is not None:
+        arrives = f"{before[0]:.2g} in, " if len(before) == 1 and before[0] is not None else ""
+        told.append(f"variance {arrives}{last.variance:.2g} out")
+    if last.zeros is not None and last.zeros >= 0.01:
+        told.append(f"{last.zeros:.0%} of the activations 0")
+    if last.dead is not None and last.dead >= 0.01:
+        told.append(f"{last.dead:.0%} of the units dead")
+    if last.gradient is not None and last.gradient != 1:
+        told.append(f"gradient² {last.gradient:.2g} of the output's")
+    return [Line(fact="at the start", derivation="; ".join(told))] if told else []
 
 
 def _total(layer: Layer) -> list[Line]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from math import isfinite
 from typing import Any
 
 from ..compiler.graph import Graph, Node
@@ -16,6 +17,7 @@ from .explain import Explanation, explain
 from .facts.cost import of_schedule as worked
 from .facts.memory import of_schedule, over_time, planned
 from .facts.outline import Part, outline
+from .facts.signal import signal
 from .render.structured import diagnostics
 from .report import LayerRow, Report
 
@@ -46,6 +48,7 @@ def portrait(graph: Graph, facts: Report, findings: Sequence[Mistake]) -> Conten
         "outline": [_part(part, number, _uses(graph)) for part in outline(graph)],
         "memory": {mode: _memory(graph, plan, number) for mode, plan in plans.items()},
         "work": _work(graph, plans["train"], number),
+        "signal": _signal(graph, number),
         "unseen": {name: axes for name, axes in facts.unseen.items() if any(axes)},
         "findings": diagnostics(findings),
         "concerns": _concerns(graph, findings, number),
@@ -194,6 +197,20 @@ def _work(graph: Graph, plan: Schedule, number: Mapping[str, int]) -> dict[int, 
         ]
         for name, cost in worked(graph, plan).items()
     }  # fmt: skip
+
+
+def _signal(graph: Graph, number: Mapping[str, int]) -> dict[int, dict[str, float | None]]:
+    """By layer, the variance of what it puts out and of the gradient there, at initialisation."""
+    travels = signal(graph)
+    found = {number[node.layer]: travels[node.name] for node in graph.nodes}
+    return {
+        i: {"variance": _finite(travel.variance), "gradient": _finite(travel.gradient)}
+        for i, travel in found.items()
+    }
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and isfinite(number) else None
 
 
 # ----------------------------------------------------------------------------------- findings

@@ -15,6 +15,8 @@ from .facts import cost, memory, parameters
 from .facts.receptive_field import View, receptive_fields
 from .facts.roles import DEPTH, NEURONS, Roles, roles
 from .facts.unseen import unseen
+from .render.markdown import summary as summary_in_markdown
+from .render.notebook import summary as summary_in_html
 from .render.text import summary
 
 Shape = list[int]
@@ -216,6 +218,12 @@ class Report(Model):
 
     def __str__(self) -> str:
         return summary(self, width=100)
+
+    def _repr_html_(self) -> str:
+        return summary_in_html(self)
+
+    def _repr_markdown_(self) -> str:
+        return summary_in_markdown(self)
 
 
 CONVENTIONS = {

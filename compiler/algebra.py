@@ -3,7 +3,8 @@
 A law is a plain function over an algebra `m` and symbols: ``def law(self, m, x): return x /
 (1 + m.exp(-x))``. Whoever brings an `m` can read it: `record` turns it into a flat program of
 array operations with reused registers, which the runtime runs and the memory plan counts; Python's
-`math` evaluates it at a point; another `m` prints it.
+`math` evaluates it at a point; another `m` prints it. Every operator states its equation likewise,
+over the wider `Notation`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,44 @@ class Algebra(Protocol):
     def minimum(self, x: Symbol, bound: float) -> Symbol: ...
     def above(self, x: Symbol, bound: float) -> Symbol:
         """1 where `x` exceeds the bound, 0 elsewhere."""
+
+
+class Notation(Algebra, Protocol):
+    """What equations may use beside laws, and beside `W @ x` for a product of matrices."""
+
+    def name(self, letter: str, over: str = "") -> Symbol:
+        """A symbol, with a mark above it: `name("W", "O")` is Wᴼ."""
+
+    def call(
+        self, word: str, *x: Symbol, index: str = "", settings: tuple[str, ...] = ()
+    ) -> Symbol: ...
+    def at(self, x: Symbol, *indices: Symbol | str) -> Symbol:
+        """One entry or one row; an index written as a word is a symbol."""
+
+    def over(self, word: str, through: str, body: Symbol) -> Symbol:
+        """A `sum`, `mean` or `max` over what an index runs through."""
+
+    def row(self, *items: Symbol) -> Symbol:
+        """Side by side."""
+
+    def column(self, *items: Symbol) -> Symbol:
+        """One below the other."""
+
+    def root(self, x: Symbol) -> Symbol: ...
+    def power(self, x: Symbol, exponent: Symbol) -> Symbol: ...
+    def transposed(self, x: Symbol) -> Symbol: ...
+    def floor(self, x: Symbol) -> Symbol: ...
+    def each(self, *x: Symbol) -> Symbol:
+        """The product number by number."""
+
+    def convolved(self, sign: str, w: Symbol, x: Symbol) -> Symbol:
+        """`∗`, in groups `⊛`; run backwards `∗ᵀ` and `⊛ᵀ`."""
+
+    def plain(self, x: Symbol) -> bool:
+        """Whether it reads well inside another formula: functions alone, each symbol once."""
+
+    def equals(self, left: Symbol, right: Symbol | None, says: str = "") -> Symbol:
+        """An equation, with words for what symbols leave open."""
 
 
 Operand: TypeAlias = "int | float"

@@ -190,6 +190,36 @@ class Refused(Exception):
 # -------------------------------------------------------------------------------- operators
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What an operator's equation is written in.
+
+    Attributes
+    ----------
+    x: its inputs as symbols. arrivals: their shapes.
+    weights: the symbols of its weights and running statistics, by their names.
+    index: the number that its weights bear, empty where no other operator has such weights.
+    """
+
+    x: tuple[Symbol, ...]
+    arrivals: tuple[Value, ...]
+    weights: Mapping[str, Symbol] = field(default_factory=dict)
+    index: str = ""
+
+
+LETTERS_OF_WEIGHTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "weight": ("W", ""),
+        "bias": ("b", ""),
+        "scale": ("γ", ""),
+        "shift": ("β", ""),
+        "mean": ("μ", ""),
+        "variance": ("σ", "2"),
+    }
+)
+"""How equations call weights: a letter and the mark above it (CS231n; Ioffe and Szegedy 2015)."""
+
+
 class Op(BaseModel):
     """One operator with its arguments; subclasses enter the catalogue by being defined."""
 
@@ -209,6 +239,12 @@ class Op(BaseModel):
     """The paper, course note or standard it is taken from."""
     samples: ClassVar[tuple[str, ...]] = ()
     """Small nets that use it, for the page and for the tests."""
+    word: ClassVar[str] = ""
+    """How equations call it as a function; by its name where empty."""
+    letters: ClassVar[Mapping[str, tuple[str, str]]] = LETTERS_OF_WEIGHTS
+    """How equations call its weights."""
+    implied: ClassVar[frozenset[str]] = frozenset({"n", "nobias", "init"})
+    """The arguments that an equation shows without saying them."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -259,6 +295,36 @@ class Op(BaseModel):
     def needs(self, batch: int, *inputs: Value) -> Needs:
         raise NotImplementedError(f"operator {self.name} does not say what its kernel needs")
 
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        """Its output at inference as mathematics; as a function where that is all there is to say."""
+        return self.called(m, terms)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        """What the words and signs of `equation` stand for, each as an equation."""
+        return ()
+
+    def called(self, m: Any, terms: Terms) -> Symbol:
+        settings = self.settings(*terms.arrivals)
+        return m.call(self.word or self.name, *terms.x, index=terms.index, settings=settings)
+
+    def settings(self, *inputs: Value) -> tuple[str, ...]:
+        """The arguments that are not left to their defaults, as equations say them."""
+        said: list[str] = []
+        for name, info in type(self).model_fields.items():
+            value = getattr(self, name)
+            if name in self.implied or value == info.default:
+                continue
+            match value:
+                case bool():
+                    said.append(name)
+                    continue
+                case tuple():
+                    given = "×".join(map(str, value))
+                case _:
+                    given = f"{value:g}" if isinstance(value, float) else f"{value}"
+            said.append(given if name in self.places else f"{name} = {given}")
+        return tuple(said)
+
     def formula(self, *inputs: Value) -> str:
         """How the parameters add up: `3·4 + 4 = 16`; `0` without weights."""
         weights = self.weights(*inputs)
@@ -287,6 +353,18 @@ class Elementwise(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
+
+    def stated(self, m: Any, x: Symbol) -> Symbol:
+        """The law as papers write it, where it is stated otherwise for speed."""
+        return self.law(m, x)
+
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        short = m.plain(self.stated(m, m.name("x")))
+        return self.stated(m, *terms.x) if short else self.called(m, terms)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        written = self.stated(m, *terms.x)
+        return () if m.plain(written) else (m.equals(self.called(m, terms), written),)
 
     @cached_property
     def forward(self) -> Program:

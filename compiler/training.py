@@ -11,8 +11,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
 
 from ..grammar.diagnostics import Mistake
+from .algebra import Symbol
 from .errors import BadSetting
-from .op import Count, Index, Needed
+from .op import Count, Index, Needed, Terms
+from .ops.activation import Sigmoid, Softmax
 from .shapes import Value
 
 Target = Literal["labels", "values"]
@@ -56,12 +58,23 @@ class Loss(Setting):
         """Arrays the computation needs beside scores, truth and the scores' gradient."""
         return {}
 
+    def equation(self, m: Any, s: Symbol, y: Symbol, output: Value) -> Symbol:
+        """The loss of one example, of scores s and truth y, over a `Notation`."""
+        raise NotImplementedError(f"loss {self.name} has no equation")
+
+    def meaning(self, m: Any) -> tuple[Symbol, ...]:
+        """What the words of `equation` stand for."""
+        return ()
+
 
 class Mse(Loss):
     """Mean squared error over all outputs, for regression."""
 
     name, target = "mse", "values"
     source = "CS231n, neural networks 2, 'Regression'"
+
+    def equation(self, m: Any, s: Symbol, y: Symbol, output: Value) -> Symbol:
+        return m.over("mean", "i", m.power(m.at(s, "i") - m.at(y, "i"), 2.0))
 
 
 class CrossEntropy(Loss):
@@ -86,6 +99,15 @@ class CrossEntropy(Loss):
             "where": Needed((rows,), "int64"),
         }
 
+    def equation(self, m: Any, s: Symbol, y: Symbol, output: Value) -> Symbol:
+        if output.rank == 1:
+            return -m.call("log", m.at(m.call("softmax", s), y))
+        chance = m.at(m.call("softmax", m.at(s, "i")), m.at(y, "i"))
+        return m.over("mean", "i", -m.call("log", chance))
+
+    def meaning(self, m: Any) -> tuple[Symbol, ...]:
+        return Softmax().meaning(m, Terms((m.name("x"),), ()))
+
 
 class Bce(Loss):
     """Binary cross entropy of sigmoids, from scores: each output is a yes or no of its own."""
@@ -95,6 +117,14 @@ class Bce(Loss):
 
     def scratch(self, batch: int, output: Value) -> dict[str, Needed]:
         return {"soft": Needed((batch, *output.shape)), "part": Needed(())}
+
+    def equation(self, m: Any, s: Symbol, y: Symbol, output: Value) -> Symbol:
+        chance, truth = m.call("σ", m.at(s, "i")), m.at(y, "i")
+        yes, no = truth * m.call("log", chance), (1.0 - truth) * m.call("log", 1.0 - chance)
+        return m.over("mean", "i", -yes - no)
+
+    def meaning(self, m: Any) -> tuple[Symbol, ...]:
+        return Sigmoid().meaning(m, Terms((m.name("x"),), ()))
 
 
 class Hinge(Loss):
@@ -110,6 +140,12 @@ class Hinge(Loss):
 
     def refusal(self, output: Value) -> str:
         return "" if output.rank == 1 else f"judges one row of scores, not {output}"
+
+    def equation(self, m: Any, s: Symbol, y: Symbol, output: Value) -> Symbol:
+        if output.channels == 1:
+            return m.maximum(self.margin - (2.0 * y - 1.0) * s, 0.0)
+        slack = m.maximum(m.at(s, "j") - m.at(s, y) + self.margin, 0.0)
+        return m.over("sum", "j ≠ y", slack)
 
     def scratch(self, batch: int, output: Value) -> dict[str, Needed]:
         return {

@@ -43,11 +43,16 @@ def difference(source: Source, text: str) -> str:
 
 def rewrite(path: Path, text: str) -> None:
     """Write whole or not at all, with the mode the file has; a link stays a link."""
+    put(path, text.encode())
+
+
+def put(path: Path, content: bytes) -> None:
+    """Bytes in place of a file, or as a new one: `rewrite` for what is no text."""
     place = path.resolve()
     unfinished = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         place.open("ab").close()
-        unfinished.write_bytes(text.encode())
+        unfinished.write_bytes(content)
         shutil.copymode(place, unfinished)
         unfinished.replace(place)
     except OSError as error:

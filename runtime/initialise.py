@@ -3,12 +3,10 @@ adding a layer changes no other layer's weights."""
 
 from __future__ import annotations
 
-import math
 from hashlib import sha256
 
 import numpy as np
 
-from ..compiler.op import Initialiser, Weight
 from ..compiler.plan.parameters import Entry, Parameters
 from .kernels import Array
 
@@ -32,35 +30,16 @@ def fill(parameters: Parameters, vector: Array, state: Array, seed: int) -> None
 
 
 def draw(entry: Entry, values: Array, seed: int) -> None:
-    """Fill `values` with the first values of one weight.
-
-    He: normal, variance 2 / fan_in (He et al. 2015), where a relu-like activation follows; Xavier:
-    variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010), elsewhere.
-    """
-    weight = entry.weight
-    chosen = entry.initialiser or Initialiser(word="he" if entry.rectified else "xavier")
-    if weight.constant is not None or chosen.word == "zeros":
-        values[:] = weight.constant or 0.0
+    """Fill `values` with the first values of one weight."""
+    constant = entry.weight.constant
+    if constant is not None or entry.chosen.word == "zeros":
+        values[:] = constant or 0.0
         return
-    rng, width = stream(seed, "init", entry.name), spread(chosen, weight)
-    uniform = chosen.word.endswith("uniform")
+    rng = stream(seed, "init", entry.name)
     for start in range(0, len(values), PIECE):
         here = values[start : start + PIECE]
         here[:] = (
-            rng.uniform(-width, width, len(here))
-            if uniform
-            else rng.standard_normal(len(here)) * width
+            rng.uniform(-entry.width, entry.width, len(here))
+            if entry.uniform
+            else rng.standard_normal(len(here)) * entry.width
         )
-
-
-def spread(chosen: Initialiser, weight: Weight) -> float:
-    """The standard deviation that numbers are drawn with; of uniform ones the bound."""
-    match chosen.word:
-        case "normal":
-            return chosen.scale or 0.01
-        case "uniform":
-            return chosen.scale or 0.05
-    rule = chosen.word.removesuffix("_uniform")
-    fans = {"he": weight.fan_in / 2, "lecun": weight.fan_in}
-    deviation = math.sqrt(1 / fans.get(rule, (weight.fan_in + weight.fan_out) / 2))
-    return deviation * math.sqrt(3) if rule != chosen.word else deviation

@@ -27,6 +27,7 @@ from .initialise import fill, stream
 from .judge import judge
 from .kernels import Array
 from .learner import Learner
+from .notebook import facts, html
 from .train import Watch, train
 from .weights import write
 
@@ -72,6 +73,13 @@ class Net:
         }
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         self._learner: Learner | None = None
+
+    def __repr__(self) -> str:
+        told = facts(self)
+        return f"<Net: {told['in']} → {told['out']}, {self.params:,} parameters, {self.dtype}>"
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
     # ---------------------------------------------------------------------------- the weights
 

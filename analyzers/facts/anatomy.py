@@ -14,6 +14,7 @@ from ...grammar import tree
 from ...grammar.parse import parse
 from ...grammar.source import Span
 from .roles import Role, roles
+from .signal import Travel, signal
 
 AFFINE = frozenset({Trait.NEURONS, Trait.LINEAR})
 PASSES = frozenset({Trait.MOVES, Trait.RANDOM})
@@ -56,6 +57,10 @@ class Anatomy:
     @cached_property
     def role(self) -> Mapping[str, Role]:
         return roles(self.graph).role
+
+    @cached_property
+    def travels(self) -> Mapping[str, Travel]:
+        return signal(self.graph)
 
     @cached_property
     def hidden(self) -> tuple[Layer, ...]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ..compare import Comparison, LayerChange, Total
+from typing import TYPE_CHECKING
+
 from .columns import dimensions, size
 from .messages import Paint
+
+if TYPE_CHECKING:
+    from ..compare import Comparison, LayerChange, Total
 
 MARKS = {"added": "+", "removed": "-", "changed": "~"}
 NAMES = {
@@ -18,7 +22,7 @@ NAMES = {
 def comparison(found: Comparison, *, colour: bool) -> str:
     """Totals with their differences; then `+` and `-` and `~` before layers, as diff has them."""
     paint = Paint(colour)
-    rows = [_total(total) for total in found.totals]
+    rows = [total_facts(total) for total in found.totals]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = [paint("bold", f"{found.before} → {found.after}"), ""]
     for fact, before, after, change in rows:
@@ -32,7 +36,8 @@ def comparison(found: Comparison, *, colour: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _total(total: Total) -> tuple[str, str, str, str]:
+def total_facts(total: Total) -> tuple[str, str, str, str]:
+    """What it is, before, after, and the change."""
     shown = size if "memory" in total.fact else "{:,}".format
     difference = total.after - total.before
     change = ""
@@ -56,6 +61,12 @@ def _layers(changes: list[LayerChange], paint: Paint) -> list[str]:
 
 
 def _row(change: LayerChange) -> tuple[str, str, str, str]:
+    name, written, output, params = (" → ".join(fact) for fact in layer_facts(change))
+    return name, written, output, f"{params} parameters"
+
+
+def layer_facts(change: LayerChange) -> tuple[list[str], ...]:
+    """Name, operators, output and parameters: of each one value, or two where it differs."""
     sides = [row for row in (change.before, change.after) if row is not None]
     facts = (
         [row.name for row in sides],
@@ -63,5 +74,4 @@ def _row(change: LayerChange) -> tuple[str, str, str, str]:
         [dimensions(row.output) for row in sides],
         [f"{row.params:,}" for row in sides],
     )
-    name, written, output, params = (" → ".join(dict.fromkeys(fact)) for fact in facts)
-    return name, written, output, f"{params} parameters"
+    return tuple(list(dict.fromkeys(fact)) for fact in facts)

@@ -5,9 +5,10 @@ Source: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from ...grammar.diagnostics import Mistake
 from ...grammar.source import Span
@@ -15,22 +16,18 @@ from ...grammar.source import Span
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(mistakes: Sequence[Mistake], version: str) -> dict[str, Any]:
-    """One run with its rules and results; columns count code points."""
+def sarif(mistakes: Sequence[Mistake], version: str, page: Callable[[str], str]) -> dict[str, Any]:
+    """One run with its rules and results; columns count code points, an end is not included.
+
+    `page` gives the Markdown page of a code. Rules have no `helpUri`: their pages are not on the
+    web, and travel inside.
+    """
     codes = sorted({mistake.code: mistake for mistake in mistakes}.items())
     places = {code: index for index, (code, _) in enumerate(codes)}
     driver = {
         "name": "nnspec",
         "version": version,
-        "rules": [
-            {
-                "id": code,
-                "name": mistake.name,
-                "shortDescription": {"text": mistake.name.replace("-", " ")},
-                "defaultConfiguration": {"level": mistake.severity.value},
-            }
-            for code, mistake in codes
-        ],
+        "rules": [_rule(mistake, page(code)) for code, mistake in codes],
     }
     run = {
         "tool": {"driver": driver},
@@ -38,6 +35,18 @@ def sarif(mistakes: Sequence[Mistake], version: str) -> dict[str, Any]:
         "results": [_result(mistake, places[mistake.code]) for mistake in mistakes],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(mistake: Mistake, page: str) -> dict[str, Any]:
+    title, _, told = page.strip().partition("\n\n")
+    return {
+        "id": mistake.code,
+        "name": mistake.name,
+        "shortDescription": {"text": mistake.name.replace("-", " ")},
+        "fullDescription": {"text": told.partition("\n\n")[0] or title},
+        "help": {"text": page, "markdown": page},
+        "defaultConfiguration": {"level": mistake.severity.value},
+    }
 
 
 def _result(mistake: Mistake, place: int) -> dict[str, Any]:
@@ -86,7 +95,7 @@ def _uri(span: Span) -> str:
     path = PurePath(span.source.name)
     if path.is_absolute():
         return path.as_uri()
-    return path.as_posix().replace("<", "%3C").replace(">", "%3E").replace(" ", "%20")
+    return quote(path.as_posix(), errors="surrogateescape")
 
 
 def _region(span: Span) -> dict[str, int]:

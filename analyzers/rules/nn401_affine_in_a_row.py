@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from ...compiler.graph import Node
 from ...compiler.ops.conv import Convolution
 from ..facts.anatomy import Anatomy, affine, passes, word
+from ..facts.linear import OneMap, one_map
 from ..rule import Finding
 
 WRONG = ("8 -> fc8 -> fc4 relu -> fc2", "3x8x8 -> conv8 3 -> bn -> conv8 3 relu -> gap fc2")
@@ -31,7 +32,9 @@ def check(net: Anatomy) -> Iterator[Finding]:
     for node in net.graph.nodes:
         if not affine(node) or _grouped(node) or not net.bends:
             continue
+        chain = [node]
         for after in net.ahead(node):
+            chain.append(after)
             if affine(after) and not _grouped(after):
                 before, between, behind = (
                     value.channels for value in (node.arrivals[0], node.value, after.value)
@@ -40,11 +43,20 @@ def check(net: Anatomy) -> Iterator[Finding]:
                     yield Finding(
                         after.span,
                         f"nothing nonlinear stands between `{word(node)}` and `{word(after)}`: "
-                        "together they are one affine map",
+                        f"together they are one affine map{_told(one_map(chain))}",
                         "put an activation between them, or make one layer of the two",
                     )
             if not passes(after):
                 break
+
+
+def _told(found: OneMap) -> str:
+    """The layer that the two are together, and what it would cost."""
+    if found.equals is None:
+        return ""
+    edges = "" if found.exact else " but for the edges"
+    counts = f"{found.after:,} parameters instead of {found.before:,}"
+    return f"{edges}, `{found.equals}` with {counts}"
 
 
 def _grouped(node: Node) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ..algebra import Symbol
-from ..op import Elementwise, Needed, Needs, Op, Trait, Weight
+from ..op import LETTERS_OF_WEIGHTS, Elementwise, Needed, Needs, Op, Terms, Trait, Weight
 from ..shapes import Value
 
 RECTIFIER = frozenset({Trait.ACTIVATION, Trait.HANGS, Trait.RECTIFIES})
@@ -125,6 +125,9 @@ class GeluTanh(Elementwise):
     def law(self, m: Any, x: Symbol) -> Symbol:
         return x / (1.0 + m.exp(x * (-SLOPE - SLOPE * CUBIC * (x * x))))
 
+    def stated(self, m: Any, x: Symbol) -> Symbol:
+        return 0.5 * x * (1.0 + m.tanh(SLOPE / 2.0 * (x + CUBIC * (x * x * x))))
+
     def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
         square = x * x
         s = 1.0 / (1.0 + m.exp(x * (-SLOPE - SLOPE * CUBIC * square)))
@@ -161,6 +164,9 @@ class Mish(Elementwise):
         w = e * (e + 2.0)
         return x * (w / (w + 2.0))
 
+    def stated(self, m: Any, x: Symbol) -> Symbol:
+        return x * m.tanh(m.log1p(m.exp(x)))
+
     def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
         e = m.exp(m.minimum(x, 20.0))
         w = e * (e + 2.0)
@@ -170,7 +176,7 @@ class Mish(Elementwise):
 class Sigmoid(Elementwise):
     """1 / (1 + exp(-x)), between 0 and 1."""
 
-    name, traits = "sigmoid", SIGMOIDAL
+    name, traits, word = "sigmoid", SIGMOIDAL, "σ"
     source = "CS231n, neural networks 1, 'Commonly used activation functions'"
     samples = ("3 -> sigmoid",)
 
@@ -234,6 +240,9 @@ class Softplus(Elementwise):
     def law(self, m: Any, x: Symbol) -> Symbol:
         return m.maximum(x, 0.0) + m.log1p(m.exp(-m.abs(x)))
 
+    def stated(self, m: Any, x: Symbol) -> Symbol:
+        return m.log1p(m.exp(x))
+
     def slope(self, m: Any, x: Symbol, y: Symbol) -> Symbol:
         return 1.0 / (1.0 + m.exp(-x))
 
@@ -260,7 +269,15 @@ class PRelu(Op):
     source = "He et al. 2015, delving deep into rectifiers"
     samples = ("3 -> prelu", "2x4x4 -> prelu", "5x3 -> prelu")
 
+    letters = {**LETTERS_OF_WEIGHTS, "slope": ("a", "")}
+    implied = frozenset({"a"})
+
     a: float = Field(default=0.25, description="slope below zero to start from")
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        (x,), a = terms.x, terms.weights["slope"]
+        both = m.maximum(x, 0.0) + a * m.minimum(x, 0.0)
+        return (m.equals(self.called(m, terms), both, "a of x's channel"),)
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
@@ -288,6 +305,12 @@ class Softmax(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        (x,) = terms.x
+        whole = m.over("sum", "k", m.exp(m.at(x, "k")))
+        share = m.exp(m.at(x, "c")) / whole
+        return (m.equals(m.at(self.called(m, terms), "c"), share, "c, k: channels"),)
+
     def needs(self, batch: int, *inputs: Value) -> Needs:
         x = inputs[0]
         row = Needed((batch, *(1 if a == x.channel_axis else n for a, n in enumerate(x.shape))))
@@ -309,6 +332,12 @@ class LogSoftmax(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        (x,) = terms.x
+        rest = m.call("log", m.over("sum", "k", m.exp(m.at(x, "k"))))
+        less = m.at(x, "c") - rest
+        return (m.equals(m.at(self.called(m, terms), "c"), less, "c, k: channels"),)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         x = inputs[0]

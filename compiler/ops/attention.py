@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from pydantic import Field
 
-from ..op import BLOCK, Count, Initialiser, Needed, Needs, Op, Refused, Trait, Weight
+from ..algebra import Symbol
+from ..op import BLOCK, Count, Initialiser, Needed, Needs, Op, Refused, Terms, Trait, Weight
 from ..shape_errors import NotDivisible, WrongRank
 from ..shapes import Value
+from .activation import Softmax
+from .dense import affine
 
 SCORES = 8 * BLOCK
 """Scores that a block of examples aims to hold: they stay in a core's cache."""
@@ -26,6 +30,13 @@ class Attention(Op):
 
     name, places = "attn", ("heads",)
     traits = frozenset({Trait.NEURONS})
+    implied = frozenset({"init"})
+    letters = {
+        "in_weight": ("W", ""),
+        "in_bias": ("b", ""),
+        "out_weight": ("W", "O"),
+        "out_bias": ("b", "O"),
+    }
     source = "Vaswani et al. 2017, attention is all you need"
     samples = ("5x4 -> attn2", "4x6 -> attn3 causal nobias rope", "3x8 -> attn4 kv=2 width=3")
 
@@ -37,6 +48,40 @@ class Attention(Op):
     base: float = Field(default=10_000.0, gt=1, description="base of the rotary positions")
     nobias: bool = Field(default=False, description="leave out b")
     init: Initialiser | None = None
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        (arrival,) = terms.arrivals
+        q, k, v, i = m.name("Q"), m.name("K"), m.name("V"), "i"
+        j = i if self.kv is None else m.floor(m.name("i") / float(self.heads // self.pairs()))
+        width = self.head(arrival)
+        query, key = (m.call("rope", m.at(q, i)), m.call("rope", m.at(k, j)))
+        if not self.rope:
+            query, key = m.at(q, i), m.at(k, j)
+        scores = query @ m.transposed(key) / m.root(float(width))
+        scores = scores + m.name("M") if self.causal else scores
+        heads = m.name("A")
+        mixed = Terms((heads,), terms.arrivals, terms.weights)
+        said = [
+            m.equals(self.called(m, terms), affine(m, mixed, "out_weight", "out_bias")),
+            m.equals(
+                m.at(heads, i),
+                m.call("softmax", scores) @ m.at(v, j),
+                f"i < {self.heads}: heads of {width} numbers side by side",
+            ),
+            m.equals(m.row(q, k, v), affine(m, terms, "in_weight", "in_bias")),
+        ]
+        if self.causal:
+            hidden = m.at(m.name("M"), "t", "u")
+            said.append(m.equals(hidden, None, "−∞ for later steps u > t, else 0"))
+        if self.rope:
+            turned = (
+                f"at step t the pair (i, i + {width // 2}) turned by t·{self.base:g}^(−2i/{width})"
+            )
+            said.append(m.equals(m.call("rope", q), None, turned))
+        return *said, *Softmax().meaning(m, Terms((m.name("x"),), ()))
+
+    def settings(self, *inputs: Value) -> tuple[str, ...]:
+        return f"{self.heads} heads", *super().settings(*inputs)[1:]
 
     def pairs(self) -> int:
         """Heads of keys and values."""

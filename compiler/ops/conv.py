@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
+from ..algebra import Symbol
 from ..op import (
     Count,
     Index,
@@ -17,6 +19,7 @@ from ..op import (
     Op,
     Refused,
     Sizes,
+    Terms,
     Trait,
     Weight,
 )
@@ -32,6 +35,9 @@ class Convolution(Op):
     """What convolutions share: windows that slide over the wider side, and filters in groups."""
 
     traits = frozenset({Trait.NEURONS, Trait.LINEAR})
+    implied = Op.implied | {"k"}
+    backwards: ClassVar[str] = ""
+    """What its sign bears when it runs backwards."""
 
     k: Sizes = Field(description="kernel")
     s: Sizes = Field(default=(1,), description="stride")
@@ -81,6 +87,26 @@ class Convolution(Op):
         windows, (wide, narrow) = self.windows(x), self.sides(x)
         outputs, kernel = [w.output for w in windows], [w.kernel for w in windows]
         return (*outputs, *kernel, wide // self.groups(x), narrow)
+
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        (x,), weights = terms.x, terms.weights
+        product = m.convolved(self.sign(*terms.arrivals), weights["weight"], x)
+        return product + weights["bias"] if "bias" in weights else product
+
+    def sign(self, x: Value) -> str:
+        return f"{'∗' if self.groups(x) == 1 else '⊛'}{self.backwards}"
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        (x,), w, (arrival,) = terms.x, terms.weights["weight"], terms.arrivals
+        product = m.convolved(self.sign(arrival), w, x)
+        n, c, i = m.name("n"), m.name("c"), m.name("i")
+        place = m.name("s") * i + m.name("d") * m.name("a") - m.name("p")
+        seen, says = c, "i: a place, a: a place in the filter, s: stride, d: dilation, p: padding"
+        if self.groups(arrival) > 1:
+            seen = m.name("C") * m.floor(n / m.name("N")) + c
+            says += "; C channels and N filters in a group"
+        filtered = m.at(w, n, c, "a") * m.at(x, seen, place)
+        return (m.equals(m.at(product, n, i), m.over("sum", "c, a", filtered), says),)
 
     def pointwise(self, x: Value) -> bool:
         """A 1x1 kernel that visits every place: its wider side is its columns."""
@@ -193,7 +219,7 @@ class TransposedConv(Convolution):
     convolution would bring to H, `outpad` (below the stride) chooses one.
     """
 
-    name, places = "convt", ("n", "k")
+    name, places, backwards = "convt", ("n", "k"), "ᵀ"
     sizing = "(W − 1)·S − 2P + F"
     source = "Dumoulin and Visin 2016, a guide to convolution arithmetic"
     samples = (
@@ -205,6 +231,18 @@ class TransposedConv(Convolution):
     n: Count = Field(description="number of filters")
     g: Count = Field(default=1, description="groups")
     outpad: Index = Field(default=0, description="output padding")
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        (x,), w, (arrival,) = terms.x, terms.weights["weight"], terms.arrivals
+        product = m.convolved(self.sign(arrival), w, x)
+        n, c, i = m.name("n"), m.name("c"), m.name("i")
+        place = m.name("s") * i + m.name("d") * m.name("a") - m.name("p")
+        made, says = n, "where several places meet they add up; s: stride, d: dilation, p: padding"
+        if self.groups(arrival) > 1:
+            made = m.name("N") * m.floor(c / m.name("C")) + n
+            says += "; C channels and N filters in a group"
+        spread = m.over("sum", "c", m.at(w, c, n, "a") * m.at(x, c, i))
+        return (m.equals(m.at(product, made, place), spread, says),)
 
     def windows(self, x: Value) -> tuple[Window, ...]:
         """The windows that slide over the output, one place for each of the input's."""

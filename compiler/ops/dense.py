@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from pydantic import Field
 
-from ..op import BLOCK, Count, Initialiser, Needed, Needs, Op, Refused, Trait, Weight
+from ..algebra import Symbol
+from ..op import BLOCK, Count, Initialiser, Needed, Needs, Op, Refused, Terms, Trait, Weight
 from ..shape_errors import RealNumbers, WrongRank
 from ..shapes import Value
 
@@ -25,6 +27,13 @@ def features(x: Value, operator: str) -> int:
             )
         )
     return x.shape[-1]
+
+
+def affine(m: Any, terms: Terms, weight: str = "weight", bias: str = "bias") -> Symbol:
+    """`W x + b`, or `x Wᵀ + b` where every row is a step."""
+    (x,), w = terms.x, terms.weights[weight]
+    product = x @ m.transposed(w) if terms.arrivals[0].rank == 2 else w @ x
+    return product + terms.weights[bias] if bias in terms.weights else product
 
 
 class Fc(Op):
@@ -59,6 +68,9 @@ class Fc(Op):
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return Needs(reads_back=frozenset({"x", "weight"}), product=batch * self.macs(*inputs))
 
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return affine(m, terms)
+
 
 class Maxout(Op):
     """The largest of `k` affine maps, unit by unit; its weights are counted k times."""
@@ -68,6 +80,7 @@ class Maxout(Op):
     traits = frozenset({Trait.NEURONS})
     source = "Goodfellow et al. 2013; CS231n, neural networks 1, 'Maxout'"
     samples = ("3 -> maxout4", "5x3 -> maxout2 k3")
+    implied = frozenset({"n", "init"})
 
     n: Count = Field(description="number of neurons")
     k: Count = Field(default=2, description="number of pieces")
@@ -93,6 +106,11 @@ class Maxout(Op):
     def macs_formula(self, *inputs: Value) -> str:
         return "·".join(map(str, (self.k, *inputs[0].shape, self.n)))
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        each = {name: m.at(weight, "i") for name, weight in terms.weights.items()}
+        piece = affine(m, Terms(terms.x, terms.arrivals, each))
+        return (m.equals(self.called(m, terms), m.over("max", f"i < {self.k}", piece)),)
+
     def needs(self, batch: int, *inputs: Value) -> Needs:
         rows = batch * math.prod(inputs[0].shape[:-1])
         piece = Needed((rows, self.n))
@@ -113,6 +131,8 @@ class Embed(Op):
     """A table of v rows of d learned numbers: T whole numbers become the TxD rows they name."""
 
     name, places = "embed", ("v", "d")
+    letters = {"weight": ("E", "")}
+    implied = frozenset({"v", "d", "init"})
     traits = frozenset({Trait.INTEGERS})
     source = "Bengio et al. 2003, a neural probabilistic language model"
     samples = ("5 int -> embed7 3", "4 int -> embed10 2 -> flatten fc3")
@@ -135,6 +155,13 @@ class Embed(Op):
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         return (Weight("weight", (self.v, self.d), self.v, self.d, decays=True),)
+
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return m.at(terms.weights["weight"], *terms.x)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        row = self.equation(m, terms)
+        return (m.equals(row, None, "for every number of x the row of E that it names"),)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         rows = max(1, min(batch * inputs[0].size, BLOCK // self.d))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
-from ..op import Initialiser, Needed, Needs, Op, Refused, Trait, Weight
+from ..algebra import Symbol
+from ..op import Initialiser, Needed, Needs, Op, Refused, Terms, Trait, Weight
 from ..shape_errors import WrongRank
 from ..shapes import Value
 
@@ -17,6 +20,8 @@ class Scale(Op):
 
     name, places = "scale", ("start",)
     traits = frozenset({Trait.HANGS, Trait.LINEAR})
+    letters = {"scale": ("λ", "")}
+    implied = frozenset({"start"})
     source = "Touvron et al. 2021, going deeper with image transformers, LayerScale"
     samples = ("3 -> scale", "2x4x4 -> scale0.1", "5x3 -> scale1e-6")
 
@@ -27,6 +32,9 @@ class Scale(Op):
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         return (Weight("scale", (inputs[0].channels,), constant=self.start),)
+
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return m.each(terms.weights["scale"], *terms.x)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         (x,) = inputs
@@ -42,6 +50,7 @@ class Shift(Op):
 
     name = "shift"
     traits = frozenset({Trait.HANGS, Trait.LINEAR})
+    letters = {"shift": ("δ", "")}
     source = "CS231n, linear classification, 'Bias trick'"
     samples = ("3 -> shift", "2x4x4 -> shift", "5x3 -> shift")
 
@@ -50,6 +59,9 @@ class Shift(Op):
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         return (Weight("shift", (inputs[0].channels,), constant=0.0),)
+
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return terms.x[0] + terms.weights["shift"]
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         (x,) = inputs
@@ -62,6 +74,7 @@ class Positions(Op):
 
     name = "pos"
     traits = frozenset({Trait.HANGS, Trait.LINEAR})
+    letters = {"weight": ("P", "")}
     source = "Vaswani et al. 2017, section 3.5; Dosovitskiy et al. 2020"
     samples = ("5x3 -> pos", "2x4x4 -> pos")
 
@@ -74,6 +87,9 @@ class Positions(Op):
         size = inputs[0].size
         return (Weight("weight", inputs[0].shape, size, size, factors=inputs[0].shape),)
 
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return terms.x[0] + terms.weights["weight"]
+
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return Needs(overwrites=True, overwrites_back=True)
 
@@ -83,6 +99,7 @@ class ClassToken(Op):
 
     name = "cls"
     traits = frozenset({Trait.LINEAR})
+    letters = {"weight": ("e", "")}
     source = "Devlin et al. 2018, BERT; Dosovitskiy et al. 2020"
     samples = ("5x3 -> cls", "3x2x2 -> tokens -> cls")
 
@@ -97,6 +114,9 @@ class ClassToken(Op):
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         width = inputs[0].shape[1]
         return (Weight("weight", (width,), width, width),)
+
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return m.column(terms.weights["weight"], *terms.x)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return Needs()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import reduce
+from operator import add, sub
+from typing import Any
 
 from pydantic import Field
 
-from ..op import Needed, Needs, Op, Refused, Trait
+from ..algebra import Symbol
+from ..op import Needed, Needs, Op, Refused, Terms, Trait
 from ..shape_errors import BadAxis, ShapesDiffer, WrongRank
 from ..shapes import Value
 
@@ -51,6 +55,9 @@ class Add(Elementwise):
     source = "He et al. 2015, deep residual learning"
     samples = ("3 -> add[ id | fc3 ]", "2x4x4 -> add[ id | gap | id ]")
 
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return reduce(add, terms.x)
+
 
 class Sub(Elementwise):
     """The first branch less the others."""
@@ -59,6 +66,9 @@ class Sub(Elementwise):
     source = "elementwise difference"
     samples = ("3 -> sub[ id | fc3 ]", "2x4x4 -> sub[ gap | id ]")
 
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return reduce(sub, terms.x)
+
 
 class Mul(Elementwise):
     """The product of its branches."""
@@ -66,6 +76,9 @@ class Mul(Elementwise):
     name = "mul"
     source = "Hu et al. 2017, squeeze-and-excitation"
     samples = ("3 -> mul[ id | fc3 ]", "2x4x4 -> mul[ id | gap fc2 sigmoid ]")
+
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return m.each(*terms.x)
 
     @classmethod
     def keeps(cls) -> frozenset[str]:
@@ -96,6 +109,9 @@ class Mean(Elementwise):
     name, traits = "mean", frozenset({Trait.MERGES, Trait.LINEAR})
     source = "elementwise mean"
     samples = ("3 -> mean[ id | fc3 ]", "2x4x4 -> mean[ id | gap ]")
+
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return reduce(add, terms.x) / float(len(terms.x))
 
 
 class Concat(Op):
@@ -131,6 +147,14 @@ class Concat(Op):
             integer=all(value.integer for value in inputs),
         )
 
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        return m.row(*terms.x) if self.axis is None else self.called(m, terms)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        says = "one behind the other"
+        says += " along the channels" if self.axis is None else f" along axis {self.axis}"
+        return (m.equals(self.equation(m, terms), None, says),)
+
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return Needs()
 
@@ -158,6 +182,10 @@ class MatMul(Op):
 
     def macs_formula(self, *inputs: Value) -> str:
         return "·".join(map(str, (*inputs[0].shape, inputs[1].shape[1])))
+
+    def equation(self, m: Any, terms: Terms) -> Symbol:
+        left, right = terms.x
+        return left @ right
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return Needs(reads_back=frozenset({"x"}), product=self.macs(*inputs))

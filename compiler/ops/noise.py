@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
-from ..op import BLOCK, Needed, Needs, Op, Share, Trait
+from ..algebra import Symbol
+from ..op import BLOCK, Needed, Needs, Op, Share, Terms, Trait
 from ..shapes import Value
 
 
@@ -20,6 +23,11 @@ class Dropout(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        kept = m.each(m.name("m"), *terms.x) / (1.0 - self.p)
+        says = f"in training, every number of m 0 with chance {self.p:g}, else 1; at inference x"
+        return (m.equals(self.called(m, terms), kept, says),)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         whole = (batch, *inputs[0].shape)
@@ -45,6 +53,11 @@ class DropPath(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        kept = m.name("m") * terms.x[0] / (1.0 - self.p)
+        says = f"in training, m 0 with chance {self.p:g} for each example, else 1; at inference x"
+        return (m.equals(self.called(m, terms), kept, says),)
+
     def needs(self, batch: int, *inputs: Value) -> Needs:
         example = (batch, *[1] * inputs[0].rank)
         return Needs(
@@ -67,6 +80,10 @@ class Noise(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        says = f"in training, r normal with standard deviation {self.sd:g}; at inference x"
+        return (m.equals(self.called(m, terms), terms.x[0] + m.name("r"), says),)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return Needs(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from ..op import Count, Needed, Needs, Op, Refused, Trait, Weight
+from ..algebra import Symbol
+from ..op import Count, Needed, Needs, Op, Refused, Terms, Trait, Weight
 from ..shape_errors import NotDivisible, WrongRank
 from ..shapes import Value
 
@@ -23,6 +24,7 @@ class BatchNorm(Op):
 
     name = "bn"
     traits = frozenset({Trait.NORMALISES, Trait.HANGS})
+    implied = frozenset({"momentum"})
     source = "Ioffe and Szegedy 2015"
     samples = ("3 -> bn", "2x4x4 -> bn", "5x3 -> bn")
 
@@ -39,6 +41,12 @@ class BatchNorm(Op):
     def state(self, *inputs: Value) -> tuple[Weight, ...]:
         c = inputs[0].channels
         return Weight("mean", (c,), constant=0.0), Weight("variance", (c,), constant=1.0)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        (x,), w = terms.x, terms.weights
+        normal = (x - w["mean"]) / m.root(w["variance"] + self.eps)
+        says = "channel by channel; μ, σ²: running mean and variance, in training the batch's own"
+        return (m.equals(self.called(m, terms), w["scale"] * normal + w["shift"], says),)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         x = inputs[0]
@@ -60,6 +68,18 @@ class RowNorm(Op):
 
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.NORMALISES, Trait.HANGS})
     centred: ClassVar[bool] = True
+    within: ClassVar[str] = ""
+    """What a row is, for the reader of its equation."""
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        (x,), w, eps = terms.x, terms.weights, getattr(self, "eps", 0.0)
+        if self.centred:
+            normal = (x - m.call("mean", x)) / m.root(m.call("var", x) + eps)
+        else:
+            normal = x / m.root(m.call("mean", x * x) + eps)
+        scaled = w["scale"] * normal if "scale" in w else normal
+        shifted = scaled + w["shift"] if "shift" in w else scaled
+        return (m.equals(self.called(m, terms), shifted, self.within),)
 
     def rows(self, x: Value) -> tuple[int, int, int]:
         """How an example is seen: blocks, the numbers of a row, and rows side by side."""
@@ -92,7 +112,7 @@ class LayerNorm(RowNorm):
     """The channels at each position to mean 0 and variance 1: of a vector all numbers, of TxD every
     step, of CxHxW every place."""
 
-    name = "ln"
+    name, within = "ln", "mean and var over the channels of each position"
     source = "Ba et al. 2016, layer normalization"
     samples = ("4 -> ln", "5x3 -> ln eps=1e-6", "3x4x4 -> ln")
 
@@ -105,7 +125,7 @@ class LayerNorm(RowNorm):
 class RMSNorm(RowNorm):
     """The channels at each position divided by their root mean square; no mean, no shift."""
 
-    name, centred = "rms", False
+    name, centred, within = "rms", False, "mean over the channels of each position"
     source = "Zhang and Sennrich 2019, root mean square layer normalization"
     samples = ("4 -> rms", "5x3 -> rms")
 
@@ -127,7 +147,7 @@ def positions(x: Value) -> tuple[int, int, int]:
 class GroupNorm(RowNorm):
     """Groups of channels, over all their places, to mean 0 and variance 1."""
 
-    name, places = "gn", ("g",)
+    name, places, within = "gn", ("g",), "mean and var over each group of channels"
     source = "Wu and He 2018, group normalization"
     samples = ("4x3x3 -> gn2", "6x4 -> conv6 1 -> gn3", "4 -> gn2")
 
@@ -145,7 +165,7 @@ class GroupNorm(RowNorm):
 class InstanceNorm(RowNorm):
     """Each channel of each example, over its places, to mean 0 and variance 1."""
 
-    name = "inorm"
+    name, within = "inorm", "mean and var over the places of each channel"
     source = "Ulyanov et al. 2016, instance normalization"
     samples = ("2x4x4 -> inorm", "2x4x4 -> inorm affine")
 
@@ -189,6 +209,13 @@ class LocalResponseNorm(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        (x,) = terms.x
+        near = m.over("mean", f"j < {self.size}", m.power(m.at(x, "c + j − h"), 2.0))
+        whole = m.power(self.k + self.alpha * near, self.beta)
+        says = f"h = {self.size // 2}; channels past the ends count as 0"
+        return (m.equals(m.at(self.called(m, terms), "c"), m.at(x, "c") / whole, says),)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         whole = Needed((batch, *inputs[0].shape))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
-from ..op import Margins, Needed, Needs, Op, Refused, Sizes, Trait
+from ..algebra import Symbol
+from ..op import Margins, Needed, Needs, Op, Refused, Sizes, Terms, Trait
 from ..shape_errors import PaddingTooLarge, WrongRank
 from ..shapes import Value, Window
 from ..windows import slide, unseen
@@ -18,6 +20,8 @@ class Pool(Op):
 
     places = ("k",)
     traits = frozenset({Trait.POOLS})
+    takes: ClassVar[Literal["mean", "max"]]
+    """What it makes of a window."""
 
     k: Sizes = Field(description="window")
     s: Sizes | None = Field(default=None, description="stride")
@@ -36,6 +40,21 @@ class Pool(Op):
     def shape(self, *inputs: Value) -> Value:
         return Value((inputs[0].shape[0], *(w.output for w in self.windows(inputs[0]))))
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        (x,) = terms.x
+        place = m.name("s") * m.name("i") + m.name("a") - m.name("p")
+        taken = m.over(self.takes, "a", m.at(x, "c", place))
+        says = "c: a channel, i: a place, a: a place in the window, s: stride, p: padding"
+        says += ", which counts as 0" if self.takes == "mean" else ", which never wins"
+        return (m.equals(m.at(m.call(self.name, x), "c", "i"), taken, says),)
+
+    def settings(self, *inputs: Value) -> tuple[str, ...]:
+        """The window in full, the stride where it is not the window."""
+        windows = self.windows(inputs[0])
+        kernel = "×".join(str(w.kernel) for w in windows)
+        stride = all(w.stride == w.kernel for w in windows)
+        return kernel, *(s for s in super().settings()[1:] if not (stride and s[:1] == "s"))
+
     def derivation(self, *inputs: Value) -> tuple[str, ...]:
         return tuple(w.derivation for w in self.windows(inputs[0]))
 
@@ -46,7 +65,7 @@ class Pool(Op):
 class MaxPool(Pool):
     """The largest number in each window; padding never wins, a tie belongs to the first."""
 
-    name = "maxpool"
+    name, takes = "maxpool", "max"
     source = "CS231n, convolutional networks, 'Pooling layer'"
     samples = ("2x8x8 -> maxpool2", "2x9x7 -> maxpool3 s2 ceil", "2x8 -> maxpool3 s1 p1")
 
@@ -65,7 +84,7 @@ class MaxPool(Pool):
 class AvgPool(Pool):
     """The mean of each window, padding counted as zeros (as PyTorch does)."""
 
-    name = "avgpool"
+    name, takes = "avgpool", "mean"
     traits = frozenset({Trait.POOLS, Trait.LINEAR})
     source = "CS231n, convolutional networks, 'General pooling'"
     samples = ("2x8x8 -> avgpool2", "2x9x7 -> avgpool3 s2 ceil", "2x8 -> avgpool3 s1 p1")
@@ -86,6 +105,10 @@ class GlobalAverage(Op):
     def shape(self, *inputs: Value) -> Value:
         return collapsed(self.name, *inputs)
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        mean = m.over("mean", "i", m.at(*terms.x, "c", "i"))
+        return (m.equals(m.at(self.called(m, terms), "c"), mean, "i: every place of channel c"),)
+
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return Needs()
 
@@ -101,6 +124,10 @@ class GlobalMax(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return collapsed(self.name, *inputs)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        most = m.over("max", "i", m.at(*terms.x, "c", "i"))
+        return (m.equals(m.at(self.called(m, terms), "c"), most, "i: every place of channel c"),)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         (x,) = inputs

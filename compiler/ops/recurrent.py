@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from ..op import Count, Initialiser, Needed, Needs, Op, Refused, Trait, Weight
+from ..algebra import Symbol
+from ..op import Count, Initialiser, Needed, Needs, Op, Refused, Terms, Trait, Weight
 from ..shape_errors import WrongRank
 from ..shapes import Value
+from .activation import Sigmoid
 
 
 class Recurrent(Op):
@@ -20,6 +22,14 @@ class Recurrent(Op):
 
     places = ("n",)
     traits = frozenset({Trait.NEURONS})
+    letters = {
+        f"{prefix}{name}": (letter, mark)
+        for prefix, mark in (("", ""), ("reverse_", "′"))
+        for name, letter in zip(
+            ("input_weight", "state_weight", "input_bias", "state_bias"), "WUbd", strict=True
+        )
+    }
+    implied = frozenset({"n", "init"})
     gates: ClassVar[int] = 1
     """How many affine maps of input and state a step takes."""
 
@@ -42,6 +52,26 @@ class Recurrent(Op):
             raise Refused(WrongRank(None, self.name, str(x), wanted, advice))
         n = self.n * len(self.directions())
         return Value((n,)) if self.last else x.reshaped(x.shape[0], n)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        """The steps in order, the state before the first of them zero."""
+        h, before = m.name("h"), "t + 1" if self.reverse and not self.bi else "t − 1"
+        result = m.at(self.called(m, terms), *([] if self.last else ["t"]))
+        says = "h begins at 0"
+        if self.last:
+            says += "; t runs to the last step read"
+        if self.bi:
+            says += "; the same from the end with W′, U′, b′, d′, side by side"
+        return m.equals(result, m.at(h, "t"), says), *self.steps(m, terms, before)
+
+    def steps(self, m: Any, terms: Terms, before: str) -> tuple[Symbol, ...]:
+        """One step, from the state at `before`."""
+        raise NotImplementedError(f"operator {self.name} does not state its step")
+
+    def affine(self, m: Any, terms: Terms, name: str, x: Symbol) -> Symbol:
+        """`W x + b` of the input, `U h + d` of the state."""
+        product = terms.weights[f"{name}_weight"] @ x
+        return product if self.nobias else product + terms.weights[f"{name}_bias"]
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         d, rows = inputs[0].shape[1], self.gates * self.n
@@ -108,12 +138,23 @@ class Recurrent(Op):
         return {"d_gates": gates}
 
 
+def squashing(m: Any) -> tuple[Symbol, ...]:
+    """What σ of a gate is."""
+    return Sigmoid().meaning(m, Terms((m.name("x"),), ()))
+
+
 class Rnn(Recurrent):
     """h = tanh(W x + b + U h' + c), with h' the state before."""
 
     name, gates = "rnn", 1
     source = "Elman 1990, finding structure in time; PyTorch, torch.nn.RNN"
     samples = ("5x3 -> rnn4", "4x3 -> rnn2 last -> fc2", "4x3 -> rnn2 bi")
+
+    def steps(self, m: Any, terms: Terms, before: str) -> tuple[Symbol, ...]:
+        (x,), h = terms.x, m.name("h")
+        total = self.affine(m, terms, "input", m.at(x, "t"))
+        total = total + self.affine(m, terms, "state", m.at(h, before))
+        return (m.equals(m.at(h, "t"), m.tanh(total)),)
 
 
 class Lstm(Recurrent):
@@ -123,6 +164,19 @@ class Lstm(Recurrent):
     name, gates = "lstm", 4
     source = "Hochreiter and Schmidhuber 1997; PyTorch, torch.nn.LSTM"
     samples = ("5x3 -> lstm4", "4x3 -> lstm2 last -> fc2", "4x3 -> lstm2 bi nobias")
+
+    def steps(self, m: Any, terms: Terms, before: str) -> tuple[Symbol, ...]:
+        (x,), h, c = terms.x, m.name("h"), m.name("c")
+        i, f, g, o = (m.name(letter) for letter in "ifgo")
+        total = self.affine(m, terms, "input", m.at(x, "t"))
+        total = total + self.affine(m, terms, "state", m.at(h, before))
+        cell = m.each(m.call("σ", f), m.at(c, before)) + m.each(m.call("σ", i), m.tanh(g))
+        return (
+            m.equals(m.at(h, "t"), m.each(m.call("σ", o), m.tanh(m.at(c, "t")))),
+            m.equals(m.at(c, "t"), cell, "c begins at 0"),
+            m.equals(m.column(i, f, g, o), total),
+            *squashing(m),
+        )
 
     def keeps(self, states: Needed) -> dict[str, Needed]:
         return {"cells": states, "squashed": states}
@@ -135,6 +189,18 @@ class Gru(Recurrent):
     name, gates = "gru", 3
     source = "Cho et al. 2014; PyTorch, torch.nn.GRU"
     samples = ("5x3 -> gru4", "4x3 -> gru2 last -> fc2", "4x3 -> gru2 reverse")
+
+    def steps(self, m: Any, terms: Terms, before: str) -> tuple[Symbol, ...]:
+        (x,), h, r, z, n = terms.x, *(m.name(letter) for letter in "hrzn")
+        r_h, z_h, n_h = (m.name(letter, "′") for letter in "rzn")
+        update = m.call("σ", z + z_h)
+        new = m.tanh(n + m.each(m.call("σ", r + r_h), n_h))
+        return (
+            m.equals(m.at(h, "t"), m.each(1.0 - update, new) + m.each(update, m.at(h, before))),
+            m.equals(m.column(r, z, n), self.affine(m, terms, "input", m.at(x, "t"))),
+            m.equals(m.column(r_h, z_h, n_h), self.affine(m, terms, "state", m.at(h, before))),
+            *squashing(m),
+        )
 
     def keeps(self, states: Needed) -> dict[str, Needed]:
         return {"candidates": states}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from pydantic import Field
 
-from ..op import Needed, Needs, Op, Sizes, Trait
+from ..algebra import Symbol
+from ..op import Needed, Needs, Op, Sizes, Terms, Trait
 from ..shapes import Value
 from ..windows import each_axis
 
@@ -49,6 +51,16 @@ class Upsample(Resampling):
         factors = each_axis(self.name, x, "factor", self.factor)
         return tuple(size * factor for size, factor in zip(x.shape[1:], factors, strict=True))
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        if self.bilinear:
+            result = m.call(self.name, *terms.x, settings=("bilinear",))
+            return (
+                m.equals(result, None, "each map larger by the factor, linear along each axis"),
+            )
+        result = m.call(self.name, *terms.x)
+        nearest = m.at(*terms.x, "c", m.floor(m.name("i") / m.name("f")))
+        return (m.equals(m.at(result, "c", "i"), nearest, "f: the factor"),)
+
     def needs(self, batch: int, *inputs: Value) -> Needs:
         return super().needs(batch, *inputs) if self.bilinear else Needs(algorithm="repeat")
 
@@ -64,3 +76,8 @@ class AdaptiveAverage(Resampling):
 
     def sizes(self, x: Value) -> tuple[int, ...]:
         return each_axis(self.name, x, "size", self.size)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        mean = m.over("mean", "j", m.at(*terms.x, "c", "j"))
+        says = "j from ⌊i H / n⌋ up to, not including, ⌈(i + 1) H / n⌉, of H places n"
+        return (m.equals(m.at(m.call(self.name, *terms.x), "c", "i"), mean, says),)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from ..op import Count, Index, Margins, Needs, Op, Refused, Sizes, Trait
+from ..algebra import Symbol
+from ..op import Count, Index, Margins, Needs, Op, Refused, Sizes, Terms, Trait
 from ..shape_errors import BadAxis, CannotCut, NotDivisible, WrongOrder, WrongRank, WrongTotal
 from ..shapes import Value, written
 from ..windows import each_axis, spatial_axes
@@ -33,6 +34,10 @@ class Flatten(Moving):
     def shape(self, *inputs: Value) -> Value:
         return Value((inputs[0].size,), integer=inputs[0].integer)
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        says = "the numbers in memory order as one vector"
+        return (m.equals(m.call(self.name, *terms.x), None, says),)
+
 
 class Reshape(Moving):
     """The same numbers in memory order under another shape of as many."""
@@ -50,6 +55,10 @@ class Reshape(Moving):
             raise Refused(WrongTotal(None, str(x), x.size, written(self.sizes)))
         return Value.read(self.sizes, integer=x.integer)
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        says = "the numbers in memory order under another shape"
+        return (m.equals(m.call(self.name, *terms.x), None, says),)
+
 
 class Permute(Moving):
     """The axes in another order: `permute (1, 0)` makes TxD of DxT. Axes count from 0, without
@@ -61,11 +70,18 @@ class Permute(Moving):
 
     axes: Margins = Field(description="axes")
 
+    def settings(self, *inputs: Value) -> tuple[str, ...]:
+        return tuple(map(str, self.axes))
+
     def shape(self, *inputs: Value) -> Value:
         (x,) = inputs
         if sorted(self.axes) != list(range(x.rank)):
             raise Refused(WrongOrder(None, ", ".join(map(str, self.axes)), str(x), x.rank))
         return Value.read(tuple(x.shape[axis] for axis in self.axes), integer=x.integer)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        says = "the axes in another order, counted from 0"
+        return (m.equals(m.call(self.name, *terms.x), None, says),)
 
 
 class Tokens(Moving):
@@ -80,6 +96,12 @@ class Tokens(Moving):
         if x.rank < 2:
             raise Refused(WrongRank(None, self.name, str(x), "channels and places, as in 3x32x32"))
         return Value((math.prod(x.shape[1:]), x.shape[0]), channels_last=True, integer=x.integer)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        moved = m.at(*terms.x, "c", "i")
+        return (
+            m.equals(m.at(m.call(self.name, *terms.x), "i", "c"), moved, "place i becomes row i"),
+        )
 
 
 class Pad(Moving):
@@ -106,6 +128,16 @@ class Pad(Moving):
         padded = (size + 2 * p for size, p in zip(x.shape[1:], spatial, strict=True))
         return Value((self.channels or x.shape[0], *padded), integer=x.integer)
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        moved = m.at(*terms.x, "c", "i − p")
+        return (
+            m.equals(
+                m.at(m.call(self.name, *terms.x), "c", "i"),
+                moved,
+                "p zeros in front; of new channels half stand in front",
+            ),
+        )
+
 
 class Crop(Moving):
     """The middle of each map; of an odd rest the larger half is cut off behind."""
@@ -130,6 +162,16 @@ class Crop(Moving):
         self.before(x)
         sizes = each_axis(self.name, x, "size", self.size)
         return Value((x.shape[0], *sizes), integer=x.integer)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        moved = m.at(*terms.x, "c", "i + p")
+        return (
+            m.equals(
+                m.at(m.call(self.name, *terms.x), "c", "i"),
+                moved,
+                "p: half of what is cut off, rounded down",
+            ),
+        )
 
 
 class Slice(Moving):
@@ -170,6 +212,10 @@ class Slice(Moving):
         size = len(range(kept.start, kept.stop, kept.step))
         return x.reshaped(*x.shape[:axis], size, *x.shape[axis + 1 :])
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        says = "the entries from the first index up to, not including, the second"
+        return (m.equals(m.call(self.name, *terms.x), None, says),)
+
 
 class PixelShuffle(Moving):
     """Groups of r·r channels become maps r times as high and wide."""
@@ -191,6 +237,11 @@ class PixelShuffle(Moving):
         larger = height * self.factor, width * self.factor
         return Value((channels // square, *larger), integer=x.integer)
 
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        i, j, r = (m.name(letter) for letter in "ijr")
+        moved = m.at(*terms.x, "c r r + r (i mod r) + j mod r", m.floor(i / r), m.floor(j / r))
+        return (m.equals(m.at(m.call(self.name, *terms.x), "c", "i", "j"), moved, "r: the factor"),)
+
 
 class ChannelShuffle(Moving):
     """Channels of g groups dealt out in turn: one of each group, then the next of each."""
@@ -208,3 +259,9 @@ class ChannelShuffle(Moving):
             found = NotDivisible(None, self.name, "channels", x.shape[0], self.g, "groups")
             raise Refused(found)
         return Value(x.shape, integer=x.integer)
+
+    def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
+        moved = m.at(*terms.x, "i + j C / g")
+        return (
+            m.equals(m.at(m.call(self.name, *terms.x), "i g + j"), moved, "C channels in g groups"),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,48 @@ class Entry:
     @property
     def stop(self) -> int:
         return self.start + self.weight.size
+
+    @property
+    def chosen(self) -> Initialiser:
+        """How it is drawn: as written, else by He where a relu-like activation follows, by Xavier
+        elsewhere."""
+        return self.initialiser or Initialiser(word="he" if self.rectified else "xavier")
+
+    @property
+    def uniform(self) -> bool:
+        """Whether it is drawn evenly between two bounds, not normal."""
+        return self.chosen.word.endswith("uniform")
+
+    @property
+    def width(self) -> float:
+        """The standard deviation of a normal draw, the bound of a uniform one.
+
+        He: variance 2 / fan_in (He et al. 2015); Xavier: 2 / (fan_in + fan_out) (Glorot and Bengio
+        2010); LeCun: 1 / fan_in (LeCun et al. 1998).
+        """
+        fan_in, chosen = self.weight.fan_in, self.chosen
+        match chosen.word.removesuffix("_uniform"):
+            case "zeros":
+                return 0.0
+            case "normal":
+                return chosen.scale or 0.01
+            case "uniform":
+                return chosen.scale or 0.05
+            case "he":
+                variance = 2 / fan_in
+            case "lecun":
+                variance = 1 / fan_in
+            case _:
+                variance = 2 / (fan_in + self.weight.fan_out)
+        return math.sqrt(3 * variance if self.uniform else variance)
+
+    @property
+    def variance(self) -> float:
+        """Of the draw; 0 for a constant."""
+        if self.weight.constant is not None:
+            return 0.0
+        square = self.width * self.width
+        return square / 3 if self.uniform else square
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 import nnspec
 from nnspec.__main__ import main
 from nnspec.analyzers.facts.outline import CROWD, Group, names, outline
+from nnspec.analyzers.facts.signal import signal
 
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "specs"
@@ -322,6 +323,21 @@ def test_a_finding_stands_at_its_layer_and_at_its_line(opened: Any) -> None:
     line = one.page.locator('#text [data-line="1"]')
     assert "NN402" in line.inner_text()
     assert "chosen" in line.get_attribute("class")
+
+
+@needs_browser
+def test_charts_tell_the_signal_and_the_peak_of_memory(opened: Any) -> None:
+    spec = "100 -> fc100 relu -> fc100 relu -> fc10"
+    one = opened(spec)
+    chart = one.page.get_by_role("slider", name="Signal by depth")
+    chart.focus()
+    one.page.keyboard.press("Home")
+    travel = signal(nnspec.graph(spec))["relu1"]
+    assert travel.variance is not None
+    assert f"fc1: variance {travel.variance:.3g}" in chart.get_attribute("aria-valuetext")
+    memory = one.page.get_by_role("slider", name="Memory over a training step")
+    peak = max(moment.bytes for moment in nnspec.analyze(spec).timeline)
+    assert f"peak {peak / 1024:.1f} KiB" in memory.get_attribute("aria-valuetext")
 
 
 @needs_browser

@@ -13,6 +13,7 @@ from torch import nn
 import nnspec
 from nnspec.analyzers.explain import explain
 from nnspec.analyzers.facts.receptive_field import receptive_fields
+from nnspec.analyzers.facts.signal import signal
 
 ROOT = Path(__file__).parents[2]
 COURSE = sorted((ROOT / "specs" / "course").glob("*.nn"))
@@ -59,13 +60,16 @@ def test_every_derivation_comes_to_its_number(spec: str) -> None:
 @pytest.mark.parametrize("spec", SPECS)
 def test_explanations_come_to_their_numbers(spec: str) -> None:
     graph = nnspec.graph(spec)
-    views = receptive_fields(graph)
+    views, travels = receptive_fields(graph), signal(graph)
     for explanation, layer in zip(explain(graph), graph.layers, strict=True):
         for line in explanation.lines:
             if line.fact == "receptive field":
                 view = views[layer.nodes[-1].name] or ()
                 seen = "x".join(str(field.size) for field in view)
                 assert line.derivation.startswith(f"{seen} of the input, a step of ")
+            elif line.fact == "at the start":
+                variance = travels[layer.nodes[-1].name].variance
+                assert variance is None or f"{variance:.2g} out" in line.derivation
             else:
                 result(line.derivation.removeprefix("(W − F + 2P)/S + 1 = "))
 

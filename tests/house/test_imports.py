@@ -18,16 +18,17 @@ SOURCES = sorted(f for room in ROOMS for f in (ROOT / room).rglob("*.py"))
 HOMES = {
     "lark": ("grammar/parse.py", "grammar/tables.py"),
     "networkx": ("compiler/graph.py",),
+    "matplotlib": ("analyzers/render/charts.py",),
     "numpy": ("runtime/*",),
     "pydantic": (
         "compiler/op.py", "compiler/ops/*", "compiler/training.py", "compiler/arguments.py",
-        "analyzers/report.py",
+        "analyzers/report.py", "analyzers/diagnosis.py", "analyzers/commands.py",
     ),
-    "rich": ("analyzers/render/text.py", "runtime/commands.py"),
+    "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "runtime/commands.py"),
     "safetensors": ("runtime/weights.py",),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
-LATE = {"rich", "networkx"}
+LATE = {"rich", "networkx", "matplotlib"}
 """Heavy libraries that are loaded where they are used."""
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}

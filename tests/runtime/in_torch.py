@@ -16,14 +16,24 @@ Operation = Callable[[Node, list[Tensor], dict[str, Tensor]], Tensor]
 
 def run(graph: Graph, inputs: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Tensor:
     """The main output in training mode (batch norm by the batch's statistics)."""
-    values = dict(inputs)
+    return values(graph, inputs, weights, OPERATIONS)[graph.output.name]
+
+
+def values(
+    graph: Graph,
+    inputs: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    operations: Mapping[str, Operation],
+) -> dict[str, Tensor]:
+    """What every node makes, by name."""
+    found = dict(inputs)
     for node in graph.nodes:
         if not node.is_input:
-            own = {w.name: weights[f"{node.name}.{w.name}"] for w in node.weights}
-            given = [values[name] for name in node.inputs]
-            made = values[node.name] = OPERATIONS[node.op.name](node, given, own)
+            own = {w.name: weights[node.keeper(w)] for w in node.weights}
+            given = [found[name] for name in node.inputs]
+            made = found[node.name] = operations[node.op.name](node, given, own)
             assert made.shape[1:] == node.value.shape, (node.name, made.shape, node.value)
-    return values[graph.output.name]
+    return found
 
 
 def plain(function: Callable[[Tensor], Tensor]) -> Operation:

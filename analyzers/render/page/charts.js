@@ -385,20 +385,19 @@ function memoryChart(outline, mode, choose) {
 
 // How the signal travels: per layer {variance, gradient}, null where it is not known.
 function signalChart(outline, layers, labels, choose) {
-  if (!outline.content.signal) return null;
-  const travel = layers.map((part) => outline.content.signal[part.index] || {});
+  const travel = layers.map((part) => outline.content.signal[part.index]);
   const series = [
-    ["variance", "variance of the outputs"],
-    ["gradient", "of their gradients"],
+    ["variance", "variance"],
+    ["gradient", "gradient, mean square"],
   ].map(([field, name]) => ({
     name,
-    values: travel.map((one) => one[field] ?? null),
+    values: travel.map((one) => one[field]),
   }));
   if (series.every(({ values }) => values.every((value) => value === null))) return null;
   return new Chart(
     {
-      title: "Signal by depth, at the start of training",
-      rest: "at their initial weights a net is well begun where both stay near one level",
+      title: "Signal by depth, at initialisation",
+      rest: "a net begins well where both stay near one level from its first layer to its last",
       labels,
       series,
       style: "lines",

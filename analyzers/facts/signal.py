@@ -1,0 +1,140 @@
+"""How the signal's variance travels through a net at initialisation, and the gradient's back.
+
+Convention: inputs of mean 0 and variance 1, their numbers independent and normal (whole numbers evenly
+drawn); weights as the net's own initialisers draw them; noise on, batch norm by the batch. Everything
+is an expectation over inputs and weights together, of a net whose layers are wide. A softmax at the
+end belongs to the loss. What cannot be derived is None, and so is what depends on it. Against measured
+nets of width 128 to 256 it is mostly within a tenth; narrow and deep ones with curved activations (six
+layers of 128 with silu) have been seen to be a sixth off.
+
+Source: Glorot and Bengio 2010; He et al. 2015, delving deep into rectifiers; Poole et al. 2016;
+Schoenholz et al. 2017; CS231n, neural networks 2, 'Weight initialization'.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ...compiler.graph import Graph, Node
+from ...compiler.op import Elementwise
+from ...compiler.ops.activation import LogSoftmax, Softmax
+from ...compiler.plan.parameters import lay_out
+from .back import Passage, gradients
+from .onward import onward
+from .spread import Spread, always_below, below, bounded, threshold
+
+
+@dataclass(frozen=True)
+class Travel:
+    """What passes a node; None stands for what is not known.
+
+    Attributes
+    ----------
+    mean, variance: of the activations, in the input's standard deviations, over all its numbers.
+    gradient: the mean square of the loss's gradient at a number of the output, for 1 at a number of
+        the net's main output.
+    zeros: behind a rectifier, the share of activations that are 0.
+    dead: behind a rectifier, the share of units that are 0 for each of 1,000 examples.
+    """
+
+    mean: float | None = None
+    variance: float | None = None
+    gradient: float | None = None
+    zeros: float | None = None
+    dead: float | None = None
+
+
+def signal(graph: Graph) -> Mapping[str, Travel]:
+    """By node, what is known of its activations and gradients at initialisation."""
+    passages = _passages(graph)
+    pulls = gradients(passages, scores(graph).name)
+    found: dict[str, Travel] = {}
+    for at in passages:
+        pull = pulls.get(at.node.name)
+        zeros, dead = _zeros(at)
+        found[at.node.name] = Travel(
+            at.made.mean, at.made.variance, None if pull is None else pull.square, zeros, dead
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What of the gradient reaches a weighted layer.
+
+    Attributes
+    ----------
+    layer: its first node.
+    share: the length of the gradient at the layer, over all its numbers, for 1 at the output.
+    """
+
+    layer: Node
+    share: float
+
+
+def reaches(graph: Graph, travels: Mapping[str, Travel]) -> Iterator[Reach]:
+    """The weighted layers of which the gradient is known, and not 0 by intention."""
+    end = scores(graph).value.size
+    for layer in graph.layers:
+        gradient = travels[layer.head.name].gradient
+        if layer.weighted and gradient:
+            yield Reach(layer.head, math.sqrt(gradient * layer.head.value.size / end))
+
+
+def blamed(graph: Graph, travels: Mapping[str, Travel], sign: int) -> str:
+    """What shrinks the gradient most on its way back, or, with `sign` 1, lets it grow: an activation
+    by its name, or an initialiser; "" where nothing is known."""
+    layout = lay_out(graph).by_name
+    sums: dict[str, float] = {}
+    for node in graph.nodes:
+        if len(node.inputs) != 1:
+            continue
+        before, after = travels[node.inputs[0]].gradient, travels[node.name].gradient
+        if not before or not after:
+            continue
+        gain = before * node.arrivals[0].size / (after * node.value.size)
+        if isinstance(node.op, Elementwise):
+            what = f"`{node.op.name}`"
+        elif drawn := [w for w in node.weights if w.decays]:
+            what = f"`init={layout[node.keeper(drawn[0])].chosen.word}`"
+        else:
+            continue
+        sums[what] = sums.get(what, 0.0) + sign * math.log(gain)
+    return max(sums, key=sums.__getitem__, default="")
+
+
+def scores(graph: Graph) -> Node:
+    """Where the loss begins: the main output, or what a softmax at the end makes chances of."""
+    node = graph.output
+    while isinstance(node.op, Softmax | LogSoftmax):
+        node = graph[node.inputs[0]]
+    return node
+
+
+def _passages(graph: Graph) -> list[Passage]:
+    layout = lay_out(graph).by_name
+    spreads: dict[str, Spread] = {}
+    found: list[Passage] = []
+    for node in graph.nodes:
+        parts = tuple(spreads[name] for name in node.inputs)
+        made = _input(node) if node.is_input else bounded(onward(node.op, node, parts, layout))
+        spreads[node.name] = made
+        found.append(Passage(node, parts, made, layout))
+    return found
+
+
+def _input(node: Node) -> Spread:
+    drawn = frozenset({node.name})
+    if node.value.integer:
+        return Spread(drawn=drawn, origin=node.name)
+    return Spread(0.0, 1.0, 0.0, normal=True, drawn=drawn, origin=node.name)
+
+
+def _zeros(at: Passage) -> tuple[float | None, float | None]:
+    op = at.node.op
+    bound = threshold(op) if isinstance(op, Elementwise) else None
+    if bound is None:
+        return None, None
+    return below(bound, at.parts[0]), always_below(bound, at.parts[0])

@@ -1,0 +1,48 @@
+"""A net whose signal or gradient grows from layer to layer at the start.
+
+Weights drawn too large multiply: what leaves the net, or what comes back to its first layers, is
+thousands of times as large as what went in, and the first step of training throws the weights away.
+The finding tells what is foretold for inputs of mean 0 and variance 1.
+
+Source: Glorot and Bengio 2010; He et al. 2015, delving deep into rectifiers, section 2.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..facts.anatomy import Anatomy
+from ..facts.signal import blamed, reaches, scores
+from ..rule import Finding
+
+MOST = 1e3
+ADVICE = "leave `init=` out: it is chosen by the activation; or put a norm between the layers"
+WRONG = (
+    "64" + " -> fc64(init=normal(1)) relu" * 5 + " -> fc2",
+    "64" + " -> fc64(init=uniform(1)) lrelu" * 6 + " -> fc2",
+)
+RIGHT = (
+    "64" + " -> fc64 relu" * 30 + " -> fc2",
+    "64" + " -> fc64(init=normal(1)) bn relu" * 5 + " -> fc2",
+)
+
+
+def check(net: Anatomy) -> Iterator[Finding]:
+    most = max(reaches(net.graph, net.travels), key=lambda reach: reach.share, default=None)
+    if most is not None and most.share > MOST:
+        yield Finding(
+            most.layer.span,
+            f"at the start the gradient grows to {most.share:,.0f} times that at the output on its way"
+            f" to `{most.layer.layer}`, most of it in {blamed(net.graph, net.travels, 1)}",
+            ADVICE,
+        )
+        return
+    output = scores(net.graph)
+    variance = net.travels[output.name].variance
+    if variance and variance > MOST**2:
+        yield Finding(
+            output.span,
+            f"at the start the output differs by {variance**0.5:,.0f} (standard deviation) over"
+            " inputs that differ by 1",
+            ADVICE,
+        )
