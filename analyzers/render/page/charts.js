@@ -148,7 +148,9 @@ class Chart {
     if (low === high) [low, high] = [low - 1, high + 1];
     const step = Math.max(1, Math.ceil((high - low) / 4));
     this.ticks = [];
-    for (let power = low; power <= high; power += step) this.ticks.push(10 ** power);
+    for (let power = Math.ceil(low / step) * step; power <= high; power += step) {
+      this.ticks.push(10 ** power);
+    }
     this.y = (value) => top + this.inner.h * (1 - (Math.log10(value) - low) / (high - low));
   }
 
@@ -393,11 +395,13 @@ function signalChart(outline, layers, labels, choose) {
     name,
     values: travel.map((one) => one[field]),
   }));
-  if (series.every(({ values }) => values.every((value) => value === null))) return null;
+  const unknown = series.flatMap(({ values }) => values).filter((value) => value === null).length;
+  if (unknown === 2 * layers.length) return null;
+  const gaps = unknown ? "; where a line is broken it is not known" : "";
   return new Chart(
     {
       title: "Signal by depth, at initialisation",
-      rest: "a net begins well where both stay near one level from its first layer to its last",
+      rest: `a net begins well where both stay near one level from its first layer to its last${gaps}`,
       labels,
       series,
       style: "lines",

@@ -67,7 +67,7 @@ function share(part, whole) {
 const plain = (number) =>
   number === 0 || (Math.abs(number) >= 0.01 && Math.abs(number) < 1000)
     ? String(Number(number.toPrecision(3)))
-    : number.toExponential(1);
+    : number.toExponential(1).replace(".0e", "e");
 
 // 36992 as 36,992.
 const grouped = (text) => (/^\d+$/.test(text) ? text.replace(/\B(?=(\d{3})+$)/g, ",") : text);
