@@ -185,7 +185,6 @@ def _memory(graph: Graph, plan: Schedule, number: Mapping[str, int]) -> Content:
             "optimiser": taken.optimizer,
             "running statistics": taken.state,
         },
-        "arena": taken.arena,
     }
 
 

@@ -354,7 +354,7 @@ function workChart(outline, layers, labels, choose) {
 }
 
 function memoryChart(outline, mode, choose) {
-  const { batch, bytes: values, layers, phases, always, arena } = outline.content.memory[mode];
+  const { batch, bytes: values, layers, phases, always } = outline.content.memory[mode];
   if (!values.length) return null;
   const name = (i) => (layers[i] < 0 ? "sum of gradients" : outline.leaf[layers[i]].layer.name);
   const phaseOf = phases.flatMap(([phase, length]) => Array(length).fill(phase));
@@ -373,7 +373,6 @@ function memoryChart(outline, mode, choose) {
       binary: true,
       style: "area",
       unit: bytes,
-      arena,
       full: (value) => `${bytes(value)} of activations in use`,
       labels: values.map((_, i) => `${name(i)}${mode === "train" ? `, ${phaseOf[i]}` : ""}`),
       part: (i) => outline.leaf[layers[i]],
