@@ -32,6 +32,7 @@ COMMANDS = {
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
+    "profile": ("runtime.commands_profile", "where the time of a pass goes"),
     "predict": ("runtime.commands", "what a trained net says"),
 }
 
@@ -45,7 +46,7 @@ FORMATS = {
 """What `--format` takes, where it is more than text and json."""
 
 COMPILING = frozenset(
-    {"check", "summary", "explain", "math", "report", "diff", "draw", "plot", "train"}
+    {"check", "summary", "explain", "math", "report", "diff", "draw", "plot", "profile", "train"}
 )
 """The commands that compile a spec."""
 

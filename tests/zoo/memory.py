@@ -104,7 +104,7 @@ def run(net, batch, mode):
     shape = net.graph.inputs[0].value
     x = np.zeros((batch, *shape.shape), np.int64 if shape.integer else np.float32)
     if mode == "inference":
-        net._inference(batch).run()
+        net.inference(batch).run()
     else:
         net.learner.bound(batch).run()
         net.learner.update()
