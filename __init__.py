@@ -45,6 +45,7 @@ __all__ = [
     "load",
     "load_data",
     "profile",
+    "report",
 ]
 
 _HOME = {
@@ -108,6 +109,28 @@ def analyze(
     from nnspec.analyzers.report import report
 
     return report(graph(spec, let=let, limits=limits), batch)
+
+
+def report(
+    spec: "str | PathLike[str]",
+    to: "str | PathLike[str] | None" = None,
+    *,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+) -> str:
+    """Everything known of a net as one page for the browser: its text, and written to `to` if given.
+
+    The page needs nothing beside it and asks for nothing. Raises SpecError when the spec is wrong.
+    """
+    from os import fspath
+
+    from nnspec.analyzers.page import page, put
+    from nnspec.grammar.read import read
+
+    text = page(read(spec, limits), limits, let)
+    if to is not None:
+        put(fspath(to), text)
+    return text
 
 
 def compile(

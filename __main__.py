@@ -23,6 +23,7 @@ COMMANDS = {
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
     "math": ("analyzers.commands_math", "the net as equations"),
+    "report": ("analyzers.page", "one page for the browser: the graph, charts, derivations"),
     "diff": ("analyzers.commands", "what changed between two nets"),
     "draw": ("compiler.targets.commands", "the net as boxes and arrows"),
     "plot": ("analyzers.commands", "charts of parameters, cost and memory"),
@@ -45,7 +46,7 @@ FORMATS = {
 """What `--format` takes, where it is more than text and json."""
 
 COMPILING = frozenset(
-    {"check", "summary", "explain", "math", "diff", "draw", "plot", "profile", "train"}
+    {"check", "summary", "explain", "math", "report", "diff", "draw", "plot", "profile", "train"}
 )
 """The commands that compile a spec."""
 

@@ -140,6 +140,7 @@ class Report(Model):
     title: str = Field(description="what the field calls the net")
     params: int
     trainable: int
+    statistics: int = Field(description="numbers that are kept but not learned: running statistics")
     macs: int
     flops: int
     neurons: int
@@ -246,6 +247,7 @@ def report(graph: Graph, batch: int | None = None) -> Report:
         title=facts.title,
         params=params.value,
         trainable=params.value,
+        statistics=parameters.statistics(graph),
         macs=macs,
         flops=2 * macs,
         neurons=facts.neurons,

@@ -112,7 +112,7 @@ def totals(report: Report, lines: Sequence[Line]) -> list[str]:
     outermost = [line.params for line in lines if line.indent == 0 and line.params]
     working = " + ".join(f"{params:,}" for params in outermost)
     told = f" = {working}" if len(outermost) > 1 and len(working) <= 80 else ""
-    found = [f"[bold]{report.params:,} parameters[/]{told}"]
+    found = [f"[bold]{report.params:,} parameters[/]{told}", *_kinds(report)]
     found.append(
         f"{report.neurons:,} neurons, {report.depth} weighted layers deep, "
         f"{report.macs:,} multiply-adds ({report.flops:,} FLOPs) for one example"
@@ -129,6 +129,15 @@ def totals(report: Report, lines: Sequence[Line]) -> list[str]:
     ]
     closed = deepest(report) > 1 + max(line.indent for line in lines)
     return [*found, "[dim]blocks are closed: --depth opens them[/]"] if closed else found
+
+
+def _kinds(report: Report) -> list[str]:
+    """Which operators hold the parameters, where it is not one alone; and what is kept beside them."""
+    holding = [row for row in report.kinds if row.params]
+    told = ", ".join(f"{row.op} {row.params:,}" for row in holding) if len(holding) > 1 else ""
+    kept = f"{report.statistics:,} running statistics, not learned" if report.statistics else ""
+    line = "; ".join(filter(None, (told, kept)))
+    return [f"[dim]{line}[/]"] if line else []
 
 
 def _examples(batch: int) -> str:

@@ -95,7 +95,7 @@ def test_conv_whose_last_block_is_smaller(g: int, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_map_past_the_block_is_gathered_one_image_at_a_time() -> None:
-    needs = CATALOGUE["conv"](n=2, k=(3, 3)).needs(8, Value((64, 512, 512)))
+    needs = conv_family.Conv(n=2, k=(3, 3)).needs(8, Value((64, 512, 512)))
     assert needs.scratch["columns"].shape == (1, 1, 64 * 9, 510 * 510)
 
 
