@@ -83,7 +83,7 @@ mutate: $(VENV)/.installed-dev
 
 accept: $(VENV)/.installed-dev
 	NNSPEC_ACCEPT=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/test_readme.py \
-		tests/ops/test_facts.py
+		tests/ops/test_facts.py tests/analyzers/test_equations.py tests/analyzers/test_words.py
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

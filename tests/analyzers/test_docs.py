@@ -71,8 +71,8 @@ def test_pages_of_mistakes_and_settings() -> None:
     assert "cross_entropy" in nnspec.docs("cross_entropy")
     assert nnspec.docs("adam").startswith("# adam(lr=0.001")
     nnspec.docs()
-    for code in Mistake.by_code:
-        assert nnspec.docs(code).startswith(f"# {code} ")
+    for code, kind in Mistake.by_code.items():
+        assert nnspec.docs(code).startswith(f"# {code} {kind.name}\n")
     assert "NN551" in Mistake.by_code
 
 

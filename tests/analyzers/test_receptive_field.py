@@ -21,6 +21,8 @@ NETS = [
     ("1x41x41 -> dwconv5 p2 -> conv2 1 relu -> conv1 3 s2 p1", 2),
     ("1x41x41 -> conv2 5x3 p2 -> maxpool 2x3 -> conv1 1x3", None),
     ("1x41 -> conv2 5 s2 -> conv1 3", 2),
+    ("1x41x41 -> conv2 3 p1 -> convt2 4 s2 p1 -> conv1 1", None),
+    ("1x41x41 -> conv2 3 s2 p1 -> upsample2 -> conv1 1", 1),
 ]
 
 

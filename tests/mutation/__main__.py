@@ -6,15 +6,13 @@ import argparse
 import os
 import random
 from collections import Counter
-from pathlib import Path
 
 import numpy
 import torch
 
-from .engine import Fate, Loop, afresh, pytest_on
+from .engine import ROOT, Fate, Loop, afresh, pytest_on
 from .mutants import Mutant, mutants
 
-ROOT = Path(__file__).resolve().parents[2]
 TESTS = {
     "compiler": (
         "tests/test_cases.py", "tests/ops", "tests/compiler", "tests/zoo/test_zoo.py",

@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from itertools import accumulate
 from pathlib import Path
@@ -25,6 +26,7 @@ import pytest
 
 from .mutants import Mutant
 
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 20.0
 """Tests for one mutant, by the time that they took unchanged."""
 PATIENCE = 120
@@ -69,6 +71,8 @@ class Loop:
             os._exit(Fate.KILLED.value)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        for file in sorted(self.files):  # some are loaded only when their command is given
+            import_module(".".join(("nnspec", *Path(file).relative_to(ROOT).with_suffix("").parts)))
         calls = self._record(session.items)
         live = defaultdict(list)
         for thing in gc.get_objects():
