@@ -31,7 +31,8 @@ AFRESH = {
         "tests/ops/test_values.py",
     ),
     "analyzers": (
-        "tests/test_cases.py", "tests/analyzers/test_rules.py", "tests/analyzers/test_report.py",
+        "tests/test_cases.py", "tests/analyzers/test_words.py", "tests/analyzers/test_rules.py",
+        "tests/analyzers/test_report.py",
         "tests/analyzers/test_equations.py", "tests/analyzers/test_formats.py",
         "tests/analyzers/test_docs.py", "tests/analyzers/test_markdown.py", "tests/test_cli.py",
     ),
