@@ -20,7 +20,11 @@ WRONG = (
     "8 -> fc8 relu dropout0.5 -> fc8 bn relu -> fc2",
     "8 -> fc8 relu -> dropout0.5 bn -> fc2",
 )
-RIGHT = ("8 -> fc8 bn relu dropout0.5 -> fc2", "8 -> fc8 relu dropout0.5 -> fc8 ln relu -> fc2")
+RIGHT = (
+    "8 -> fc8 bn relu dropout0.5 -> fc2",
+    "8 -> fc8 relu dropout0.5 -> fc8 ln relu -> fc2",
+    "8 -> fc8 relu dropout0.5 -> fc8 relu -> fc8 bn relu -> fc2",
+)
 
 
 def check(net: Anatomy) -> Iterator[Finding]:

@@ -70,3 +70,11 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "NN105" in capsys.readouterr().err
     assert main(["schema", "diff"]) == 0
     assert "totals" in json.loads(capsys.readouterr().out)["properties"]
+
+
+def test_nets_whose_layers_are_alike_may_still_differ() -> None:
+    net = "3 -> fc4 relu -> fc1\ntrain(loss=mse, optimizer=sgd, batch=8)"
+    found = nnspec.diff(net, net.replace("batch=8", "batch=16"))
+    assert not found.layers
+    assert not found.same
+    assert nnspec.diff(net, net).same

@@ -60,6 +60,11 @@ def of_summaries() -> Iterator[str]:
         yield f"{text}\n\n{nnspec.analyze(text)}"
 
 
+def of_notebooks() -> Iterator[str]:
+    for text in NETS:
+        yield nnspec.analyze(text)._repr_html_()
+
+
 def of_changes() -> Iterator[str]:
     for before, after in pairwise(NETS):
         yield comparison(nnspec.diff(before, after), colour=False)
@@ -67,7 +72,7 @@ def of_changes() -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "said",
-    [of_rules, of_mistakes, of_explanations, of_summaries, of_changes],
+    [of_rules, of_mistakes, of_explanations, of_summaries, of_notebooks, of_changes],
     ids=lambda f: f.__name__,
 )
 def test_words(said: Callable[[], Iterator[str]]) -> None:

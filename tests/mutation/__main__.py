@@ -21,7 +21,7 @@ TESTS = {
     ),
     "analyzers": (
         "tests/test_cases.py", "tests/analyzers", "tests/zoo/test_zoo.py", "tests/test_cli.py",
-        "tests/test_fix.py",
+        "tests/test_fix.py", "tests/test_notebook.py",
     ),
 }  # fmt: skip
 AFRESH = {

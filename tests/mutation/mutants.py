@@ -137,6 +137,8 @@ def _others(node: ast.AST) -> Iterator[ast.AST]:
         case ast.If() | ast.While():
             turned = ast.UnaryOp(ast.Not(), node.test)
             yield type(node)(test=turned, body=node.body, orelse=node.orelse)
+        case ast.Return(value=ast.Constant(value=None)):
+            pass
         case ast.Return(value=ast.AST()):
             yield ast.Return(ast.Constant(None))
         case ast.Expr() | ast.AugAssign() | ast.Raise():
