@@ -23,7 +23,7 @@ from ...compiler.ops.activation import LogSoftmax, Softmax
 from ...compiler.plan.parameters import lay_out
 from .back import Passage, gradients
 from .onward import onward
-from .spread import Spread, always_below, below, bounded, threshold
+from .spread import Spread, always_below, below, in_range, threshold
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def signal(graph: Graph) -> Mapping[str, Travel]:
     for at in passages:
         pull = pulls.get(at.node.name)
         zeros, dead = _zeros(at)
-        found[at.node.name] = Travel(
-            at.made.mean, at.made.variance, None if pull is None else pull.square, zeros, dead
-        )
+        mean, variance = (at.made.mean, at.made.variance) if at.made.told else (None, None)
+        gradient = None if pull is None else pull.told
+        found[at.node.name] = Travel(mean, variance, gradient, zeros, dead)
     return found
 
 
@@ -119,7 +119,8 @@ def _passages(graph: Graph) -> list[Passage]:
     found: list[Passage] = []
     for node in graph.nodes:
         parts = tuple(spreads[name] for name in node.inputs)
-        made = _input(node) if node.is_input else bounded(onward(node.op, node, parts, layout))
+        made = _input(node) if node.is_input else onward(node.op, node, parts, layout)
+        made = made if all(map(in_range, made.moments or ())) else made.lost()
         spreads[node.name] = made
         found.append(Passage(node, parts, made, layout))
     return found
@@ -128,8 +129,8 @@ def _passages(graph: Graph) -> list[Passage]:
 def _input(node: Node) -> Spread:
     drawn = frozenset({node.name})
     if node.value.integer:
-        return Spread(drawn=drawn, origin=node.name)
-    return Spread(0.0, 1.0, 0.0, normal=True, drawn=drawn, origin=node.name)
+        return Spread(drawn=drawn)
+    return Spread(0.0, 1.0, 0.0, normal=True, drawn=drawn)
 
 
 def _zeros(at: Passage) -> tuple[float | None, float | None]:
