@@ -20,9 +20,8 @@ from ...compiler.op import Elementwise, Op
 from ...compiler.ops.activation import LRelu, PRelu
 from ...compiler.ops.conv import Convolution, TransposedConv
 from ...compiler.ops.dense import Fc
-from ...compiler.ops.learned import Scale, Shift
 from ...compiler.ops.merge import Add, Concat
-from ...compiler.ops.noise import Dropout, DropPath
+from ...compiler.ops.noise import Dropout
 from ...compiler.ops.norm import BatchNorm, LayerNorm, RMSNorm
 from ...compiler.ops.pool import AvgPool, GlobalAverage, MaxPool
 from ...compiler.ops.shape import Moving
@@ -278,20 +277,9 @@ def _(op: Moving, at: Passage, pull: Pull) -> Pulls:
     return [pull.spread_over(min(1.0, made.size / value.size), pull.power if stays else ())]
 
 
-@back.register(Dropout)
-@back.register(DropPath)
-def _(op: Dropout | DropPath, at: Passage, pull: Pull) -> Pulls:
+@back.register
+def _(op: Dropout, at: Passage, pull: Pull) -> Pulls:
     return [replace(pull.times(1 / (1 - op.p)), won=())]
-
-
-@back.register
-def _(op: Shift, at: Passage, pull: Pull) -> Pulls:
-    return [pull]
-
-
-@back.register
-def _(op: Scale, at: Passage, pull: Pull) -> Pulls:
-    return [pull.times(op.start**2)]
 
 
 @back.register

@@ -20,9 +20,8 @@ from ...compiler.op import Elementwise, Op
 from ...compiler.ops.activation import LRelu, PRelu
 from ...compiler.ops.conv import Convolution, TransposedConv
 from ...compiler.ops.dense import Fc
-from ...compiler.ops.learned import Scale, Shift
 from ...compiler.ops.merge import Add, Concat
-from ...compiler.ops.noise import Dropout, DropPath
+from ...compiler.ops.noise import Dropout
 from ...compiler.ops.norm import BatchNorm, LayerNorm, RMSNorm, RowNorm
 from ...compiler.ops.pool import AvgPool, GlobalAverage, MaxPool
 from ...compiler.ops.shape import Moving, Pad
@@ -31,7 +30,6 @@ from ...compiler.shapes import Window
 from .spread import (
     Counts,
     Power,
-    Row,
     Spread,
     apart,
     bent,
@@ -47,8 +45,6 @@ Layout = Mapping[str, Entry]
 Sweep = Callable[[Window, tuple[float, ...] | None], tuple[float, ...]]
 MIXED = ("steady", "tail", "sway", "crowd", "doubt", "mean_doubt")
 """What of several spreads counts by their mean squares."""
-ATOMS = 48
-"""Cells that a distribution is brought to before it is added to another."""
 
 
 @singledispatch
@@ -156,31 +152,13 @@ def _(op: PRelu, node: Node, parts: Sequence[Spread], layout: Layout) -> Spread:
     return bent(LRelu.model_construct(a=op.a), parts[0])
 
 
-@onward.register(Dropout)
-@onward.register(DropPath)
-def _(op: Dropout | DropPath, node: Node, parts: Sequence[Spread], layout: Layout) -> Spread:
+@onward.register
+def _(op: Dropout, node: Node, parts: Sequence[Spread], layout: Layout) -> Spread:
     (x,), kept = parts, 1 - op.p
     if kept == 1:
         return x
-    found = replace(x, square=times(x.square, 1 / kept), rows=None, normal=False)
-    clump = math.inf if isinstance(op, DropPath) else x.clump
-    return replace(found, tail=(x.tail + 1) / kept - 1, clump=clump)
-
-
-@onward.register
-def _(op: Scale, node: Node, parts: Sequence[Spread], layout: Layout) -> Spread:
-    (x,), factor = parts, op.start
-    mean, square, shared = (
-        times(m, f)
-        for m, f in zip((x.mean, x.square, x.shared), (factor, factor**2, factor**2), strict=True)
-    )
-    rows = x.rows and tuple(row.mapped(lambda a: factor * a) for row in x.rows)
-    return replace(x, mean=mean, square=square, shared=shared, rows=rows)
-
-
-@onward.register
-def _(op: Shift, node: Node, parts: Sequence[Spread], layout: Layout) -> Spread:
-    return parts[0]
+    tail = (x.tail + 1) / kept - 1
+    return replace(x, square=times(x.square, 1 / kept), rows=None, normal=False, tail=tail)
 
 
 @onward.register
@@ -201,19 +179,12 @@ def _(op: BatchNorm, node: Node, parts: Sequence[Spread], layout: Layout) -> Spr
     within = channel_variance(x)
     whole = 1.0 if within is None else within / (within + op.eps)
     found = replace(x, mean=0.0, square=whole, shared=0.0, steady=1.0, rows=None, even=True)
-    return replace(found, terms=math.inf, doubt=0.0, mean_doubt=0.0, power=_centred(x))
+    return replace(found, terms=math.inf, doubt=0.0, mean_doubt=0.0)
 
 
 def channel_variance(x: Spread) -> float | None:
     """Within a channel, over examples and places."""
     return None if x.shared is None else times(x.square, max(0.0, 1 - x.common))
-
-
-def _centred(x: Spread) -> Power:
-    """Power by place once each channel's mean is gone: a place at the rim has its own mean less in
-    common with the channel's, by as much as it has less power."""
-    taken = x.common
-    return shaped([[max(0.0, p * (1 - 2 * taken) + taken) for p in axis] for axis in x.power])
 
 
 @onward.register
@@ -254,18 +225,17 @@ def _(op: MaxPool, node: Node, parts: Sequence[Spread], layout: Layout) -> Sprea
     """The largest of so many places, which have to be known to be independent."""
     (x,), windows = parts, op.windows(node.arrivals[0])
     rows, clump = x.shape, _overlap(windows, x.clump)
-    if rows is None or x.moments is None or x.blind or not x.even or x.clump > 1:
+    if rows is None or x.moments is None or not x.even or x.clump > 1:
         return x.lost(clump)
     counts = taps(windows)
     found = of_rows(tuple(row.largest(counts) for row in rows), x)
-    assert found.mean is not None and found.square is not None
-    close = pairs(x, counts)
+    close, of_mean = pairs(x, counts), (found.mean or 0.0) ** 2 / (found.square or 1.0)
     return replace(
         found,
         clump=clump,
         power=shaped(_averaged(windows, x.power)),
         doubt=x.doubt + close + x.moments[2] * (1 - x.steady) / (x.moments[1] or 1.0),
-        mean_doubt=x.mean_doubt + close * found.mean**2 / (found.square or 1.0),
+        mean_doubt=x.mean_doubt + close * of_mean,
     )
 
 
@@ -350,7 +320,6 @@ def _added(a: Spread, b: Spread) -> Spread:
     (m, q, p), (n, r, s) = a.moments, b.moments
     shared, cross = p + s + 2 * m * n, 2 * m * n
     common = p * a.steady + s * b.steady + cross
-    left, right = (None, None) if found.normal else (_coarse(a), _coarse(b))
     return replace(
         found,
         mean=m + n,
@@ -358,7 +327,6 @@ def _added(a: Spread, b: Spread) -> Spread:
         shared=shared,
         steady=min(1.0, common / shared) if shared > 0 else 1.0,
         even=a.even and b.even,
-        rows=None if left is None or right is None else (_sum(left, right),),
     )
 
 
@@ -401,31 +369,3 @@ def _(op: Concat, node: Node, parts: Sequence[Spread], layout: Layout) -> Spread
     if op.along(node.arrivals[0]) == node.value.channel_axis:
         return found
     return found.lost()
-
-
-def _coarse(x: Spread) -> Row | None:
-    """All of a spread as one row of few atoms."""
-    rows = x.shape or ()
-    mass = [
-        (a, row.chance * c) for row in rows for a, c in zip(row.atoms, row.chances, strict=True)
-    ]
-    return _binned(mass) if mass else None
-
-
-def _sum(left: Row, right: Row) -> Row:
-    sides = [tuple(zip(row.atoms, row.chances, strict=True)) for row in (left, right)]
-    return _binned([(a + b, c * d) for (a, c), (b, d) in product(*sides)])
-
-
-def _binned(mass: Sequence[tuple[float, float]]) -> Row:
-    """Atoms brought together in even cells, each at its root mean square; 0 lies between two."""
-    low, high = min(mass)[0], max(mass)[0]
-    step = (high - low) / ATOMS or 1.0
-    cells: dict[int, list[float]] = {}
-    for atom, chance in mass:
-        cell = cells.setdefault(math.floor(atom / step), [0.0, 0.0])
-        cell[0] += chance
-        cell[1] += chance * atom * atom
-    kept = {i: c for i, c in cells.items() if c[0]}
-    atoms = (math.copysign(math.sqrt(square / c), i + 0.5) for i, (c, square) in kept.items())
-    return Row(1.0, tuple(atoms), tuple(c for c, _ in kept.values()))

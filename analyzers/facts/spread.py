@@ -139,13 +139,6 @@ class Spread:
             return self.rows
         return normal_rows(*digits(*self.moments[1:])) if self.moments and self.even else None
 
-    @property
-    def blind(self) -> bool:
-        """Whether one row stands for several shared draws, as behind a sum of what is not normal."""
-        if not self.rows or len(self.rows) > 1 or not self.shared:
-            return False
-        return self.shared > self.rows[0].moment(1) ** 2 * (1 + 1e-9)
-
     def lost(self, clump: float = math.inf) -> Spread:
         """What is left where no number is known."""
         return Spread(drawn=self.drawn, clump=clump)
@@ -168,7 +161,8 @@ def shaped(sums: Sequence[Sequence[float]]) -> Power:
     """Power by place, brought to mean 1; () where it is the same everywhere."""
     if all(max(axis) - min(axis) <= 1e-9 * max(axis) for axis in sums):
         return ()
-    return tuple(tuple(place / mean_of(axis) for place in axis) for axis in sums)
+    means = map(mean_of, sums)
+    return tuple(tuple(p / mean for p in axis) for axis, mean in zip(sums, means, strict=True))
 
 
 def blended(parts: Sequence[tuple[float, Power]]) -> Power:
@@ -195,7 +189,7 @@ def united(parts: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
 
 def apart(parts: Iterable[frozenset[str] | None]) -> bool:
     """Whether no two have a draw in common."""
-    known = [part for part in parts]
+    known = list(parts)
     found = united(known)
     return found is not None and sum(len(part or ()) for part in known) == len(found)
 
@@ -333,15 +327,13 @@ def bent(op: Elementwise, x: Spread) -> Spread:
     if answers is None or rows is None or x.moments is None:
         return x.lost()
     found = _rows_bent(op, rows)
-    if x.blind:
-        found = replace(found, shared=_shared_as_if_normal(op, x.moments, found))
     mean, square, shared = found.moments or (0.0, 0.0, 0.0)
     # What differs from place to place of a unit's mean before the law does so behind it.
     differs = (1 - x.steady) * (shared - mean**2)
     own, left = x.moments[1] - x.moments[2], square - shared
     straight = min(1.0, answers.lean**2 * own / left) if left > 0 else 1.0
     flat = math.prod(mean_of([p**answers.mean.first for p in axis]) for axis in x.power)
-    of_mean = 2 * answers.mean.doubt(x) * mean**2 + (1 - x.steady) * differs
+    of_mean = 2 * answers.mean.doubt(x) * mean**2
     return replace(
         found,
         mean=mean * flat,
@@ -355,16 +347,6 @@ def bent(op: Elementwise, x: Spread) -> Spread:
         doubt=answers.square.doubt(x),
         mean_doubt=x.mean_doubt + of_mean / (square or 1.0),
     )
-
-
-def _shared_as_if_normal(
-    op: Elementwise, moments: tuple[float, float, float], found: Spread
-) -> float | None:
-    """What two examples share of the variance behind a law: as much as if the sum were normal."""
-    normal = _rows_bent(op, normal_rows(*digits(*moments[1:])))
-    mean, square, shared = normal.moments or (0.0, 0.0, 0.0)
-    share = (shared - mean**2) / (square - mean**2) if square > mean**2 else 0.0
-    return None if found.mean is None else found.mean**2 + share * (found.variance or 0.0)
 
 
 @lru_cache(maxsize=256)
