@@ -155,11 +155,11 @@ def _(op: Convolution, at: Passage, pull: Pull) -> Pulls:
     if isinstance(op, TransposedConv):
         return [None]
     sums = swept(scattered, op.windows(value), pull.power)
-    filters = at.node.value.channels / op.groups(value)
+    filters = at.node.value.shape[0] / op.groups(value)
     if pull.level and not op.pointwise(value):
         # The taps of a filter meet in a level gradient, and they made the numbers it came through:
         # of a sum over C channels a share of 1 / C.
-        pull = replace(pull, doubt=pull.doubt + op.groups(value) / value.channels)
+        pull = replace(pull, doubt=pull.doubt + op.groups(value) / value.shape[0])
     return _through(at, pull, filters * math.prod(map(mean_of, sums)), shaped(sums))
 
 

@@ -94,7 +94,7 @@ def _(op: Convolution, node: Node, parts: Sequence[Spread], layout: Layout) -> S
         return x.lost()
     windows = op.windows(value)
     sums = swept(gathered, windows, x.power)
-    terms = value.channels / op.groups(value) * math.prod(map(mean_of, sums))
+    terms = value.shape[0] / op.groups(value) * math.prod(map(mean_of, sums))
     return replace(
         _mixed(node, x, layout, terms),
         power=shaped(sums),
@@ -284,8 +284,8 @@ def _(op: AvgPool, node: Node, parts: Sequence[Spread], layout: Layout) -> Sprea
 @onward.register
 def _(op: GlobalAverage, node: Node, parts: Sequence[Spread], layout: Layout) -> Spread:
     (value,), (x,) = node.arrivals, parts
-    found = _mean(replace(x, shared=times(x.shared, x.steady)), value.size // value.channels)
-    return replace(found, clump=1.0, power=(), steady=1.0)
+    steady = replace(x, shared=times(x.shared, x.steady), steady=1.0)
+    return replace(_mean(steady, value.size // value.channels), clump=1.0, power=())
 
 
 def _mean(x: Spread, count: int) -> Spread:
@@ -295,7 +295,7 @@ def _mean(x: Spread, count: int) -> Spread:
     _, square, shared = x.moments
     own = (square - shared) / count
     # As many of the places may be the same number as clump together.
-    off = own * (min(x.clump, count) - 1) + x.mean_doubt * square
+    off = own * (min(x.clump, count) - 1) + shared * (1 - x.steady) + x.mean_doubt * square
     doubt = x.doubt + off / (shared + own or 1.0)
     found = replace(x, square=shared + own, rows=None, normal=False, terms=math.inf)
     return replace(found, doubt=doubt, mean_doubt=0.0)

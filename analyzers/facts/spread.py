@@ -28,7 +28,7 @@ from ...compiler.op import Elementwise
 Power = tuple[tuple[float, ...], ...]
 Counts = tuple[tuple[int, float], ...]
 
-TOLERANCE = 0.1
+TOLERANCE = 0.07
 """How far off, relatively, a number that is told may be."""
 SHARED, OWN, FINE = 17, 60, 400
 """Cells of the grids for the two draws, and for one that is raised to a high power."""
