@@ -172,10 +172,12 @@ def _(op: Op, at: Passage, pull: Pull) -> Pulls:
     (x,), bends = at.parts, LRelu.model_construct(a=op.a) if isinstance(op, PRelu) else op
     assert isinstance(bends, Elementwise)
     answers = bend(bends, x) if x.normal else None
-    factor = _slope_of_largest(bends, x, pull.won) if pull.won else answers and answers.slope.value
-    if answers is None or factor is None:
+    if answers is None:
         return [None]
     steep, doubt = answers.slope, pull.doubt
+    factor = _slope_of_largest(bends, x, pull.won) if pull.won else steep.value
+    if factor is None:
+        return [None]
     if pull.won:
         # Where a unit's mean differs from place to place, so do the chances of being the largest.
         doubt += x.common * (1 / x.steady - 1)

@@ -43,8 +43,6 @@ from .spread import (
 
 Layout = Mapping[str, Entry]
 Sweep = Callable[[Window, tuple[float, ...] | None], tuple[float, ...]]
-MIXED = ("steady", "tail", "sway", "crowd", "doubt", "mean_doubt")
-"""What of several spreads counts by their mean squares."""
 
 
 @singledispatch
@@ -109,14 +107,22 @@ def swept(sweep: Sweep, windows: Sequence[Window], power: Power) -> list[tuple[f
 
 
 @lru_cache(maxsize=1024)
+def _reads(window: Window) -> tuple[tuple[int, int], ...]:
+    """Pairs of an input and an output that reads it; nobody reads the padding."""
+    inside = [window.inside(tap) for tap in range(window.kernel)]
+    return tuple(
+        (at + step * window.stride, first + step)
+        for first, last, at in inside
+        for step in range(last - first)
+    )
+
+
+@lru_cache(maxsize=1024)
 def gathered(window: Window, power: tuple[float, ...] | None) -> tuple[float, ...]:
-    """For every output the sum of the power that its taps read; what lies in the padding is 0."""
+    """For every output the sum of the power that it reads."""
     sums = [0.0] * window.output
-    for tap in range(window.kernel):
-        first, last, at = window.inside(tap)
-        for output in range(first, last):
-            sums[output] += 1.0 if power is None else power[at]
-            at += window.stride
+    for at, output in _reads(window):
+        sums[output] += 1.0 if power is None else power[at]
     return tuple(sums)
 
 
@@ -124,11 +130,8 @@ def gathered(window: Window, power: tuple[float, ...] | None) -> tuple[float, ..
 def scattered(window: Window, power: tuple[float, ...] | None) -> tuple[float, ...]:
     """For every input the sum of the power of the outputs that read it."""
     sums = [0.0] * window.size
-    for tap in range(window.kernel):
-        first, last, at = window.inside(tap)
-        for output in range(first, last):
-            sums[at] += 1.0 if power is None else power[output]
-            at += window.stride
+    for at, output in _reads(window):
+        sums[at] += 1.0 if power is None else power[output]
     return tuple(sums)
 
 
@@ -319,15 +322,9 @@ def _added(a: Spread, b: Spread) -> Spread:
         return found
     (m, q, p), (n, r, s) = a.moments, b.moments
     shared, cross = p + s + 2 * m * n, 2 * m * n
-    common = p * a.steady + s * b.steady + cross
-    return replace(
-        found,
-        mean=m + n,
-        square=q + r + cross,
-        shared=shared,
-        steady=min(1.0, common / shared) if shared > 0 else 1.0,
-        even=a.even and b.even,
-    )
+    steady = (p * a.steady + s * b.steady + cross) / shared if shared > 0 else 1.0
+    found = replace(found, mean=m + n, square=q + r + cross, shared=shared)
+    return replace(found, steady=min(1.0, steady), even=a.even and b.even)
 
 
 def _side_by_side(parts: Sequence[Spread], sizes: Sequence[int]) -> Spread:
@@ -336,31 +333,28 @@ def _side_by_side(parts: Sequence[Spread], sizes: Sequence[int]) -> Spread:
     known = [part.moments for part in parts if part.moments]
     if len(known) < len(parts):
         return Spread(drawn=drawn, clump=clump)
+    mean, square, shared = (_weighed(moments, sizes) for moments in zip(*known, strict=True))
     weights = [size * q for size, (_, q, _) in zip(sizes, known, strict=True)]
-
-    def mixed(field: str) -> float:
-        values = (getattr(part, field) for part in parts)
-        return sum(w * v for w, v in zip(weights, values, strict=True)) / (sum(weights) or 1.0)
-
-    mean, square, shared = (
-        sum(size * moment for size, moment in zip(sizes, moments, strict=True)) / sum(sizes)
-        for moments in zip(*known, strict=True)
-    )
-    power = blended([(w, part.power) for w, part in zip(weights, parts, strict=True)])
-    even = all(math.isclose(q, square, rel_tol=1e-3) for _, q, _ in known)
-    fields = {name: mixed(name) for name in MIXED}
-    normal = all(part.normal for part in parts)
     return Spread(
         mean,
         square,
         shared,
-        normal=normal,
-        even=even,
+        normal=all(part.normal for part in parts),
+        even=all(math.isclose(q, square, rel_tol=1e-3) for _, q, _ in known),
         drawn=drawn,
-        power=power,
+        power=blended([(w, part.power) for w, part in zip(weights, parts, strict=True)]),
         clump=clump,
-        **fields,
+        steady=_weighed([part.steady for part in parts], weights),
+        tail=_weighed([part.tail for part in parts], weights),
+        sway=_weighed([part.sway for part in parts], weights),
+        crowd=_weighed([part.crowd for part in parts], weights),
+        doubt=_weighed([part.doubt for part in parts], weights),
+        mean_doubt=_weighed([part.mean_doubt for part in parts], weights),
     )
+
+
+def _weighed(numbers: Sequence[float], weights: Sequence[float]) -> float:
+    return sum(w * n for w, n in zip(weights, numbers, strict=True)) / (sum(weights) or 1.0)
 
 
 @onward.register
