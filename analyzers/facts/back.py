@@ -36,7 +36,7 @@ from .onward import (
     taps,
 )
 from .spread import (
-    TOLERANCE,
+    DOUBTFUL,
     Counts,
     Power,
     Spread,
@@ -82,7 +82,7 @@ class Pull:
     @property
     def told(self) -> float | None:
         """The mean square, where it is sure enough."""
-        return self.square if self.doubt + 0.5 * self.sway**2 <= TOLERANCE else None
+        return self.square if self.doubt + 0.5 * self.sway**2 <= DOUBTFUL else None
 
     def times(self, factor: float) -> Pull:
         return replace(self, square=self.square * factor)

@@ -8,7 +8,7 @@ What is assumed, and when it is not told:
   variance of about tail / n a layer, and the numbers of a layer come to lie in fewer directions
   than it has units, by 1 / n a layer. Both are kept as fields. They are not corrected for: what a
   curved law, a norm or a maximum makes of them to second order is a doubt, and so is what is worked
-  out for the mean of all places where places differ. Doubts add up, and past `TOLERANCE` nothing is
+  out for the mean of all places where places differ. Doubts add up, and past `DOUBTFUL` nothing is
   told. None of it is fitted to measurements.
 
 Source: Poole et al. 2016, exponential expressivity in deep neural networks through transient chaos,
@@ -28,8 +28,9 @@ from ...compiler.op import Elementwise
 Power = tuple[tuple[float, ...], ...]
 Counts = tuple[tuple[int, float], ...]
 
-TOLERANCE = 0.07
-"""How far off, relatively, a number that is told may be."""
+DOUBTFUL = 0.07
+"""Past this doubt nothing is told: what is told is to be within a tenth, of which doubts, being of
+leading order, do not get all."""
 SHARED, OWN, FINE = 17, 60, 400
 """Cells of the grids for the two draws, and for one that is raised to a high power."""
 REACH = 4.6
@@ -130,7 +131,7 @@ class Spread:
         """Whether mean and variance are sure enough to be told."""
         if self.variance is None or self.square is None:
             return False
-        return (self.doubt + self.mean_doubt) * self.square <= TOLERANCE * self.variance
+        return (self.doubt + self.mean_doubt) * self.square <= DOUBTFUL * self.variance
 
     @property
     def shape(self) -> tuple[Row, ...] | None:
@@ -367,20 +368,18 @@ def threshold(op: Elementwise) -> float | None:
     for _ in range(50):
         middle = (low + high) / 2
         low, high = (middle, high) if made(middle) == 0.0 else (low, middle)
-    return low
+    # A law that only comes too near to 0 for a float has no such place.
+    return low if abs(made(low + 1)) > 1e-6 else None
 
 
 def below(bound: float, x: Spread) -> float | None:
     """The share of numbers at most `bound`."""
     if x.normal and x.moments:
         return _under(bound, 0.0, x.moments[1])
-    rows = x.shape
-    if rows is None:
+    if x.rows is None:
         return None
-    pairs = [
-        (row.chance * c, a) for row in rows for a, c in zip(row.atoms, row.chances, strict=True)
-    ]
-    return sum(chance for chance, atom in pairs if atom <= bound)
+    step = [row.mapped(lambda atom: float(atom <= bound)) for row in x.rows]
+    return sum(row.chance * row.moment(1) for row in step)
 
 
 def always_below(bound: float, x: Spread) -> float | None:
