@@ -1,11 +1,10 @@
 """How the signal's variance travels through a net at initialisation, and the gradient's back.
 
-Convention: inputs of mean 0 and variance 1, their numbers independent and normal (whole numbers evenly
-drawn); weights as the net's own initialisers draw them; noise on, batch norm by the batch. Everything
-is an expectation over inputs and weights together, of a net whose layers are wide. A softmax at the
-end belongs to the loss. What cannot be derived is None, and so is what depends on it. Against measured
-nets of width 128 to 256 it is mostly within a tenth; narrow and deep ones with curved activations (six
-layers of 128 with silu) have been seen to be a sixth off.
+Convention: inputs of mean 0 and variance 1, their numbers independent and normal (whole numbers are
+not followed); weights as the net's own initialisers draw them; noise on, batch norm by the batch, and
+batches large. Everything is an expectation over inputs and weights together. A softmax at the end
+belongs to the loss. What cannot be derived to a tenth is None, and so is what depends on it; what is
+assumed, and how it is judged, stands in `spread`.
 
 Source: Glorot and Bengio 2010; He et al. 2015, delving deep into rectifiers; Poole et al. 2016;
 Schoenholz et al. 2017; CS231n, neural networks 2, 'Weight initialization'.
@@ -18,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ...compiler.graph import Graph, Node
-from ...compiler.op import Elementwise
+from ...compiler.op import Elementwise, Trait
 from ...compiler.ops.activation import LogSoftmax, Softmax
 from ...compiler.plan.parameters import lay_out
 from .back import Passage, gradients
@@ -72,6 +71,19 @@ class Reach:
 
     layer: Node
     share: float
+
+
+AT_LEAST = 5
+"""So many layers a default start needs to lose a thousandth: a sigmoid takes three quarters a layer."""
+
+
+def can_drift(graph: Graph) -> bool:
+    """Whether signal or gradient can have changed a thousandfold: over layers that no norm brings back,
+    or by an initialiser of the author's."""
+    operators = [node.op for node in graph.nodes if not node.is_input]
+    norms = sum(Trait.NORMALISES in op.traits for op in operators)
+    weighted = sum(layer.weighted for layer in graph.layers)
+    return weighted - norms >= AT_LEAST or any(getattr(op, "init", None) for op in operators)
 
 
 def reaches(graph: Graph, travels: Mapping[str, Travel]) -> Iterator[Reach]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..facts.anatomy import Anatomy
-from ..facts.signal import blamed, reaches, scores
+from ..facts.signal import blamed, can_drift, reaches, scores
 from ..rule import Finding
 
 LEAST = 1e-3
@@ -31,6 +31,8 @@ RIGHT = (
 
 
 def check(net: Anatomy) -> Iterator[Finding]:
+    if not can_drift(net.graph):
+        return
     least = min(reaches(net.graph, net.travels), key=lambda reach: reach.share, default=None)
     if least is not None and least.share < LEAST:
         cause = blamed(net.graph, net.travels, -1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..facts.anatomy import Anatomy
-from ..facts.signal import blamed, reaches, scores
+from ..facts.signal import blamed, can_drift, reaches, scores
 from ..rule import Finding
 
 MOST = 1e3
@@ -28,6 +28,8 @@ RIGHT = (
 
 
 def check(net: Anatomy) -> Iterator[Finding]:
+    if not can_drift(net.graph):
+        return
     most = max(reaches(net.graph, net.travels), key=lambda reach: reach.share, default=None)
     if most is not None and most.share > MOST:
         yield Finding(
