@@ -171,15 +171,12 @@ def blended(parts: Sequence[tuple[float, Power]]) -> Power:
     bumpy = [power for _, power in parts if power]
     if not bumpy or sum(weight for weight, _ in parts) <= 0:
         return ()
-    return shaped(
-        [
-            [
-                sum(w * (power[axis][i] if power else 1.0) for w, power in parts)
-                for i in range(len(places))
-            ]
-            for axis, places in enumerate(bumpy[0])
-        ]
-    )
+
+    def at(axis: int, place: int) -> float:
+        return sum(w * (power[axis][place] if power else 1.0) for w, power in parts)
+
+    axes = enumerate(bumpy[0])
+    return shaped([[at(axis, place) for place in range(len(row))] for axis, row in axes])
 
 
 def united(parts: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
