@@ -81,7 +81,7 @@ class Attention(Op):
         return *said, *Softmax().meaning(m, Terms((m.name("x"),), ()))
 
     def settings(self, *inputs: Value) -> tuple[str, ...]:
-        return f"{self.heads} heads", *super().settings(*inputs)[1:]
+        return f"{self.heads} head{'s' * (self.heads > 1)}", *super().settings(*inputs)[1:]
 
     def pairs(self) -> int:
         """Heads of keys and values."""
