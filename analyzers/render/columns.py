@@ -39,6 +39,14 @@ def dimensions(shape: list[int]) -> str:
     return "x".join(map(str, shape))
 
 
+def flow(report: Report) -> str:
+    """`3x32x32 → 10`: what goes in and what comes out."""
+    inputs, outputs = (
+        ", ".join(map(dimensions, shapes.values())) for shapes in (report.inputs, report.outputs)
+    )
+    return f"{inputs} → {outputs}"
+
+
 def number(value: float) -> str:
     return f"{value:,}" if value else NOTHING
 

@@ -17,6 +17,9 @@ from ..formula import ZERO, Call, Equation, Formula, Name, walk
 from .mathematics import latex, prose, unicode
 from .messages import Paint
 
+SAVED = 6
+"""Equations that telling a repeat once has to save."""
+
 COLUMN = 64
 """Where the shapes of equations stand at the latest; a longer equation pushes its own."""
 
@@ -35,7 +38,7 @@ class Page:
 
     @cached_property
     def runs(self) -> tuple[Repeat, ...]:
-        return repeats(_keys(self.found.lines, self.found.quantities))
+        return repeats(_keys(self.found.lines, self.found.quantities), SAVED)
 
     @cached_property
     def rows(self) -> tuple[Line | Repeat, ...]:

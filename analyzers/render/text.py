@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from .columns import COLUMNS, dimensions, size
+from .columns import COLUMNS, dimensions, flow, size
 from .fold import Line, deepest, folded
 from .messages import Paint
 
@@ -51,17 +51,11 @@ def summary(
     names = columns or _fitting(wide, narrow, width)
     # A number is never cut: a table that does not fit is wider than the terminal.
     room = max(width, sum(narrow[name] for name in names))
-    console(width).print(f"[bold]{report.title}[/]   {_flow(report)}")
+    console(width).print(f"[bold]{report.title}[/]   [dim]{flow(report)}[/]")
     console(room).print(_table(lines, report, names))
     for line in totals(report, lines):
         console(width).print(line)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
-
-
-def _flow(report: Report) -> str:
-    inputs = ", ".join(dimensions(shape) for shape in report.inputs.values())
-    outputs = ", ".join(dimensions(shape) for shape in report.outputs.values())
-    return f"[dim]{inputs} → {outputs}[/]"
 
 
 CHOICES = (

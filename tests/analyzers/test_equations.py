@@ -129,9 +129,9 @@ def test_stacked_blocks_are_told_once() -> None:
     assert "attn2" not in shown
     assert "ln13.scale" in shown
     assert len(mathematics(page.found).equations) == 43
-    assert repeats("xabababy" * 1) == ()
-    assert repeats("xabababababy") == (Repeat(1, 2, 5),)
-    assert repeats("aaaaaaab") == (Repeat(0, 1, 7),)
+    assert repeats("xabababy", 6) == ()
+    assert repeats("xabababababy", 6) == (Repeat(1, 2, 5),)
+    assert repeats("aaaaaaab", 6) == (Repeat(0, 1, 7),)
 
 
 def test_a_very_long_layer_is_several_equations() -> None:
