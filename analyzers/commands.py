@@ -157,6 +157,7 @@ def explain(options: argparse.Namespace) -> int:
 def configure_diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", help=SPEC)
     parser.add_argument("after", help=SPEC)
+    parser.add_argument("--batch", type=whole, default=None, help="examples at once, for memory")
     parser.epilog = (
         "examples:\n  nnspec diff specs/vision/resnet18.nn specs/vision/resnet34.nn\n"
         '  nnspec diff "3 -> fc4 relu -> fc1" "3 -> fc8 relu -> fc1"\n'
@@ -168,7 +169,10 @@ def configure_diff(parser: argparse.ArgumentParser) -> None:
 def diff(options: argparse.Namespace) -> int:
     """What changed between two nets."""
     before, after = (
-        report(elaborate(read(spec, options.limits), options.limits, lets=options.lets).net)
+        report(
+            elaborate(read(spec, options.limits), options.limits, lets=options.lets).net,
+            options.batch,
+        )
         for spec in (options.before, options.after)
     )
     found = compare(before, after)
@@ -194,6 +198,7 @@ def configure_plot(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", type=_picture, help="a picture: .png, .svg or .pdf"
     )
     parser.add_argument("--chart", choices=KINDS, default="all", help="what to draw")
+    parser.add_argument("--batch", type=whole, default=None, help="examples at once, for memory")
 
 
 def _picture(name: str) -> Path:
@@ -205,7 +210,7 @@ def _picture(name: str) -> Path:
 
 def plot(options: argparse.Namespace) -> int:
     """Charts as a picture; the numbers in them as JSON."""
-    found = charts(graph_of(options))
+    found = charts(graph_of(options), options.batch)
     if options.output:
         put(options.output, _drawn(found, options))
         print(f"drawn to {options.output}", file=sys.stderr)
