@@ -204,6 +204,7 @@ def _signal(axes: Axes, found: Charts) -> None:
         axes.plot(range(len(values)), values, style, color=colour, linewidth=1.2, label=name)
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.1), max(high, 10))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.legend(frameon=False, fontsize=8, loc="best", labelcolor=INK)
 
 
