@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
+    from typing import Literal
 
     from nnspec.analyzers.compare import Comparison
     from nnspec.analyzers.report import Report
     from nnspec.compiler.graph import Graph
+    from nnspec.compiler.plan.schedule import Mode
     from nnspec.compiler.targets.mermaid import Diagram
     from nnspec.grammar.diagnostics import SpecError
     from nnspec.grammar.limits import Limits
     from nnspec.runtime.data import load as load_data
     from nnspec.runtime.load import load
     from nnspec.runtime.net import DType, Net
+    from nnspec.runtime.profile import Profile
 
 __version__ = "0.1.0"
 __all__ = [
@@ -41,6 +44,8 @@ __all__ = [
     "graph",
     "load",
     "load_data",
+    "profile",
+    "report",
 ]
 
 _HOME = {
@@ -106,6 +111,28 @@ def analyze(
     return report(graph(spec, let=let, limits=limits), batch)
 
 
+def report(
+    spec: "str | PathLike[str]",
+    to: "str | PathLike[str] | None" = None,
+    *,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+) -> str:
+    """Everything known of a net as one page for the browser: its text, and written to `to` if given.
+
+    The page needs nothing beside it and asks for nothing. Raises SpecError when the spec is wrong.
+    """
+    from os import fspath
+
+    from nnspec.analyzers.page import page, put
+    from nnspec.grammar.read import read
+
+    text = page(read(spec, limits), limits, let)
+    if to is not None:
+        put(fspath(to), text)
+    return text
+
+
 def compile(
     spec: "str | PathLike[str]",
     *,
@@ -132,12 +159,20 @@ def compile(
     return Net(graph(spec, let=let, limits=limits, settings=settings), seed=seed, dtype=dtype)
 
 
-def fix(text: str, *, limits: "Limits | None" = None) -> str:
-    """The text of a spec with every fix applied that `nnspec check --fix` would apply."""
+def fix(
+    text: str,
+    *,
+    applicability: "Literal['safe', 'unsafe']" = "safe",
+    limits: "Limits | None" = None,
+) -> str:
+    """The text of a spec with every fix applied that `nnspec check --fix` would apply; where
+    `applicability` is "unsafe", those too that change what the net computes or learns."""
     from nnspec.analyzers.check import fixes
+    from nnspec.grammar.diagnostics import Applicability
     from nnspec.grammar.source import Source
 
-    return fixes(Source("<text>", text), limits)[0].text
+    asked = Applicability(applicability)
+    return fixes(Source("<text>", text), limits, asked=asked)[0].text
 
 
 def diff(
@@ -178,6 +213,24 @@ def draw(
     from nnspec.compiler.targets.mermaid import mermaid
 
     return mermaid(draw(graph(spec, let=let, limits=limits), depth))
+
+
+def profile(
+    spec: "str | PathLike[str]",
+    *,
+    mode: "Mode" = "train",
+    batch: int | None = None,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+) -> "Profile":
+    """Where the time of a pass goes, layer by layer, beside the least that its work could take.
+
+    `mode` is "train" or "infer"; `batch` the spec's own, or 1 for inference, where None. Raises
+    SpecError when the spec is wrong or cannot train.
+    """
+    from nnspec.runtime.profile import profile as measured
+
+    return measured(graph(spec, let=let, limits=limits), mode, batch)
 
 
 def docs(word: str | None = None) -> str:

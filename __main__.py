@@ -23,6 +23,7 @@ COMMANDS = {
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
     "math": ("analyzers.commands_math", "the net as equations"),
+    "report": ("analyzers.page", "one page for the browser: the graph, charts, derivations"),
     "diff": ("analyzers.commands", "what changed between two nets"),
     "draw": ("compiler.targets.commands", "the net as boxes and arrows"),
     "plot": ("analyzers.commands", "charts of parameters, cost and memory"),
@@ -31,6 +32,7 @@ COMMANDS = {
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
+    "profile": ("runtime.commands_profile", "where the time of a pass goes"),
     "predict": ("runtime.commands", "what a trained net says"),
 }
 
@@ -43,7 +45,9 @@ FORMATS = {
 }
 """What `--format` takes, where it is more than text and json."""
 
-COMPILING = frozenset({"check", "summary", "explain", "math", "diff", "draw", "plot", "train"})
+COMPILING = frozenset(
+    {"check", "summary", "explain", "math", "report", "diff", "draw", "plot", "profile", "train"}
+)
 """The commands that compile a spec."""
 
 EXAMPLES = """examples:

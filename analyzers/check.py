@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..compiler.elaborate import elaborate
-from ..grammar.diagnostics import Mistake, Severity, concise, in_order
+from ..compiler.graph import Graph
+from ..grammar.diagnostics import Applicability, Mistake, Severity, concise, in_order
 from ..grammar.fix import apply
 from ..grammar.limits import Limits
 from ..grammar.read import found_in, read
@@ -22,6 +23,7 @@ from .render.github import workflow_commands
 from .render.messages import counted, messages
 from .render.sarif import sarif
 from .render.structured import as_json, diagnostics
+from .trial import sound
 
 SPEC = "a path, `-` for standard input, or the text itself"
 
@@ -45,11 +47,18 @@ def configure_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--isolated", action="store_true", help="read no pyproject.toml")
     parser.add_argument("--statistics", action="store_true", help="count by code, no more")
     parser.add_argument("--fix", action="store_true", help="mend what has a fix, marked [*]")
+    parser.add_argument(
+        "--unsafe-fixes",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="also by fixes that change what the net computes or learns",
+    )
     parser.add_argument("--diff", action="store_true", help="show what --fix would change, no more")
     parser.epilog = (
         "examples:\n  nnspec check\n  nnspec check specs/course net.nn\n"
         '  nnspec check "3x32x32 -> conv6 5x5 relu -> fc10"\n  cat net.nn | nnspec check -\n'
-        "  nnspec check --fix specs\n  nnspec check --diff net.nn\n\n"
+        "  nnspec check --fix specs\n  nnspec check --diff net.nn\n"
+        "  nnspec check --diff --unsafe-fixes net.nn\n\n"
         "exit code: 0 nothing but warnings, 1 errors, 2 wrong usage"
     )
 
@@ -64,12 +73,12 @@ def check(options: argparse.Namespace) -> int:
     if options.diff:
         return _differences(specs, options)
     found: list[Mistake] = []
-    fixed = 0
+    fixed, asked = 0, _asked(specs, options)
     for spec in specs:
         source = read(spec, options.limits)
         codes = _codes(spec, options)
         if options.fix:
-            mended, count = fixes(source, options.limits, options.lets, codes)
+            mended, count = fixes(source, options.limits, options.lets, codes, asked)
             _put(spec, source, mended, options)
             source, fixed = mended, fixed + count
         found += checked(source, options.limits, options.lets, codes)
@@ -83,9 +92,9 @@ def check(options: argparse.Namespace) -> int:
     elif options.format == "concise":
         write("".join(f"{concise(mistake)}\n" for mistake in found))
     elif options.statistics:
-        write(_statistics(found))
+        write(_statistics(found, asked))
     elif found:
-        write(messages(found, colour=options.colour))
+        write(messages(found, colour=options.colour, asked=asked))
     else:
         write(
             f"{counted(found)} Checked {len(specs):,} {'spec' if len(specs) == 1 else 'specs'}.\n"
@@ -97,10 +106,10 @@ def check(options: argparse.Namespace) -> int:
 
 def _differences(specs: list[str], options: argparse.Namespace) -> int:
     """What `--fix` would change."""
-    changed = False
+    changed, asked = False, _asked(specs, options)
     for spec in specs:
         source = read(spec, options.limits)
-        mended, _ = fixes(source, options.limits, options.lets, _codes(spec, options))
+        mended, _ = fixes(source, options.limits, options.lets, _codes(spec, options), asked)
         put_out(difference(source, mended.text))
         changed = changed or mended.text != source.text
     return int(changed)
@@ -117,9 +126,7 @@ def _put(spec: str, source: Source, mended: Source, options: argparse.Namespace)
 
 def _codes(spec: str, options: argparse.Namespace) -> frozenset[str]:
     """The warnings asked for: by options, else by the project's pyproject.toml."""
-    config = Config()
-    if not options.isolated:
-        config = config_for(Path(spec).parent if is_file(spec) else Path())
+    config = _config(spec, options)
     select, ignore = (
         tuple(code.strip() for text in given for code in text.split(",") if code.strip())
         for given in (options.select, options.ignore)
@@ -127,10 +134,28 @@ def _codes(spec: str, options: argparse.Namespace) -> frozenset[str]:
     return selected(select or config.select, (*config.ignore, *ignore))
 
 
-def _statistics(found: list[Mistake]) -> str:
-    """How many of each code, the most first."""
+def _asked(specs: list[str], options: argparse.Namespace) -> Applicability:
+    """The fixes asked for: by the option, else by the first spec's pyproject.toml."""
+    unsafe = options.unsafe_fixes
+    if unsafe is None:
+        unsafe = bool(specs) and _config(specs[0], options).unsafe_fixes
+    return Applicability.UNSAFE if unsafe else Applicability.SAFE
+
+
+def _config(spec: str, options: argparse.Namespace) -> Config:
+    if options.isolated:
+        return Config()
+    return config_for(Path(spec).parent if is_file(spec) else Path())
+
+
+def _statistics(found: list[Mistake], asked: Applicability) -> str:
+    """How many of each code, the most first; marked where a fix is asked for."""
     counts = Counter((mistake.code, mistake.name) for mistake in found)
-    rows = [f"{count:>6,}  {code}  {name}\n" for (code, name), count in counts.most_common()]
+    mended = {m.code for m in found if (fix := m.fix()) and fix.within(asked)}
+    rows = [
+        f"{count:>6,}  {code}  {'[*]' if code in mended else '   '} {name}\n"
+        for (code, name), count in counts.most_common()
+    ]
     return "".join(rows) or "All is well.\n"
 
 
@@ -141,10 +166,22 @@ def checked(
     codes: frozenset[str] | None = None,
 ) -> tuple[Mistake, ...]:
     """Everything wrong with one spec: mistakes, broken promises, and what the rules find."""
+    graph, mistakes = _read(source, limits, lets)
+    found = linted(graph, mistakes, warnings() if codes is None else codes)
+
+    def errors(of: Source) -> tuple[Mistake, ...]:
+        return tuple(m for m in _read(of, limits, lets)[1] if m.severity is Severity.ERROR)
+
+    return in_order(sound(source, found, errors))
+
+
+def _read(
+    source: Source, limits: Limits | None, lets: Mapping[str, object] | None
+) -> tuple[Graph | None, tuple[Mistake, ...]]:
+    """The net, with the mistakes of reading it and the promises it breaks."""
     found = elaborate(source, limits, lets=lets)
     promises = check_promises(found.graph) if found.graph else ()
-    wanted = warnings() if codes is None else codes
-    return in_order(linted(found.graph, (*found.mistakes, *promises), wanted))
+    return found.graph, (*found.mistakes, *promises)
 
 
 def fixes(
@@ -152,11 +189,12 @@ def fixes(
     limits: Limits | None = None,
     lets: Mapping[str, object] | None = None,
     codes: frozenset[str] | None = None,
+    asked: Applicability = Applicability.SAFE,
 ) -> tuple[Source, int]:
-    """The spec with every fix applied that its mistakes offer, and how many they were."""
+    """The spec with every fix applied that is asked for, and how many they were."""
     total = 0
     for _ in range(ROUNDS):
-        text, count = apply(source, checked(source, limits, lets, codes))
+        text, count = apply(source, checked(source, limits, lets, codes), asked)
         if not count:
             break
         source, total = Source(source.name, text), total + count

@@ -1,8 +1,9 @@
-"""`[tool.nnspec]` of the nearest pyproject.toml: which warnings are reported.
+"""`[tool.nnspec]` of the nearest pyproject.toml: which warnings are reported, what `--fix` may do.
 
 [tool.nnspec]
 select = ["NN4"]
 ignore = ["NN414"]
+unsafe-fixes = true
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ FILE = "pyproject.toml"
 
 @dataclass(frozen=True)
 class Config:
-    """Prefixes of codes."""
+    """Prefixes of codes, and whether unsafe fixes are among those that are applied."""
 
     select: tuple[str, ...] = ("NN4",)
     ignore: tuple[str, ...] = ()
+    unsafe_fixes: bool = False
 
 
 def config_for(place: Path) -> Config:
@@ -50,13 +52,21 @@ def _read(path: Path) -> Config:
 
 
 def _checked(path: Path, table: Mapping[str, Any]) -> Config:
-    known = [field.name for field in fields(Config)]
+    known = {field.name.replace("_", "-"): field for field in fields(Config)}
     for key, value in table.items():
         if key not in known:
             near = nearest(key, known)
             advice = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}"
             raise SpecError([BadConfig(None, str(path), f"`{key}` is no setting", advice)])
-        if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
+        if isinstance(known[key].default, bool):
+            if not isinstance(value, bool):
+                advice = f"write {key} = true, or false"
+                raise SpecError([BadConfig(None, str(path), f"`{key}` is no yes or no", advice)])
+        elif not isinstance(value, list) or not all(isinstance(code, str) for code in value):
             advice = f'write a list of codes: {key} = ["NN414"]'
             raise SpecError([BadConfig(None, str(path), f"`{key}` is no list of codes", advice)])
-    return Config(**{key: tuple(value) for key, value in table.items()})
+    values: dict[str, Any] = {
+        known[key].name: tuple(value) if isinstance(value, list) else value
+        for key, value in table.items()
+    }
+    return Config(**values)

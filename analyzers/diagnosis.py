@@ -40,6 +40,9 @@ class FixRow(Model):
     """What mends a mistake."""
 
     title: str
+    applicability: Literal["safe", "unsafe"] = Field(
+        description="safe: the net computes and learns the same; unsafe: it may not"
+    )
     edits: list[EditRow]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from textwrap import wrap
@@ -19,13 +20,13 @@ from ..compiler.op import Op
 from ..compiler.ops import CATALOGUE
 from ..compiler.training import LOSSES, OPTIMIZERS, Setting
 from ..compiler.words import FOREIGN
-from ..grammar.diagnostics import Mistake, SpecError
+from ..grammar.diagnostics import Applicability, Mistake, SpecError
 from ..grammar.near import nearest
 from ..grammar.source import Source
 from .check import write
 from .errors import NoPage
 from .render.structured import as_json
-from .rule import Rule, rules
+from .rule import Finding, Rule, findings, rules
 
 CONCEPTS: Mapping[str, str] = MappingProxyType(
     {
@@ -182,30 +183,64 @@ def _mistake(kind: type[Mistake]) -> str:
 
 
 def _rule(rule: Rule) -> str:
-    first, *rest = rule.page.split("\n\n")
-    fix = {True: "safe: the net computes the same", False: "none that is safe"}[rule.safe]
-    wrong = "\n".join(f"    {line}" for line in rule.wrong[0].splitlines())
-    right = "\n".join(f"    {line}" for line in rule.right[0].splitlines())
+    first, *why, source = rule.page.split("\n\n")
+    told = [_found(rule, text) for text in rule.wrong]
+    kinds = {found.mending.applicability for found in told if found.mending}
     parts = [
         f"# {rule.code} {rule.name}",
         first,
         "## Why",
-        *rest[:-1],
+        *why,
         "## Example",
-        wrong,
-        "## Better",
-        right,
-        f"Fix: {fix}. Silence it by `# nnspec: ignore[{rule.code}] reason`.",
-        rest[-1],
+        _indented(rule.wrong[0]),
+        "`nnspec check` says:",
+        _indented(f"{rule.code} {told[0].text}\nhelp: {told[0].advice}"),
+        "## Use instead",
+        _indented(rule.right[0]),
+        "## Fix",
+        FIXES[frozenset(kinds)],
+        f"It is a {told[0].severity}; `# nnspec: ignore[{rule.code}] reason` silences it.",
+        source,
     ]
     return "\n\n".join(parts) + "\n"
 
 
+FIXES: Mapping[frozenset[Applicability], str] = MappingProxyType(
+    {
+        frozenset(): "None: what to do is for the author to decide.",
+        frozenset({Applicability.SAFE}): (
+            "Safe: the net computes and learns the same. `nnspec check --fix` applies it."
+        ),
+        frozenset({Applicability.UNSAFE}): (
+            "Unsafe: the net computes or learns something else. "
+            "`nnspec check --fix --unsafe-fixes` applies it."
+        ),
+    }
+)
+
+
+def _found(rule: Rule, text: str) -> Finding:
+    """What the rule says of one of its own texts."""
+    graph = elaborate(Source("<example>", text)).net
+    return next(iter(findings(graph, frozenset({rule.code}))))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
 def codes() -> str:
     """Every code and its name, the rules with what they say first."""
-    rows = [(kind.code, kind.name) for kind in Mistake.by_code.values()]
-    rows += [(rule.code, rule.name) for rule in rules().values()]
-    return "".join(f"{code}  {name}\n" for code, name in sorted(rows))
+    kinds = [(kind.code, kind.name, kind.page()) for kind in Mistake.by_code.values()]
+    rows = sorted([*kinds, *((rule.code, rule.name, rule.page) for rule in rules().values())])
+    wide = max(len(name) for _, name, _ in rows)
+    return "".join(f"{code}  {name:<{wide}}  {_first(page)}\n" for code, name, page in rows)
+
+
+def _first(page: str) -> str:
+    """The first sentence, on one line."""
+    paragraph = " ".join(page.partition("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s", paragraph)[0].rstrip(".")
 
 
 # ----------------------------------------------------------------------------------- command

@@ -2,7 +2,7 @@
 
 A rule is a module in `analyzers/rules`: its docstring is the page,
 `check` finds, `WRONG` and `RIGHT` are texts that it must and must not complain about. The file is
-called after both: `nn402_saturating_hidden.py`.
+called after both: `nn402_saturating_hidden.py`. A fix says itself whether it is safe.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from ..compiler.graph import Graph
 from ..grammar.diagnostics import Fix, Mistake, Severity
-from .facts.anatomy import Anatomy
+from .facts.anatomy import Anatomy, place
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Rule:
     Attributes
     ----------
     wrong, right: texts that it finds something in, and texts that it does not.
-    safe: whether its fix leaves what the net computes as it is.
     """
 
     code: str
@@ -36,7 +35,6 @@ class Rule:
     check: Callable[[Anatomy], Iterator[Finding]]
     wrong: tuple[str, ...]
     right: tuple[str, ...]
-    safe: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,29 +74,34 @@ def rules() -> Mapping[str, Rule]:
         module = import_module(f"{folder.__name__}.{entry}")
         code, _, words = entry.partition("_")
         page = inspect.getdoc(module) or ""
-        safe = getattr(module, "SAFE", False)
-        rule = Rule(
-            code.upper(),
-            words.replace("_", "-"),
-            page,
-            module.check,
-            module.WRONG,
-            module.RIGHT,
-            safe,
-        )
+        name = words.replace("_", "-")
+        rule = Rule(code.upper(), name, page, module.check, module.WRONG, module.RIGHT)
         found[rule.code] = rule
     return MappingProxyType(found)
 
 
 def findings(graph: Graph, codes: frozenset[str] | None = None) -> tuple[Finding, ...]:
-    """What the rules find, each place once for each rule: a block may be used many times."""
+    """What the rules find, each place once for each rule: a block may be used many times.
+
+    A fix is offered where what it mends is found in every use of the place that it changes.
+    """
     net = Anatomy(graph)
-    found: dict[object, Finding] = {}
+    found: list[Finding] = []
     for rule in rules().values():
         if codes is not None and rule.code not in codes:
             continue
+        told: dict[object, list[Finding]] = {}
         for finding in rule.check(net):
-            span = finding.span
-            place = (span.source.name, span.start, span.end) if span else finding.text
-            found.setdefault((rule.code, place), replace(finding, rule=rule))
-    return tuple(found.values())
+            told.setdefault(place(finding.span) or finding.text, []).append(
+                replace(finding, rule=rule)
+            )
+        for where, same in told.items():
+            mends = len(same) >= len(net.uses.get(where, ())) and _within(graph, same[0])
+            found.append(same[0] if mends else replace(same[0], mending=None))
+    return tuple(found)
+
+
+def _within(graph: Graph, finding: Finding) -> bool:
+    """Whether its fix changes the net's own text alone: a file in use belongs to others."""
+    edits = finding.mending.edits if finding.mending else ()
+    return all(edit.span.source.name == graph.source.name for edit in edits)

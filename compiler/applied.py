@@ -63,7 +63,9 @@ class Applied:
     @cached_property
     def spelled(self) -> str:
         """As a spec would write it, every number filled in."""
-        return spelled(self.op)
+        value = self.arrivals[0]
+        maps = value.rank > 1 and not value.channels_last
+        return spelled(self.op, value.rank - 1 if maps else 1)
 
     @cached_property
     def _needs(self) -> dict[int, Needs]:

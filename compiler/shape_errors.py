@@ -301,8 +301,16 @@ class CannotCut(ShapeMistake):
 class Unseen(Mistake):
     """The stride does not divide the room a window has, so the far rows or columns are never seen.
 
-    CS231n, convolutional networks, "Constraints on strides": the output size must be a whole number
-    for the neurons to fit the input neatly.
+    No neuron looks there and no gradient comes back. Of 14 rows a window of 3 that steps by 2 begins at
+    rows 0, 2, ... 10 and reaches row 12: row 13 is left out, in training and ever after.
+
+        3x14x14 -> conv4 3 s2 relu -> flatten fc2       # the last row and column are never seen
+        3x14x14 -> conv4 3 s2 p1 relu -> flatten fc2    # padding takes the windows to the end
+
+    It is a warning; `# nnspec: ignore[NN412] reason` silences it.
+
+    Source: CS231n, convolutional networks, "Constraints on strides": the output size must be a whole
+    number for the neurons to fit the input neatly.
     """
 
     code, name, severity = "NN412", "columns-never-seen", Severity.WARNING

@@ -8,20 +8,27 @@ from typing import Any
 from .op import LETTERS, Initialiser, Op
 
 
-def spelled(op: Op) -> str:
-    """The operator as a spec would write it with plain numbers; without branches and ties."""
-    return op.name + "".join(_arguments(op))
+def spelled(op: Op, axes: int = 1) -> str:
+    """The operator as a spec would write it with plain numbers, over maps of so many spatial axes;
+    without branches and ties."""
+    return op.name + "".join(_arguments(op, axes))
 
 
-def _arguments(op: Op) -> Iterator[str]:
-    """Each with what parts it from the word before: a first whole number needs nothing."""
+def _arguments(op: Op, axes: int) -> Iterator[str]:
+    """Each with what parts it from the word before: a first number needs nothing."""
     given = {name: value for name, value in op if name in op.model_fields_set}
     for index, name in enumerate(op.places):
         if name not in given:
             break
         value = given.pop(name)
-        attached = index == 0 and isinstance(value, int | float) and value >= 0
-        yield _shown(value) if attached else f" {_shown(value)}"
+        alone = value[0] if isinstance(value, tuple) and len(value) == 1 else value
+        if index == 0 and isinstance(alone, int | float) and alone >= 0:
+            yield _shown(alone)
+        elif alone is not value:
+            # A kernel behind a count: `conv64 3x3`.
+            yield f" {_shown(value * axes)}"
+        else:
+            yield f" {_shown(value)}"
     for name, value in given.items():
         if value is None or value == type(op).model_fields[name].default:
             continue

@@ -40,9 +40,11 @@ class Loss(Setting):
     Attributes
     ----------
     target: `labels`, a class index for each row of scores, or `values` of the output's own shape.
+    contains: the operators that it applies to scores itself, so that the net need not.
     """
 
     target: ClassVar[Target] = "labels"
+    contains: ClassVar[tuple[str, ...]] = ()
 
     def truth(self, output: Value) -> tuple[int, ...]:
         """The shape of one example's truth: for labels the output's without its channels."""
@@ -81,7 +83,7 @@ class CrossEntropy(Loss):
     """Minus the log of the true class's softmax, from scores: the mean over examples, steps of a
     sequence (TxC) and places of a map (CxHxW)."""
 
-    name = "cross_entropy"
+    name, contains = "cross_entropy", ("softmax", "logsoftmax")
     source = "CS231n, linear classification, 'Softmax classifier'"
 
     def refusal(self, output: Value) -> str:
@@ -112,7 +114,7 @@ class CrossEntropy(Loss):
 class Bce(Loss):
     """Binary cross entropy of sigmoids, from scores: each output is a yes or no of its own."""
 
-    name, target = "bce", "values"
+    name, target, contains = "bce", "values", ("sigmoid",)
     source = "CS231n, neural networks 2, 'Attribute classification'"
 
     def scratch(self, batch: int, output: Value) -> dict[str, Needed]:

@@ -21,6 +21,14 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+class Applicability(StrEnum):
+    """How much a fix may change: `safe`, nothing of what the net computes and learns; `unsafe`, what
+    the author may have meant otherwise. Asked for, `unsafe` stands for both."""
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+
+
 @dataclass(frozen=True)
 class Edit:
     """Replace the text of `span` by `text`."""
@@ -35,6 +43,11 @@ class Fix:
 
     title: str
     edits: tuple[Edit, ...]
+    applicability: Applicability = Applicability.SAFE
+
+    def within(self, asked: Applicability) -> bool:
+        """Whether it is among the fixes that are asked for."""
+        return self.applicability is Applicability.SAFE or asked is Applicability.UNSAFE
 
 
 @dataclass(frozen=True)

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable
 
-from .diagnostics import Edit, Fix, Mistake
+from .diagnostics import Applicability, Edit, Fix, Mistake
 from .source import Source
 
 
-def apply(source: Source, mistakes: Iterable[Mistake]) -> tuple[str, int]:
+def apply(
+    source: Source, mistakes: Iterable[Mistake], asked: Applicability = Applicability.SAFE
+) -> tuple[str, int]:
     """The text with the fixes that the mistakes offer for it, and how many were applied.
 
     A fix is applied whole or not at all; of two that touch, the first.
     """
-    fixes = [fix for mistake in mistakes if (fix := mistake.fix()) and _here(fix, source)]
+    offered = (fix for mistake in mistakes if (fix := mistake.fix()) and _here(fix, source))
+    fixes = [fix for fix in offered if fix.within(asked)]
     fixes.sort(key=lambda fix: min(edit.span.start for edit in fix.edits))
     taken: list[Edit] = []
     applied = 0
     for fix in dict.fromkeys(fixes):
-        if not any(_touch(edit, other) for edit in fix.edits for other in taken):
-            taken += fix.edits
+        if not any(_touches(edit, taken) for edit in fix.edits):
+            for edit in fix.edits:
+                insort(taken, edit, key=_start)
             applied += 1
-    text = source.text
-    for edit in sorted(taken, key=lambda edit: edit.span.start, reverse=True):
-        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
-    return text, applied
+    parts, place = [], 0
+    for edit in taken:
+        parts += [source.text[place : edit.span.start], edit.text]
+        place = edit.span.end
+    return "".join((*parts, source.text[place:])), applied
+
+
+def _start(edit: Edit) -> int:
+    return edit.span.start
 
 
 def _here(fix: Fix, source: Source) -> bool:
@@ -32,5 +42,7 @@ def _here(fix: Fix, source: Source) -> bool:
     return all(edit.span.source.name == source.name for edit in fix.edits)
 
 
-def _touch(edit: Edit, other: Edit) -> bool:
-    return edit.span.start <= other.span.end and other.span.start <= edit.span.end
+def _touches(edit: Edit, taken: list[Edit]) -> bool:
+    """Whether an edit meets one of those in order that do not meet each other."""
+    place = bisect_right(taken, edit.span.end, key=_start)
+    return bool(place) and taken[place - 1].span.end >= edit.span.start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,14 @@ class Bound:
     Attributes
     ----------
     arena: the one allocation behind all arrays, in bytes.
+    ends: for each step of the schedule where its calls end.
     inputs, outputs: by name, batch first. `target`, `loss`: the truth and the mean loss.
     """
 
     schedule: Schedule
     arena: Array
     calls: tuple[Call, ...]
+    ends: tuple[int, ...]
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
     target: Array | None
@@ -93,13 +96,12 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
     """
     arena = aligned(schedule.arena_bytes, np.dtype(np.uint8))
     arrays = [_view(schedule, arena, index) for index in range(len(schedule.arrays))]
-    calls = tuple(
-        call for step in schedule.steps for call in _calls(schedule, step, arrays, memory, streams)
-    )
+    steps = [_calls(schedule, step, arrays, memory, streams) for step in schedule.steps]
     return Bound(
         schedule,
         arena,
-        calls,
+        tuple(call for calls in steps for call in calls),
+        tuple(accumulate(map(len, steps))),
         {name: arrays[index] for name, index in schedule.inputs.items()},
         {name: arrays[index] for name, index in schedule.outputs.items()},
         None if schedule.target is None else arrays[schedule.target],

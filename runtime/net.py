@@ -117,7 +117,7 @@ class Net:
         }
         for start in range(0, count, AT_ONCE):
             stop = min(start + AT_ONCE, count)
-            bound = self._inference(stop - start)
+            bound = self.inference(stop - start)
             for name, array in bound.inputs.items():
                 array[:] = inputs[name][start:stop]
             with quiet():
@@ -126,7 +126,8 @@ class Net:
                 result[start:stop] = bound.outputs[name]
         return results if len(results) > 1 else next(iter(results.values()))
 
-    def _inference(self, batch: int) -> Bound:
+    def inference(self, batch: int) -> Bound:
+        """The schedule for this many examples: fill its inputs, run it, read its outputs."""
         found = self._bound.get(batch)
         if found is None:
             plan = schedule(self.graph, batch, "infer", float_bytes=self.dtype.itemsize)

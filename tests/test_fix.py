@@ -11,7 +11,7 @@ import pytest
 import nnspec
 from nnspec.__main__ import main
 from nnspec.analyzers.check import checked
-from nnspec.grammar.diagnostics import Edit, Fix
+from nnspec.grammar.diagnostics import Applicability, Edit, Fix
 from nnspec.grammar.fix import apply
 from nnspec.grammar.limits import Limits
 from nnspec.grammar.source import Source, Span
@@ -97,6 +97,97 @@ def test_what_stays_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr()
     assert said.out.startswith("3 -> fc4 -> fc0\n\nNN105")
     assert said.err == "Fixed 1 mistake.\n"
+
+
+SOFT = "8 -> fc4 bn relu -> fc3 softmax\ntrain(loss = cross_entropy)"
+
+
+def test_unsafe_fixes_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert nnspec.fix(SOFT) == SOFT.replace("fc4", "fc4 nobias")
+    whole = SOFT.replace("fc4", "fc4 nobias").replace(" softmax", "")
+    assert nnspec.fix(SOFT, applicability="unsafe") == whole
+    assert main(["check", "--isolated", SOFT]) == 0
+    said = capsys.readouterr().out
+    assert "NN407 [*]" in said
+    assert "NN403 `" in said
+    assert said.endswith(
+        "Found 2 warnings. `nnspec check --fix` mends what is marked [*]. "
+        "1 hidden fix can be enabled with `--unsafe-fixes`.\n"
+    )
+    assert main(["check", "--isolated", "--unsafe-fixes", SOFT]) == 0
+    said = capsys.readouterr().out
+    assert "NN403 [*]" in said
+    assert "hidden" not in said
+    assert main(["check", "--isolated", "--unsafe-fixes", "--fix", SOFT]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{whole}\n\nAll is well. Checked 1 spec.\n"
+    assert err == "Fixed 2 mistakes.\n"
+    assert main(["check", "--isolated", "--diff", SOFT]) == 1
+    assert "softmax\n+8 -> fc4 nobias bn relu -> fc3 softmax\n" in capsys.readouterr().out
+
+
+def test_applicability_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "--isolated", "--format", "json", SOFT.replace("relu", "rellu")])
+    (found,) = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert found["fix"]["applicability"] == "safe"
+    main(["check", "--isolated", "--format", "json", SOFT])
+    found = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert [one["fix"]["applicability"] for one in found] == ["safe", "unsafe"]
+
+
+def test_unsafe_fixes_in_pyproject(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, config = tmp_path / "net.nn", tmp_path / "pyproject.toml"
+    path.write_text(SOFT, "utf-8")
+    config.write_text("[tool.nnspec]\nunsafe-fixes = true\n", "utf-8")
+    assert main(["check", "--fix", "--no-unsafe-fixes", str(path)]) == 0
+    assert "softmax" in path.read_text("utf-8")
+    assert main(["check", "--fix", str(path)]) == 0
+    assert "softmax" not in path.read_text("utf-8")
+    capsys.readouterr()
+    config.write_text('[tool.nnspec]\nunsafe-fixes = "yes"\n', "utf-8")
+    assert main(["check", str(path)]) == 1
+    assert "write unsafe-fixes = true, or false" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", Applicability)
+def test_a_promise_is_not_broken_by_a_fix(asked: Applicability) -> None:
+    kept = "8 -> fc4 bn relu -> fc2\nexpect params == 54"
+    assert nnspec.fix(kept, applicability=asked.value) == kept
+    (found,) = checked(Source("net", kept))
+    assert found.fix() is None
+    assert found.help() == "write `nobias`; then `params == 54` has to change too"
+    two = "8 -> fc4 bn relu -> fc4 bn relu -> fc2\nexpect params >= 78"
+    mended = nnspec.fix(two, applicability=asked.value)
+    assert mended.count("nobias") == 1
+    assert "params >= 78" in mended
+    broken = kept.replace("54", "55")
+    assert "nobias" in nnspec.fix(broken, applicability=asked.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "block c(n) = conv(n) 3 p1\n3x8x8 -> c8 bn relu -> c8 relu -> gap fc2",
+        "3x8x8 -> [conv8 3 p1]*2 -> bn relu -> gap fc2",
+        "shared c = conv3 3 p1\n3x8x8 -> c bn relu -> c relu -> gap fc2",
+        "block head = flatten fc8 relu\n3x4x4 -> head -> head -> fc2",
+    ],
+)
+def test_a_fix_holds_in_every_use(text: str) -> None:
+    assert nnspec.fix(text, applicability="unsafe") == text
+
+
+def test_comments_and_names_stay() -> None:
+    for text in (
+        "let a = 4  # for later\n3 -> fc4",
+        "## Tells of b.\nblock b = fc4\n3 -> fc4",
+        "8 -> fc8 relu -> x: dropout0 -> add[ fc8 | @x ]",
+        "8 -> fc8 relu\n-> [ # two\n fc8 relu ] -> fc2",
+    ):
+        assert nnspec.fix(text, applicability="unsafe") == text
+    assert nnspec.fix("let a = 4\nlet b = a * 2\n3 -> fc4") == "3 -> fc4"
+    both = "use vision.vgg (stage, head)\n3x8x8 -> flatten fc2"
+    assert nnspec.fix(both) == "3x8x8 -> flatten fc2"
 
 
 def test_standard_input(

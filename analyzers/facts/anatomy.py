@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from ...compiler.graph import Graph, Layer, Node
 from ...compiler.op import Trait
+from ...compiler.ops.activation import Softmax
+from ...compiler.ops.merge import MatMul, Mul
 from ...compiler.ops.norm import BatchNorm
 from ...compiler.training import Loss
 from ...grammar import tree
@@ -15,6 +17,7 @@ from ...grammar.parse import parse
 from ...grammar.source import Span
 from .roles import Role, roles
 from .signal import Travel, signal
+from .wording import Wording
 
 AFFINE = frozenset({Trait.NEURONS, Trait.LINEAR})
 PASSES = frozenset({Trait.MOVES, Trait.RANDOM})
@@ -32,6 +35,10 @@ class Anatomy:
         return parse(self.graph.source)[0]
 
     @cached_property
+    def wording(self) -> Wording:
+        return Wording(self.file)
+
+    @cached_property
     def train(self) -> tree.Train | None:
         """The `train(...)` that is written; None where there is none."""
         return next((s for s in self.file.statements if isinstance(s, tree.Train)), None)
@@ -43,8 +50,29 @@ class Anatomy:
 
     @property
     def loss(self) -> Loss | None:
-        """The loss, where it is written: a net without one may be meant for inference."""
-        return self.graph.training.loss
+        """What judges the main output; None without `train(...)`: such a net may be meant for
+        inference."""
+        return self.graph.training.judged_by(self.graph.output.value) if self.train else None
+
+    @property
+    def judge(self) -> str:
+        """The loss as messages name it."""
+        name = f"`{self.loss.name}`" if self.loss else ""
+        return name if self.graph.training.loss else f"{name}, the loss where none is written,"
+
+    @cached_property
+    def uses(self) -> Mapping[object, tuple[Node, ...]]:
+        """By place, the nodes that it makes: many, in a block, a loop or a repeat."""
+        found: dict[object, list[Node]] = {}
+        for node in self.graph.nodes:
+            found.setdefault(place(node.span), []).append(node)
+        return {where: tuple(nodes) for where, nodes in found.items()}
+
+    def throughout(self, holds: Callable[[Node], object]) -> Iterator[Node]:
+        """The nodes for which something holds in every use of the place where they are written."""
+        for nodes in self.uses.values():
+            if all(holds(node) for node in nodes):
+                yield from nodes
 
     @cached_property
     def readers(self) -> Mapping[str, tuple[Node, ...]]:
@@ -89,13 +117,61 @@ class Anatomy:
             node = self.graph[node.inputs[0]]
             yield node
 
-    def gates(self, node: Node) -> bool:
-        """Whether the value is a share that something else is multiplied by."""
-        return any(reader.op.name == "mul" for reader in self.readers[node.name])
+    @cached_property
+    def said(self) -> Node:
+        """What makes the numbers of the main output, before they are put elsewhere."""
+        output = self.graph.output
+        return next(n for n in (output, *self.back(output)) if Trait.MOVES not in n.op.traits)
 
-    def gates_later(self, node: Node) -> bool:
-        """Whether the value ends as a share, behind layers of its own: squeeze and excitation."""
-        return self.gates(node) or any(self.gates(after) for after in self.ahead(node))
+    @cached_property
+    def rebuilds(self) -> bool:
+        """Whether the main output has an input's shape: an autoencoder, or what cleans an image."""
+        shape = self.graph.output.value.shape
+        return any(source.value.shape == shape for source in self.graph.inputs)
+
+    def gates(self, node: Node) -> bool:
+        """Whether the value, moved at most, is a share that something else is multiplied by."""
+        waiting, seen = [node.name], {node.name}
+        while waiting:
+            for reader in self.readers[waiting.pop()]:
+                if isinstance(reader.op, Mul | MatMul):
+                    return True
+                if Trait.MOVES in reader.op.traits and reader.name not in seen:
+                    seen.add(reader.name)
+                    waiting.append(reader.name)
+        return False
+
+    def scores(self, node: Node) -> bool:
+        """Whether an activation makes shares that weight something else, or what a softmax makes
+        such shares of: additive attention."""
+        if self.gates(node):
+            return True
+        for after in self.ahead(node):
+            if Trait.ACTIVATION in after.op.traits:
+                return isinstance(after.op, Softmax) and self.gates(after)
+        return False
+
+    @cached_property
+    def necks(self) -> frozenset[str]:
+        """The nodes that everything passes through on its way to the main output."""
+        needed = {self.graph.output.name}
+        for node in reversed(self.graph.nodes):
+            if node.name in needed:
+                needed.update(node.inputs)
+        nodes = [node for node in self.graph.nodes if node.name in needed]
+        last = {name: at for at, node in enumerate(nodes) for name in node.inputs}
+        far = max((at for at, node in enumerate(nodes) if not node.inputs), default=0)
+        found: set[str] = set()
+        for at, node in enumerate(nodes):
+            if far <= at:
+                found.add(node.name)
+            far = max(far, last.get(node.name, at))
+        return frozenset(found)
+
+
+def place(span: Span | None) -> tuple[str, int, int] | None:
+    """What is equal for two spans of one stretch of text."""
+    return (span.source.name, span.start, span.end) if span else None
 
 
 def affine(node: Node) -> bool:

@@ -34,3 +34,10 @@ def of_net(graph: Graph) -> Count:
     parts = [f"{count:,}" for count in counts if count]
     value = sum(counts)
     return Count(value, total(parts, value).replace(f"= {value}", f"= {value:,}") if parts else "0")
+
+
+def statistics(graph: Graph) -> int:
+    """Running statistics of norms: kept and saved, each once, but not learned."""
+    return sum(
+        weight.size for node in graph.nodes for weight in node.state if weight.name not in node.lent
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from ...grammar.diagnostics import Mistake, Severity
+from ...grammar.diagnostics import Applicability, Mistake, Severity
 from ...grammar.source import Span
 
 MOST = 50
@@ -30,17 +30,34 @@ class Paint:
         return f"\x1b[{CODES[style]}m{text}\x1b[0m" if self.colour and text else text
 
 
-def messages(mistakes: Sequence[Mistake], *, colour: bool = False) -> str:
-    """All diagnostics with their places, and a line that counts them; empty for none."""
+def messages(
+    mistakes: Sequence[Mistake],
+    *,
+    colour: bool = False,
+    asked: Applicability = Applicability.SAFE,
+) -> str:
+    """All diagnostics with their places, and a line that counts them; empty for none.
+
+    What a fix that is asked for mends is marked.
+    """
     if not mistakes:
         return ""
     paint = Paint(colour)
-    blocks = [message(mistake, paint) for mistake in mistakes[:MOST]]
+    blocks = [message(mistake, paint, asked) for mistake in mistakes[:MOST]]
     if len(mistakes) > MOST:
         blocks.append(f"... and {len(mistakes) - MOST:,} more")
-    fixable = any(mistake.fix() for mistake in mistakes)
-    hint = " `nnspec check --fix` mends what is marked [*]." if fixable else ""
-    return "\n\n".join((*blocks, counted(mistakes) + hint)) + "\n"
+    return "\n\n".join((*blocks, counted(mistakes) + _hint(mistakes, asked))) + "\n"
+
+
+def _hint(mistakes: Sequence[Mistake], asked: Applicability) -> str:
+    """What `--fix` would mend, and what it would if asked for more."""
+    offered = [fix.within(asked) for mistake in mistakes if (fix := mistake.fix())]
+    hint = " `nnspec check --fix` mends what is marked [*]." if any(offered) else ""
+    hidden = offered.count(False)
+    if hidden:
+        fixes = "1 hidden fix" if hidden == 1 else f"{hidden:,} hidden fixes"
+        hint += f" {fixes} can be enabled with `--unsafe-fixes`."
+    return hint
 
 
 def counted(mistakes: Iterable[Mistake]) -> str:
@@ -52,10 +69,10 @@ def counted(mistakes: Iterable[Mistake]) -> str:
     return f"Found {', '.join(told)}." if told else "All is well."
 
 
-def message(mistake: Mistake, paint: Paint) -> str:
+def message(mistake: Mistake, paint: Paint, asked: Applicability) -> str:
     """One diagnostic."""
-    style = mistake.severity.value
-    fixable = " [*]" if mistake.fix() else ""
+    style, fix = mistake.severity.value, mistake.fix()
+    fixable = " [*]" if fix and fix.within(asked) else ""
     lines = [f"{paint(style, mistake.code)}{fixable} {paint('bold', _visible(mistake.message()))}"]
     if mistake.span is not None:
         lines += _excerpt(mistake.span, mistake.label(), style, paint, arrow="-->")

@@ -46,7 +46,7 @@ def _fix(mistake: Mistake) -> dict[str, Any] | None:
     if fix is None:
         return None
     edits = [{"content": edit.text, **_place(edit.span)} for edit in fix.edits]
-    return {"title": fix.title, "edits": edits}
+    return {"title": fix.title, "applicability": fix.applicability.value, "edits": edits}
 
 
 def as_json(value: object) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 from ...compiler.graph import Node
 from ...compiler.ops.conv import Convolution
-from ..facts.anatomy import Anatomy, affine, passes, word
+from ...grammar.diagnostics import Applicability, Edit, Fix
+from ..facts.anatomy import Anatomy, affine, passes, place, word
 from ..facts.linear import OneMap, one_map
 from ..rule import Finding
 
@@ -40,14 +41,35 @@ def check(net: Anatomy) -> Iterator[Finding]:
                     value.channels for value in (node.arrivals[0], node.value, after.value)
                 )
                 if between >= min(before, behind):
+                    together = one_map(chain)
                     yield Finding(
                         after.span,
                         f"nothing nonlinear stands between `{word(node)}` and `{word(after)}`: "
-                        f"together they are one affine map{_told(one_map(chain))}",
-                        "put an activation between them, or make one layer of the two",
+                        f"together they are one affine map{_told(together)}",
+                        _advice(together),
+                        _merged(net, together),
                     )
             if not passes(after):
                 break
+
+
+def _merged(net: Anatomy, found: OneMap) -> Fix | None:
+    """One layer of two that stand side by side, where it is the same map and no larger."""
+    if len(found.nodes) != 2 or not found.exact or found.equals is None:
+        return None
+    first, second = found.nodes
+    drawn = any(getattr(node.op, "init", None) or node.lent for node in found.nodes)
+    once = all(len(net.uses[place(node.span)]) == 1 for node in found.nodes)
+    edit = net.wording.without(first.span)
+    if drawn or not once or first.blocks or edit is None or found.after > found.before:
+        return None
+    edits = edit, Edit(second.span, found.equals)
+    return Fix(f"write `{found.equals}`", edits, Applicability.UNSAFE)
+
+
+def _advice(found: OneMap) -> str:
+    smaller = found.equals is None or found.after < found.before
+    return "put an activation between them" + (", or make one layer of the two" * smaller)
 
 
 def _told(found: OneMap) -> str:
@@ -55,8 +77,7 @@ def _told(found: OneMap) -> str:
     if found.equals is None:
         return ""
     edges = "" if found.exact else " but for the edges"
-    counts = f"{found.after:,} parameters instead of {found.before:,}"
-    return f"{edges}, `{found.equals}` with {counts}"
+    return f"{edges}, `{found.equals}` {found.told}"
 
 
 def _grouped(node: Node) -> bool:

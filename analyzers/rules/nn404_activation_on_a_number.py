@@ -1,7 +1,9 @@
 """An activation on the output of a regression.
 
 A net that predicts a number by `mse` cannot reach what its activation cuts off: relu no negative
-number, sigmoid and tanh nothing past 1, and the gradient dies where they are flat.
+number, sigmoid and tanh nothing past 1, and the gradient dies where they are flat. A net that makes an
+image, or rebuilds its input, may bound its output as pixels are bounded, and softplus is chosen for
+numbers that must be positive: neither is reported.
 
 Source: CS231n, neural networks 1, 'Representational power'; neural networks 2, 'Regression'.
 """
@@ -15,15 +17,34 @@ from ..facts.anatomy import Anatomy
 from ..rule import Finding
 
 WRONG = ("4 -> fc8 relu -> fc1 relu\ntrain(loss = mse)", "4 -> fc1 sigmoid\ntrain(loss = mse)")
-RIGHT = ("4 -> fc8 relu -> fc1\ntrain(loss = mse)", "4 -> fc1 relu")
+RIGHT = (
+    "4 -> fc8 relu -> fc1\ntrain(loss = mse)",
+    "4 -> fc1 relu",
+    "784 -> fc32 relu -> fc784 sigmoid\ntrain(loss = mse)",
+    "4 -> fc8 relu -> fc1 softplus\ntrain(loss = mse)",
+    "1x8x8 -> conv8 3 p1 relu -> conv2 3 p1 tanh\ntrain(loss = mse)",
+)
+RANGE = {
+    "relu": "at 0 and above", "relu6": "between 0 and 6", "sigmoid": "between 0 and 1",
+    "hsigmoid": "between 0 and 1", "tanh": "between -1 and 1", "elu": "at -1 and above",
+    "selu": "at -1.8 and above", "step": "at 0 or 1",
+}  # fmt: skip
+"""What an activation can give."""
+ELSEWHERE = ("softmax", "logsoftmax", "softplus")
+"""The first two are the matter of another rule, the third is meant."""
 
 
 def check(net: Anatomy) -> Iterator[Finding]:
-    output, loss = net.graph.output, net.loss
-    bent = Trait.ACTIVATION in output.op.traits and output.op.name not in ("softmax", "logsoftmax")
-    if loss and loss.name == "mse" and bent:
-        yield Finding(
-            output.span,
-            f"`{output.op.name}` on the output cuts off part of what `mse` asks for",
-            "let the output be linear, or scale the truth into the activation's range",
-        )
+    said, loss = net.said, net.loss
+    word, traits = said.op.name, said.op.traits
+    if loss is None or loss.name != "mse" or Trait.ACTIVATION not in traits or word in ELSEWHERE:
+        return
+    if Trait.SATURATES in traits and (net.rebuilds or said.value.rank > 2):
+        return
+    bound = f"keeps the output {RANGE[word]}" if word in RANGE else "bends the output"
+    yes = " (and for a yes or no use `loss = bce`)" if word == "sigmoid" else ""
+    yield Finding(
+        said.span,
+        f"`{word}` {bound}, but {net.judge} may ask for any number",
+        f"leave `{word}` out{yes}, or scale the truth to it",
+    )

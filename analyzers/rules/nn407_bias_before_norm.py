@@ -16,9 +16,13 @@ from ...grammar.source import Span
 from ..facts.anatomy import Anatomy, affine, word
 from ..rule import Finding
 
-SAFE = True
 WRONG = ("3x8x8 -> conv4 3 bn relu -> gap fc2", "8 -> fc4 bn relu -> fc2")
-RIGHT = ("3x8x8 -> conv4 3 nobias bn relu -> gap fc2", "8 -> fc4 relu bn -> fc2", "8 -> fc4 ln")
+RIGHT = (
+    "3x8x8 -> conv4 3 nobias bn relu -> gap fc2",
+    "8 -> fc4 relu bn -> fc2",
+    "8 -> fc4 ln",
+    "16x8x8 -> conv16 3 same gn4 relu -> gap fc2",
+)
 
 
 def check(net: Anatomy) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Dropout before batch norm.
 
-Dropout changes the variance of what follows in training and not at inference; the running statistics
-of a batch norm behind it are learned with the one and used with the other.
+Dropout changes the variance of what follows in training and not at inference; the running
+statistics of a batch norm behind it are learned with the one and used with the other.
 
 Source: Li et al. 2018, understanding the disharmony between dropout and batch normalization.
 """

@@ -1,13 +1,14 @@
 """A kernel larger than its input.
 
-It fits only because of its padding: some of its weights never meet anything but zeros, and learn
-nothing.
+It fits only because of its padding: the other taps are multiplied by zeros, and the same number
+could be had from fewer.
 
 Source: CS231n, convolutional networks, 'Spatial arrangement'.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ...compiler.ops.conv import Convolution, TransposedConv
@@ -23,12 +24,14 @@ def check(net: Anatomy) -> Iterator[Finding]:
         op = node.op
         if not isinstance(op, Convolution) or isinstance(op, TransposedConv):
             continue
-        for window in op.windows(node.arrivals[0]):
-            if window.reach > window.size:
-                yield Finding(
-                    node.span,
-                    f"the window of `{word(node)}` spans {window.reach}, but its input is "
-                    f"{node.arrivals[0]}: the rest is padding",
-                    "pool less before it, or use a smaller kernel",
-                )
-                break
+        windows = op.windows(node.arrivals[0])
+        if any(window.reach > window.size for window in windows):
+            reach = "x".join(str(window.reach) for window in windows)
+            taps = math.prod(window.kernel for window in windows)
+            met = math.prod(min(w.kernel, -(-w.size // w.dilation)) for w in windows)
+            yield Finding(
+                node.span,
+                f"`{word(node)}` spans {reach} of an input of {node.arrivals[0]}: no more "
+                f"than {met:,} of its {taps:,} taps are ever inside",
+                "pool less before it, or use a smaller kernel",
+            )

@@ -1,9 +1,11 @@
 """A fully connected layer behind `flatten` that holds most of the parameters.
 
-Every number of the map gets a weight for every unit. A global average pool (`gap`) leaves one number a
-channel, and the layer shrinks by the size of the map; the net then takes inputs of any size.
+Every number of the map gets a weight for every unit. A global average pool (`gap`) leaves one
+number a channel, and the layer shrinks by the size of the map; the net then takes inputs of any
+size.
 
-Source: Lin et al. 2013, network in network, section 3.2; CS231n, convolutional networks, 'Case studies'.
+Source: Lin et al. 2013, network in network, section 3.2; CS231n, convolutional networks, 'Case
+studies'.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
             if isinstance(before.op, Flatten) and before.arrivals[0].rank > 2:
                 yield Finding(
                     node.span,
-                    f"`{word(node)}` holds {node.params / whole:.0%} of all parameters "
+                    f"`{word(node)}` holds {100 * node.params // whole}% of all parameters "
                     f"({node.params:,}): it reads a flattened {before.arrivals[0]}",
                     f"`gap` instead of `flatten` would leave {before.arrivals[0].channels} inputs",
                 )

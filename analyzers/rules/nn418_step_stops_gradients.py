@@ -28,5 +28,5 @@ def check(net: Anatomy) -> Iterator[Finding]:
             yield Finding(
                 node.span,
                 f"no gradient passes `{word(node)}`: nothing before it learns",
-                "use sigmoid, or relu",
+                "use relu; where a yes or no is needed, sigmoid, and a threshold outside of the net",
             )

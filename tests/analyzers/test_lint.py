@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def test_pyproject(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_statistics(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--isolated", "--statistics", TEXT]) == 0
     assert capsys.readouterr().out == (
-        "     1  NN407  bias-before-norm\n     1  NN402  saturating-hidden\n"
+        "     1  NN407  [*] bias-before-norm\n     1  NN402      saturating-hidden\n"
     )
 
 
@@ -108,8 +109,8 @@ def test_pages(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == nnspec.docs("NN402")
     assert main(["rule"]) == 0
     listed = capsys.readouterr().out
-    assert "NN402  saturating-hidden\n" in listed
-    assert "NN201  wrong-rank\n" in listed
+    assert re.search(r"^NN402  saturating-hidden +A hidden layer whose", listed, re.MULTILINE)
+    assert re.search(r"^NN201  wrong-rank +\S", listed, re.MULTILINE)
     assert main(["rule", "NN9999"]) == 1
 
 

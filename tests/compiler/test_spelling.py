@@ -10,7 +10,6 @@ import nnspec
 from nnspec.compiler.graph import Graph
 from nnspec.compiler.op import Trait
 from nnspec.compiler.ops import CATALOGUE
-from nnspec.compiler.spelling import spelled
 
 ROOT = Path(__file__).parents[2]
 ZOO = sorted(
@@ -21,12 +20,12 @@ SAMPLES = [sample for op in CATALOGUE.values() for sample in op.samples]
 
 def test_numbers_are_filled_in() -> None:
     graph = nnspec.graph(ROOT / "specs" / "vision" / "resnet50.nn")
-    assert spelled(graph["bottleneck4.conv2"].op) == "conv128 3x3 s2 p1 nobias"
+    assert graph["bottleneck4.conv2"].applied.spelled == "conv128 3x3 s2 p1 nobias"
     text = (
         "3x9x9 -> conv 8 3x2 stride=2 init=normal(0.01) lrelu 0.1 dropout0.50 -> convt4 2 outpad=0"
     )
-    words = [spelled(node.op) for node in nnspec.graph(text).nodes[1:]]
-    assert words == ["conv8 3x2 s2 init=normal(0.01)", "lrelu0.1", "dropout0.5", "convt4 2"]
+    words = [node.applied.spelled for node in nnspec.graph(text).nodes[1:]]
+    assert words == ["conv8 3x2 s2 init=normal(0.01)", "lrelu0.1", "dropout0.5", "convt4 2x2"]
 
 
 @pytest.mark.parametrize("text", SAMPLES)
@@ -48,5 +47,11 @@ def reads_back(graph: Graph) -> None:
         done.add(id(node.applied))
         shape = "x".join(map(str, node.arrivals[0].shape))
         integer = " int" if node.arrivals[0].integer else ""
-        again = nnspec.graph(f"{shape}{integer} -> {spelled(node.op)}")
-        assert again.nodes[-1].op == node.op
+        again = nnspec.graph(f"{shape}{integer} -> {node.applied.spelled}")
+        same = again.nodes[-1].applied
+        assert same.spelled == node.applied.spelled
+        assert (same.value, same.weights, same.macs) == (
+            node.value,
+            node.weights,
+            node.macs,
+        )

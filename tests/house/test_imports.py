@@ -24,7 +24,7 @@ HOMES = {
         "compiler/op.py", "compiler/ops/*", "compiler/training.py", "compiler/arguments.py",
         "analyzers/report.py", "analyzers/diagnosis.py", "analyzers/commands.py",
     ),
-    "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "runtime/commands.py"),
+    "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "runtime/commands.py", "runtime/commands_profile.py"),
     "safetensors": ("runtime/weights.py",),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip

@@ -1,0 +1,71 @@
+"""The page on a net: one file that holds all it needs and asks for nothing else.
+
+What comes from a spec stands in the page as JSON in which no `<` is left, and in the title, escaped;
+`page.js` puts it on the screen as text alone. The policy in the head lets nothing run but the
+page's own program, by its SHA-256, and lets no request leave.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from string import Template
+
+PROGRAM = (
+    "words.js",         # numbers and elements: what all others speak with
+    "outline.js",       # the net as a tree of parts that fold
+    "layout.js",        # where the parts of one level stand
+    "arrangement.js",   # the levels of the tree, laid out
+    "picture.js",       # the drawing
+    "hands.js",         # clicks, drags, pinches, keys
+    "panel.js",         # the chosen layer
+    "charts.js",
+    "listing.js",       # the table of layers, the text of the spec, the findings
+    "page.js",          # puts them together
+)  # fmt: skip
+"""The files of the page's program, in the order in which they stand in it."""
+
+
+def html(content: Mapping[str, object], *, title: str, plain: str) -> str:
+    """The page: `content` for its program to show, `plain` for a reader without JavaScript."""
+    program = "\n".join(_asset(name) for name in PROGRAM)
+    style = _asset("page.css")
+    return Template(_asset("page.html")).substitute(
+        title=_encodable(escape(title)),
+        plain=_encodable(escape(plain)),
+        policy=f"default-src 'none'; script-src '{_digest(program)}'; "
+        f"style-src '{_digest(style)}'; img-src data:; base-uri 'none'; form-action 'none'",
+        style=style,
+        program=program,
+        content=_inert(content),
+    )
+
+
+def _asset(name: str) -> str:
+    return files("nnspec").joinpath("analyzers", "render", "page", name).read_text("utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def _inert(content: Mapping[str, object]) -> str:
+    """JSON that ends no element and begins none."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return (_encodable(text) if _is_text(text) else json.dumps(content)).replace("<", "\\u003c")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

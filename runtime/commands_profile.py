@@ -1,0 +1,119 @@
+"""`nnspec profile`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from dataclasses import asdict
+from io import StringIO
+
+from ..grammar.options import whole
+from ..grammar.write import put_out
+from .profile import Part, Profile
+from .profile import profile as profiled
+
+BAR = 10
+
+
+def configure_profile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
+    parser.add_argument(
+        "--mode", choices=("train", "infer"), default="train", help="a training step by default"
+    )
+    parser.add_argument(
+        "--batch", type=whole, default=None, help="examples at once: the spec's, 1 for inference"
+    )
+    parser.epilog = (
+        "examples:\n  nnspec profile specs/course/lenet5.nn\n"
+        "  nnspec profile specs/vision/resnet18.nn --mode infer --batch 8\n"
+        "  nnspec profile net.nn --format json\n\n"
+        "least: what a layer's products and bytes take at the rates of this machine's best matrix\n"
+        "product and of a copy, whichever is slower; reached: least as a share of what was measured"
+    )
+
+
+def profile(options: argparse.Namespace) -> int:
+    """Where the time goes, layer by layer, beside the least it could take."""
+    found = profiled(options.graph(options, {}), options.mode, options.batch)
+    if options.format == "json":
+        totals = {"seconds": found.seconds, "least": found.least}
+        print(json.dumps({**asdict(found), **totals}, indent=2))
+        return 0
+    width = max(60, shutil.get_terminal_size((100, 24)).columns)
+    put_out(table(found, width=width, colour=options.colour))
+    return 0
+
+
+def table(found: Profile, *, width: int, colour: bool) -> str:
+    """One row a layer, the totals, and what they are held against."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    out = StringIO()
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        legacy_windows=False,
+    )
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
+    rows.add_column("layer", style="cyan", no_wrap=True)
+    back = found.mode == "train"
+    for title in ("forward", *(["backward"] if back else []), "least", "reached", "GFLOP/s"):
+        rows.add_column(title, justify="right", no_wrap=True)
+    rows.add_column("share", no_wrap=True)
+    for layer in dict.fromkeys(part.layer for part in found.parts):
+        parts = [part for part in found.parts if part.layer == layer]
+        rows.add_row(*_cells(layer, parts, found))
+    what = "a training step" if back else "inference"
+    examples = "one example" if found.batch == 1 else f"{found.batch:,} examples"
+    console.print(f"[bold]{what}[/] over {examples}, the median of {found.passes:,}")
+    console.print(rows)
+    for line in _totals(found):
+        console.print(line)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _cells(layer: str, parts: list[Part], found: Profile) -> list[str]:
+    by = {part.direction: part for part in parts}
+    seconds, least = sum(p.seconds for p in parts), sum(p.least for p in parts)
+    flops = sum(part.flops for part in parts)
+    times = [_time(by["forward"].seconds) if "forward" in by else "[dim]·[/]"]
+    if found.mode == "train":
+        late = by.get("backward") or by.get("update")
+        times.append(_time(late.seconds) if late else "[dim]·[/]")
+    share = seconds / found.seconds if found.seconds else 0.0
+    bar = "█" * int(share * BAR) + ("", *"▏▎▍▌▋▊▉")[int(share * BAR * 8) % 8]
+    return [
+        layer or "[dim]update[/]",
+        *times,
+        _time(least),
+        f"{least / seconds:.0%}" if seconds else "",
+        f"{flops / seconds / 1e9:,.1f}" if flops and seconds else "[dim]·[/]",
+        f"{share:4.0%} [green]{bar}[/]",
+    ]
+
+
+def _totals(found: Profile) -> list[str]:
+    examples = found.batch / found.seconds if found.seconds else 0.0
+    reached = found.least / found.seconds if found.seconds else 1.0
+    machine = found.machine
+    return [
+        f"[bold]{_time(found.seconds)}[/] measured, {_time(found.least)} at least ({reached:.0%}); "
+        + f"{examples:,.0f} examples/s",
+        f"[dim]this machine: {machine.flops / 1e9:,.0f} GFLOP/s in a matrix product, "
+        + f"{machine.bandwidth / 1e9:,.1f} GB/s in a copy[/]",
+    ]
+
+
+def _time(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        if seconds * scale >= 1 or unit == "µs":
+            value = seconds * scale
+            return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+    raise AssertionError(seconds)
