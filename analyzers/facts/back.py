@@ -61,7 +61,7 @@ class Pull:
     square: its mean square over all numbers.
     drawn: names of the weights that it came through last.
     power: along each spatial axis the mean square by place, relative to the whole; () where flat.
-    level: whether the places of a map get the same gradient, as below a global mean.
+    level: how many other places of a map get the same gradient, as below a mean of them.
     won: where it lands on the largest of each window, of how many, by the share of windows.
     uneven: how much of it comes from channels whose weights happen to be small, behind a norm: those
         weights pass on less.
@@ -73,7 +73,7 @@ class Pull:
     square: float
     drawn: frozenset[str]
     power: Power = ()
-    level: bool = False
+    level: int = 0
     won: Counts = ()
     uneven: float = 1.0
     doubt: float = 0.0
@@ -108,7 +108,7 @@ def met(pulls: Sequence[Pull | None]) -> Pull | None:
         whole,
         drawn,
         blended([(pull.square, pull.power) for pull in known]),
-        any(pull.level for pull in known),
+        max(pull.level for pull in known),
         doubt=sum(pull.doubt * pull.square for pull in known) / (whole or 1.0),
         sway=sum(pull.sway * pull.square for pull in known) / (whole or 1.0),
     )
@@ -156,10 +156,12 @@ def _(op: Convolution, at: Passage, pull: Pull) -> Pulls:
         return [None]
     sums = swept(scattered, op.windows(value), pull.power)
     filters = at.node.value.shape[0] / op.groups(value)
-    if pull.level and not op.pointwise(value):
+    meeting = min(1.0, pull.level / math.prod(w.kernel for w in op.windows(value)))
+    if not op.pointwise(value):
         # The taps of a filter meet in a level gradient, and they made the numbers it came through:
         # of a sum over C channels a share of 1 / C.
-        pull = replace(pull, doubt=pull.doubt + op.groups(value) / value.shape[0])
+        doubt = meeting * op.groups(value) / value.shape[0]
+        pull = replace(pull, doubt=pull.doubt + doubt)
     return _through(at, pull, filters * math.prod(map(mean_of, sums)), shaped(sums))
 
 
@@ -259,14 +261,15 @@ def _(op: AvgPool, at: Passage, pull: Pull) -> Pulls:
         return [None]
     sums = swept(scattered, windows, pull.power)
     count = math.prod(w.kernel for w in windows)
-    return [pull.spread_over(math.prod(map(mean_of, sums)) / count**2, shaped(sums))]
+    found = pull.spread_over(math.prod(map(mean_of, sums)) / count**2, shaped(sums))
+    return [replace(found, level=max(pull.level, count - 1))]
 
 
 @back.register
 def _(op: GlobalAverage, at: Passage, pull: Pull) -> Pulls:
     (value,) = at.node.arrivals
     places = value.size // value.channels
-    return [replace(pull.spread_over(1 / places**2), level=True)]
+    return [replace(pull.spread_over(1 / places**2), level=places - 1)]
 
 
 # ----------------------------------------------------------------- moves, noise, factors, merges

@@ -148,6 +148,6 @@ def _input(node: Node) -> Spread:
 def _zeros(at: Passage) -> tuple[float | None, float | None]:
     op = at.node.op
     bound = threshold(op) if isinstance(op, Elementwise) else None
-    if bound is None:
+    if bound is None or not at.parts[0].told:
         return None, None
     return below(bound, at.parts[0]), always_below(bound, at.parts[0])

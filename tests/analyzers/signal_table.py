@@ -159,7 +159,7 @@ def main() -> None:
     torch.set_num_threads(1)
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 20.0
-    told = numbers = off = 0
+    told = numbers = off = unsure = 0
     for pair in PAIRS:
         if wanted not in pair.name:
             continue
@@ -172,11 +172,15 @@ def main() -> None:
             flush=True,
         )
         told, numbers = told + len(row.told), numbers + len(row.numbers)
-        off += sum(abs(number.off) > 0.1 for number in row.told)
+        off += sum(abs(number.off) > 0.1 and number.error <= 0.03 for number in row.told)
+        unsure += sum(number.error > 0.03 for number in row.told)
         for number in row.numbers if wanted else ():
             known = "-" if number.told is None else f"{number.told:.4g}"
             print(f"    {number.what:36} {known:>10} {number.measured:10.4g} {number.off:+6.1%}")
-    print(f"told {told} of {numbers} numbers, more than a tenth off: {off}")
+    print(
+        f"told {told} of {numbers} numbers, {off} of them more than a tenth off;"
+        f" {unsure} not measured to 3 %"
+    )
 
 
 if __name__ == "__main__":
