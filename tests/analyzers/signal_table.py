@@ -2,10 +2,11 @@
 
     python -m tests.analyzers.signal_table [part of a name] [seconds a pair]
 
-What it printed last is kept in signal_table.txt. Every pair of a net and its initialisers is drawn anew, seed by seed, and run on random normal inputs in
+Every pair of a net and its initialisers is drawn anew, seed by seed, and run on random normal inputs in
 training mode; the gradient at its scores is drawn too. It goes on until the standard error of every
 number that is foretold is at most 2.5 %, or the time is over. Printed are, for each pair, how many numbers
-are told, and the one that is furthest off; with part of a name, every node.
+are told, and the one that is furthest off; with part of a name, every node. What it printed last, the
+largest nets with more time, is kept in signal_table.txt.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_most_is_told() -> None:
         "784 -> fc256 tanh -> fc128 tanh -> fc10",
         "128 -> [add[ id | ln fc256 relu -> fc128 ]]*3 -> ln fc10",
         "3x16x16 -> [conv32 3x3 p1 relu]*4 -> flatten fc10",
-        "1x28x28 -> conv6 5x5 p2 tanh -> avgpool2 -> conv16 5x5 tanh -> avgpool2 -> flatten fc84",
+        "8x12x12 -> conv32 3x3 tanh -> avgpool2 -> conv32 3x3 tanh -> flatten fc10",
         "16x16x16 -> conv32 3x3 bn relu -> maxpool2 -> conv32 3x3 bn relu -> flatten fc10",
     ):
         found = signal(nnspec.graph(text))
