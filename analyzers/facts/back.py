@@ -116,12 +116,16 @@ def met(pulls: Sequence[Pull | None]) -> Pull | None:
 
 @dataclass(frozen=True)
 class Passage:
-    """A node with what is known of its inputs and its output going forward."""
+    """A node with what is known of its inputs and its output going forward.
+
+    beyond: a variance below or above all that is worked with, where the output's is such a one.
+    """
 
     node: Node
     parts: tuple[Spread, ...]
     made: Spread
     layout: Layout
+    beyond: float | None = None
 
 
 Pulls = Sequence[Pull | None]

@@ -13,6 +13,7 @@ Schoenholz et al. 2017; CS231n, neural networks 2, 'Weight initialization'.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -59,6 +60,23 @@ def signal(graph: Graph) -> Mapping[str, Travel]:
     return found
 
 
+FADED, BLOWN = sys.float_info.min, math.inf
+"""Variances below and above all that is worked with."""
+
+
+def estimates(graph: Graph) -> Mapping[str, Travel]:
+    """The same with what is doubtful too, for whoever asks for orders of magnitude; a variance past
+    every bound is `FADED` or `BLOWN`. No shares of zeros."""
+    passages = _passages(graph)
+    pulls = gradients(passages, scores(graph).name)
+    found: dict[str, Travel] = {}
+    for at in passages:
+        pull = pulls.get(at.node.name)
+        variance = at.made.variance if at.beyond is None else at.beyond
+        found[at.node.name] = Travel(at.made.mean, variance, None if pull is None else pull.square)
+    return found
+
+
 @dataclass(frozen=True)
 class Reach:
     """What of the gradient reaches a weighted layer.
@@ -93,6 +111,11 @@ def reaches(graph: Graph, travels: Mapping[str, Travel]) -> Iterator[Reach]:
         gradient = travels[layer.head.name].gradient
         if layer.weighted and gradient:
             yield Reach(layer.head, math.sqrt(gradient * layer.head.value.size / end))
+
+
+def runaway(graph: Graph, travels: Mapping[str, Travel], bound: float) -> Node | None:
+    """The first layer whose variance went past a bound, `FADED` or `BLOWN`."""
+    return next((n for n in graph.nodes if travels[n.name].variance == bound and n.weights), None)
 
 
 def blamed(graph: Graph, travels: Mapping[str, Travel], sign: int) -> str:
@@ -132,9 +155,12 @@ def _passages(graph: Graph) -> list[Passage]:
     for node in graph.nodes:
         parts = tuple(spreads[name] for name in node.inputs)
         made = _input(node) if node.is_input else onward(node.op, node, parts, layout)
-        made = made if all(map(in_range, made.moments or ())) else made.lost()
+        beyond = None
+        if not all(map(in_range, made.moments or ())):
+            beyond = FADED if made.square is not None and made.square < 1 else BLOWN
+            made = made.lost()
         spreads[node.name] = made
-        found.append(Passage(node, parts, made, layout))
+        found.append(Passage(node, parts, made, layout, beyond))
     return found
 
 
