@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..compiler.graph import Graph, Layer
 from ..compiler.plan.schedule import Phase
 from .facts import cost, memory, parameters
 from .facts.roles import roles
+from .facts.signal import Travel, signal
 
 MOST = 40
 """Bars that can be read on one page."""
@@ -28,6 +29,16 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A layer at the start: the variance of what it puts out, and the mean square of the gradient
+    there as a multiple of the main output's; None where that is not known."""
+
+    layer: str
+    variance: float | None
+    gradient: float | None
+
+
+@dataclass(frozen=True)
 class Charts:
     """Everything that is drawn of a net.
 
@@ -38,6 +49,7 @@ class Charts:
     steps: the bytes in use at each step of one training step.
     backward: the step at which the way back begins.
     peak: the node at whose step they are most.
+    signal: layer by layer, what a net of fresh weights makes of inputs of variance 1.
     """
 
     title: str
@@ -50,12 +62,14 @@ class Charts:
     backward: int
     peak: str
     batch: int
+    signal: tuple[Point, ...]
 
 
-def charts(graph: Graph) -> Charts:
-    """The numbers, folded until they can be read."""
+def charts(graph: Graph, batch: int | None = None) -> Charts:
+    """The numbers, folded until they can be read; memory at the spec's batch where None is given."""
+    plan, travels = memory.planned(graph, "train", batch), signal(graph)
     costly = [layer for layer in graph.layers if _params(layer) or cost.of_layer(layer)]
-    moments = memory.over_time(memory.planned(graph, "train"))
+    moments = memory.over_time(plan)
     most = max(moments, key=lambda moment: moment.bytes)
     return Charts(
         title=roles(graph).title,
@@ -70,8 +84,14 @@ def charts(graph: Graph) -> Charts:
             len(moments),
         ),
         peak=most.node,
-        batch=graph.training.batch,
+        batch=plan.batch,
+        signal=tuple(_point(layer, travels) for layer in graph.layers),
     )
+
+
+def _point(layer: Layer, travels: Mapping[str, Travel]) -> Point:
+    travel = travels[layer.nodes[-1].name]
+    return Point(layer.name, travel.variance, travel.gradient)
 
 
 Row = tuple[str, Sequence[Layer]]

@@ -15,8 +15,10 @@ from pydantic import TypeAdapter
 
 from ..compiler.elaborate import elaborate
 from ..compiler.graph import Graph
+from ..compiler.targets.drawing import Drawing
 from ..grammar.diagnostics import SpecError
 from ..grammar.near import nearest
+from ..grammar.options import depth, whole
 from ..grammar.read import read
 from ..grammar.write import put
 from .charts import Charts, charts
@@ -30,6 +32,7 @@ from .promises import check_promises
 from .render.charts import KINDS, PICTURES, picture
 from .render.columns import COLUMNS
 from .render.comparison import comparison
+from .render.equations import Mathematics
 from .render.markdown import comparison as comparison_in_markdown
 from .render.markdown import summary as summary_in_markdown
 from .render.messages import messages
@@ -62,11 +65,11 @@ def graph_of(options: argparse.Namespace) -> Graph:
 
 def configure_summary(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--width", type=int, default=None, help="columns; the terminal's by default"
+        "--width", type=whole, default=None, help="columns; the terminal's by default"
     )
     parser.add_argument(
         "--depth",
-        type=_depth,
+        type=depth,
         default=None,
         metavar="N|all",
         help="how many blocks deep the table looks; as deep as a screen or two by default",
@@ -79,7 +82,7 @@ def configure_summary(parser: argparse.ArgumentParser) -> None:
         help="what the table tells, parted by commas (see below)",
     )
     parser.add_argument(
-        "--batch", type=_batch, default=None, help="examples at once, for memory and cost"
+        "--batch", type=whole, default=None, help="examples at once, for memory and cost"
     )
     one_spec(
         parser,
@@ -90,22 +93,6 @@ def configure_summary(parser: argparse.ArgumentParser) -> None:
         "  nnspec summary specs/course/lenet5.nn --format markdown >> README.md\n\n"
         "columns:\n" + "".join(f"  {name:<12} {column.says}\n" for name, column in COLUMNS.items()),
     )
-
-
-def _depth(text: str) -> int:
-    if text == "all":
-        return EVERY
-    return _batch(text)
-
-
-EVERY = 10_000
-"""Deeper than any net."""
-
-
-def _batch(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
-    return int(text)
 
 
 def _columns(text: str) -> tuple[str, ...]:
@@ -170,6 +157,7 @@ def explain(options: argparse.Namespace) -> int:
 def configure_diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", help=SPEC)
     parser.add_argument("after", help=SPEC)
+    parser.add_argument("--batch", type=whole, default=None, help="examples at once, for memory")
     parser.epilog = (
         "examples:\n  nnspec diff specs/vision/resnet18.nn specs/vision/resnet34.nn\n"
         '  nnspec diff "3 -> fc4 relu -> fc1" "3 -> fc8 relu -> fc1"\n'
@@ -181,7 +169,10 @@ def configure_diff(parser: argparse.ArgumentParser) -> None:
 def diff(options: argparse.Namespace) -> int:
     """What changed between two nets."""
     before, after = (
-        report(elaborate(read(spec, options.limits), options.limits, lets=options.lets).net)
+        report(
+            elaborate(read(spec, options.limits), options.limits, lets=options.lets).net,
+            options.batch,
+        )
         for spec in (options.before, options.after)
     )
     found = compare(before, after)
@@ -207,6 +198,7 @@ def configure_plot(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", type=_picture, help="a picture: .png, .svg or .pdf"
     )
     parser.add_argument("--chart", choices=KINDS, default="all", help="what to draw")
+    parser.add_argument("--batch", type=whole, default=None, help="examples at once, for memory")
 
 
 def _picture(name: str) -> Path:
@@ -218,7 +210,7 @@ def _picture(name: str) -> Path:
 
 def plot(options: argparse.Namespace) -> int:
     """Charts as a picture; the numbers in them as JSON."""
-    found = charts(graph_of(options))
+    found = charts(graph_of(options), options.batch)
     if options.output:
         put(options.output, _drawn(found, options))
         print(f"drawn to {options.output}", file=sys.stderr)
@@ -245,7 +237,10 @@ PRINTED: Mapping[str, TypeAdapter[Any]] = MappingProxyType(
         "check": TypeAdapter(Diagnosis),
         "summary": TypeAdapter(Report),
         "explain": TypeAdapter(list[Explanation]),
+        "math": TypeAdapter(Mathematics),
         "diff": TypeAdapter(Comparison),
+        "draw": TypeAdapter(Drawing),
+        "plot": TypeAdapter(Charts),
     }
 )
 """What `--format json` prints, by command."""

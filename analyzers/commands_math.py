@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
 from .check import write
 from .commands import graph_of, one_spec
 from .equations import equations
-from .render.equations import Page, data, document, text
+from .render.equations import Page, document, mathematics, text
 from .render.structured import as_json
 
 
@@ -22,9 +23,10 @@ def configure_math(parser: argparse.ArgumentParser) -> None:
 
 def math(options: argparse.Namespace) -> int:
     """One nested line, or an equation a layer."""
-    page = Page(equations(graph_of(options)))
+    found = equations(graph_of(options))
+    page = Page(found)
     if options.format == "json":
-        write(as_json(data(page)))
+        write(as_json(asdict(mathematics(found))))
     elif options.format == "latex":
         write(document(page))
     else:

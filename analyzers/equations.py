@@ -70,8 +70,7 @@ class Collapse:
         if self.chain.equals is None:
             return f"{names} are one affine map"
         edges = "" if self.chain.exact else " but for the edges"
-        counts = f"{self.chain.after:,} parameters instead of {self.chain.before:,}"
-        return f"{names} are one affine map{edges}: {self.chain.equals} with {counts}"
+        return f"{names} are one affine map{edges}: {self.chain.equals} {self.chain.told}"
 
 
 @dataclass(frozen=True)

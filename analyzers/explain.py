@@ -14,7 +14,7 @@ from .facts import parameters
 from .facts.receptive_field import View, receptive_fields
 from .facts.roles import roles
 from .facts.signal import Travel, signal
-from .report import Model, Shape, written
+from .report import Model, Shape, spelled, written
 
 
 class Line(Model):
@@ -29,6 +29,7 @@ class Explanation(Model):
 
     name: str
     written: str
+    spelled: str
     role: str
     input: Shape
     output: Shape
@@ -59,6 +60,7 @@ def _explained(
     return Explanation(
         name=layer.name,
         written=written(layer),
+        spelled=spelled(layer),
         role=role,
         input=list(head.arrivals[0].shape),
         output=list(layer.value.shape),

@@ -7,10 +7,12 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, computed_field
 
+from ..compiler.errors import BadSetting
 from ..compiler.graph import BlockUse, Graph, Layer, Node
 from ..compiler.op import Trait
 from ..compiler.plan.build import Memory
 from ..compiler.plan.schedule import Schedule
+from ..grammar.diagnostics import SpecError
 from .facts import cost, memory, parameters
 from .facts.receptive_field import View, receptive_fields
 from .facts.roles import DEPTH, NEURONS, Roles, roles
@@ -239,10 +241,13 @@ CONVENTIONS = {
 
 def report(graph: Graph, batch: int | None = None) -> Report:
     """Count everything; memory and cost at a batch size: where None is given, of one example for
-    inference and of the spec's own batch for training."""
+    inference and of the spec's own batch for training. Raises SpecError for a batch that is none."""
     facts, views = roles(graph), receptive_fields(graph)
     params = parameters.of_net(graph)
     macs = cost.of_net(graph)
+    if batch is not None and (not isinstance(batch, int) or batch < 1):
+        problem = f"cannot be {batch!r}"
+        raise SpecError([BadSetting(None, "batch", problem, "a whole number from 1")])
     found = Report(
         title=facts.title,
         params=params.value,
@@ -330,7 +335,7 @@ def _layer(layer: Layer, facts: Roles, views: Mapping[str, View]) -> LayerRow:
         name=layer.name,
         op=head.op.name,
         written=written(layer),
-        spelled=" ".join(_spelled(node) for node in layer.nodes),
+        spelled=spelled(layer),
         role=facts.role[layer.name],
         input=list(head.arrivals[0].shape),
         output=list(layer.value.shape),
@@ -373,8 +378,15 @@ def _operator(node: Node) -> OperatorRow:
     )
 
 
+def spelled(layer: Layer) -> str:
+    """The layer's operators with every number filled in, a merge without its branches."""
+    return " ".join(_spelled(node) for node in layer.nodes)
+
+
 def _spelled(node: Node) -> str:
-    return node.applied.spelled + ("[…]" if Trait.MERGES in node.op.traits else "")
+    text = node.applied.spelled + ("[…]" if Trait.MERGES in node.op.traits else "")
+    tied = node.lent.get("weight", "") if "tie" in node.span.text else ""
+    return f"{text} tie=@{tied.rpartition('.')[0]}" if tied else text
 
 
 def written(layer: Layer) -> str:

@@ -369,9 +369,11 @@ class UnknownLayer(Mistake):
     layers: tuple[str, ...]
 
     def message(self) -> str:
-        return f"the net has no layer `{self.word}`"
+        return f"the net has no layer `{self.word}`" if self.layers else "the net has no layers"
 
     def help(self) -> str:
+        if not self.layers:
+            return "its output is its input: add an operator, as in `-> fc4`"
         shown = ", ".join(self.layers[:12]) + (", ..." if len(self.layers) > 12 else "")
         return _did_you_mean(self.nearest) or f"its layers are {shown}"
 

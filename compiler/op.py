@@ -287,7 +287,7 @@ class Op(BaseModel):
         """The product behind `macs`, with numbers; empty where it is 0."""
         return ""
 
-    def onward(self, *inputs: Value) -> int:
+    def macs_to_input(self, *inputs: Value) -> int:
         """The multiply-adds that the gradient of one input takes, for one example: those of the
         products that the input is a factor of."""
         return self.macs(*inputs)

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import asdict
 from io import StringIO
 
+from ..grammar.options import whole
 from ..grammar.write import put_out
 from .profile import Part, Profile
 from .profile import profile as profiled
@@ -21,7 +22,7 @@ def configure_profile(parser: argparse.ArgumentParser) -> None:
         "--mode", choices=("train", "infer"), default="train", help="a training step by default"
     )
     parser.add_argument(
-        "--batch", type=_count, default=None, help="examples at once: the spec's, 1 for inference"
+        "--batch", type=whole, default=None, help="examples at once: the spec's, 1 for inference"
     )
     parser.epilog = (
         "examples:\n  nnspec profile specs/course/lenet5.nn\n"
@@ -30,12 +31,6 @@ def configure_profile(parser: argparse.ArgumentParser) -> None:
         "least: what a layer's products and bytes take at the rates of this machine's best matrix\n"
         "product and of a copy, whichever is slower; reached: least as a share of what was measured"
     )
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
-    return int(text)
 
 
 def profile(options: argparse.Namespace) -> int:

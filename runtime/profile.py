@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..compiler.errors import BadSetting
 from ..compiler.graph import Graph
 from ..compiler.plan.schedule import Mode, Phase, Schedule
 from ..compiler.plan.work import Machine, Work, update, work
@@ -73,6 +74,9 @@ def profile(graph: Graph, mode: Mode, batch: int | None = None) -> Profile:
     `batch` is 1 for inference and the spec's for training where None. Raises SpecError when the net
     cannot train and that is asked for, or when there is no memory for it.
     """
+    if batch is not None and (not isinstance(batch, int) or batch < 1):
+        problem = f"cannot be {batch!r}"
+        raise SpecError([BadSetting(None, "batch", problem, "a whole number from 1")])
     net = Net(graph, seed=0)
     batch = batch or (net.training.batch if mode == "train" else 1)
     machine = measured()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import nnspec
 from nnspec.__main__ import COMMANDS, main
 
 NET = "3 -> fc4 relu -> fc4 relu -> fc1"
@@ -216,3 +218,28 @@ def test_train_evaluate_predict(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     )
     trained = json.loads(out)
     assert (len(trained["epochs"]), trained["settings"]["epochs"], err) == (2, "2", "")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: nnspec.analyze("3 -> fc4", batch=0),
+        lambda: nnspec.analyze("3 -> fc4", batch=2.5),  # type: ignore[arg-type]
+        lambda: nnspec.draw("3 -> fc4", depth=-3),
+        lambda: nnspec.profile("3 -> fc4", batch=-1),
+    ],
+)
+def test_numbers_that_are_none(call: Callable[[], object]) -> None:
+    with pytest.raises(nnspec.SpecError, match="cannot be"):
+        call()
+
+
+def test_draw_does_not_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["draw", "3 -> fc4", "-o", str(tmp_path / "net.png")]) == 2
+    assert "does not tell what to draw" in capsys.readouterr().err
+    assert main(["draw", "3 -> fc4", "--format", "json", "-o", str(tmp_path / "net.dot")]) == 2
+    assert not list(tmp_path.iterdir())
+    assert main(["draw", "3 -> fc4", "-o", str(tmp_path / "net.md")]) == 0
+    assert (tmp_path / "net.md").read_text().startswith("```mermaid\n")
+    assert main(["explain", "3 -> id"]) == 1
+    assert "the net has no layers" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from ...grammar import tree
 from ...grammar.parse import parse
 from ...grammar.source import Span
 from .roles import Role, roles
-from .signal import Travel, signal
+from .signal import Travel, estimates
 from .wording import Wording
 
 AFFINE = frozenset({Trait.NEURONS, Trait.LINEAR})
@@ -88,7 +88,7 @@ class Anatomy:
 
     @cached_property
     def travels(self) -> Mapping[str, Travel]:
-        return signal(self.graph)
+        return estimates(self.graph)
 
     @cached_property
     def hidden(self) -> tuple[Layer, ...]:

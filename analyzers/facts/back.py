@@ -1,7 +1,8 @@
 """How each operator passes gradients to its inputs: the backward half of `signal`.
 
-Convention: mean squares, the gradient being independent of what the weights made of the input
-(Schoenholz et al. 2017, section 4); the numbers of the output's gradient are independent draws.
+Convention: mean squares. The gradient that reaches a law is independent of the number it bends, which
+holds where that number is a fresh sum of drawn weights, and is not told elsewhere (Schoenholz et al.
+2017, section 4); the numbers of the output's gradient are independent draws.
 
 Source: Glorot and Bengio 2010, section 4.2; He et al. 2015, delving deep into rectifiers, section 2.2.
 """
@@ -12,75 +13,43 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
+from itertools import pairwise
 
 from ...compiler.graph import Node
 from ...compiler.op import Elementwise, Op
-from ...compiler.ops.activation import PRelu
+from ...compiler.ops.activation import LRelu, PRelu
 from ...compiler.ops.conv import Convolution, TransposedConv
 from ...compiler.ops.dense import Fc
-from ...compiler.ops.learned import ClassToken, Positions, Scale, Shift
-from ...compiler.ops.merge import Add, Concat, Mean, Mul, Sub
-from ...compiler.ops.noise import Dropout, DropPath, Noise
-from ...compiler.ops.norm import BatchNorm, LocalResponseNorm, RowNorm
-from ...compiler.ops.pool import AvgPool, GlobalAverage, GlobalMax, MaxPool
-from ...compiler.ops.resample import AdaptiveAverage, Upsample
+from ...compiler.ops.merge import Add, Concat
+from ...compiler.ops.noise import Dropout
+from ...compiler.ops.norm import BatchNorm, LayerNorm, RMSNorm
+from ...compiler.ops.pool import AvgPool, GlobalAverage, MaxPool
 from ...compiler.ops.shape import Moving
 from .onward import (
     Layout,
-    Power,
     channel_variance,
     drawn_by,
-    evenly,
-    gathered,
-    in_a_row,
-    mean_of,
-    response,
+    pairs,
     row_variance,
     scattered,
-    shaped,
     swept,
+    taps,
 )
 from .spread import (
+    DOUBTFUL,
+    Counts,
+    Power,
     Spread,
-    Weighting,
     apart,
+    bend,
     blended,
-    coarse,
     in_range,
-    squared_slope,
-    steepness,
+    law,
+    mean_of,
+    shaped,
+    slope,
     united,
-    weighting,
 )
-
-TOO_FEW = 3.0
-"""Of so few independent terms a variance has no useful mean of its inverse."""
-FEW_CHANNELS = 12
-"""Of so few channels, what a filter makes of neighbouring places has its weights in common: a gradient
-that is level over them adds up."""
-
-NEARLY_ALIKE = 0.02
-"""Where examples differ by less of the mean square, what differs is not known well enough."""
-DOUBTFUL, RIM, LANDING = 0.1, 0.008, 0.04
-"""A doubt past which a gradient is not known; what a norm over a map with a rim adds to it, and what a
-maximum adds, whose gradient lands on few."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A share of the gradient at a value.
-
-    Attributes
-    ----------
-    square: its mean square over all numbers.
-    slope: the mean squared slope of the law that made the value, where this share lands on the
-        largest of each window; None elsewhere.
-    weights: how its square goes by the value it lands on; None where it does not.
-    """
-
-    square: float
-    slope: float | None = None
-    weights: Weighting | None = None
 
 
 @dataclass(frozen=True)
@@ -89,64 +58,74 @@ class Pull:
 
     Attributes
     ----------
-    parts: of which it is the sum.
+    square: its mean square over all numbers.
     drawn: names of the weights that it came through last.
-    level: whether the places of a map get the same gradient, as below a global mean.
     power: along each spatial axis the mean square by place, relative to the whole; () where flat.
+    level: how many other places of a map get the same gradient, as below a mean of them.
+    won: where it lands on the largest of each window, of how many, by the share of windows.
     uneven: how much of it comes from channels whose weights happen to be small, behind a norm: those
         weights pass on less.
-    doubt: by how much it may be off, as a share: norms of few terms and rims of maps add to it.
+    doubt: by how much it may be off, as a share.
+    sway: how it goes, as an exponent, by the square that each law bends, times that square's own
+        relative standard deviation: of all laws together, as if they swayed as one.
     """
 
-    parts: tuple[Part, ...]
+    square: float
     drawn: frozenset[str]
-    level: bool = False
     power: Power = ()
+    level: int = 0
+    won: Counts = ()
     uneven: float = 1.0
     doubt: float = 0.0
+    sway: float = 0.0
 
     @property
-    def square(self) -> float:
-        return sum(part.square for part in self.parts)
+    def told(self) -> float | None:
+        """The mean square, where it is sure enough."""
+        return self.square if self.doubt + 0.5 * self.sway**2 <= DOUBTFUL else None
 
-    def times(self, factor: float, power: Power = ()) -> Pull:
+    def times(self, factor: float) -> Pull:
+        return replace(self, square=self.square * factor)
+
+    def spread_over(self, factor: float, power: Power = ()) -> Pull:
         """Passed on to another value, where it lands anywhere."""
-        return replace(self, parts=(Part(self.square * factor),), power=power, uneven=1.0)
-
-    def scaled(self, factor: float) -> Pull:
-        """Passed on number by number."""
-        parts = tuple(Part(part.square * factor, part.slope) for part in self.parts)
-        return replace(self, parts=parts)
+        return replace(self.times(factor), power=power, won=(), uneven=1.0)
 
 
 def met(pulls: Sequence[Pull | None]) -> Pull | None:
     """The gradient of a value that several read: a sum of independent parts, or not known."""
     known = [pull for pull in pulls if pull is not None]
-    if len(known) < len(pulls) or not apart([pull.drawn for pull in known]):
+    if len(known) < len(pulls):
         return None
-    drawn = united([pull.drawn for pull in known])
-    whole = sum(pull.square for pull in known)
-    doubt = sum(pull.doubt * pull.square for pull in known) / whole if whole else 0.0
-    if drawn is None or doubt > DOUBTFUL or not in_range(whole):
+    whole, drawn = sum(pull.square for pull in known), united([pull.drawn for pull in known])
+    if len(known) == 1:
+        return known[0] if in_range(whole) else None
+    if not apart([p.drawn for p in known]) or drawn is None or not in_range(whole):
+        return None
+    if any(pull.won for pull in known):
         return None
     return Pull(
-        tuple(part for pull in known for part in pull.parts),
+        whole,
         drawn,
-        any(pull.level for pull in known),
         blended([(pull.square, pull.power) for pull in known]),
-        known[0].uneven if len(known) == 1 else 1.0,
-        doubt,
+        max(pull.level for pull in known),
+        doubt=sum(pull.doubt * pull.square for pull in known) / (whole or 1.0),
+        sway=sum(pull.sway * pull.square for pull in known) / (whole or 1.0),
     )
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A node with what is known of its inputs and its output going forward."""
+    """A node with what is known of its inputs and its output going forward.
+
+    beyond: a variance below or above all that is worked with, where the output's is such a one.
+    """
 
     node: Node
     parts: tuple[Spread, ...]
     made: Spread
     layout: Layout
+    beyond: float | None = None
 
 
 Pulls = Sequence[Pull | None]
@@ -163,9 +142,10 @@ def back(op: Op, at: Passage, pull: Pull) -> Pulls:
 
 def _through(at: Passage, pull: Pull, terms: float, power: Power) -> Pulls:
     entry = drawn_by(at.node, at.layout)
+    if entry.name in pull.drawn:
+        return [None]
     fresh = replace(pull, drawn=frozenset({entry.name}))
-    gain = entry.variance * terms / pull.uneven
-    return [None if entry.name in pull.drawn else fresh.times(gain, power)]
+    return [fresh.spread_over(entry.variance * terms / pull.uneven, power)]
 
 
 @back.register
@@ -176,11 +156,16 @@ def _(op: Fc, at: Passage, pull: Pull) -> Pulls:
 @back.register
 def _(op: Convolution, at: Passage, pull: Pull) -> Pulls:
     (value,) = at.node.arrivals
-    direction = gathered if isinstance(op, TransposedConv) else scattered
-    sums = swept(direction, op.windows(value), pull.power)
-    filters = at.node.value.channels / op.groups(value)
-    if pull.level and value.channels / op.groups(value) < FEW_CHANNELS and not op.pointwise(value):
+    if isinstance(op, TransposedConv):
         return [None]
+    sums = swept(scattered, op.windows(value), pull.power)
+    filters = at.node.value.shape[0] / op.groups(value)
+    meeting = min(1.0, pull.level / math.prod(w.kernel for w in op.windows(value)))
+    if not op.pointwise(value):
+        # The taps of a filter meet in a level gradient, and they made the numbers it came through:
+        # of a sum over C channels a share of 1 / C.
+        doubt = meeting * op.groups(value) / value.shape[0]
+        pull = replace(pull, doubt=pull.doubt + doubt)
     return _through(at, pull, filters * math.prod(map(mean_of, sums)), shaped(sums))
 
 
@@ -190,46 +175,42 @@ def _(op: Convolution, at: Passage, pull: Pull) -> Pulls:
 @back.register(Elementwise)
 @back.register(PRelu)
 def _(op: Op, at: Passage, pull: Pull) -> Pulls:
-    square = 0.0
-    for part in pull.parts:
-        slope = part.slope if part.slope is not None else squared_slope(at.made, part.weights)
-        if slope is None:
-            return [None]
-        square += part.square * slope
-    (x,) = at.parts
-    weights = None if x.normal else _by_value(at, pull, square)
-    found = replace(pull, parts=(Part(square, weights=weights),))
-    exponent = steepness(op, x, at.made) if isinstance(op, Elementwise) else 0.0
-    return [_by_place(found, x.power, exponent) if exponent else found]
-
-
-def _by_place(pull: Pull, power: Power, exponent: float) -> Pull:
-    """The gradient behind a law that is steeper where less arrives, as at the rim of a map."""
+    (x,), bends = at.parts, LRelu.model_construct(a=op.a) if isinstance(op, PRelu) else op
+    assert isinstance(bends, Elementwise)
+    answers = bend(bends, x) if x.normal else None
+    if answers is None:
+        return [None]
+    steep, doubt = answers.slope, pull.doubt
+    factor = _slope_of_largest(bends, x, pull.won) if pull.won else steep.value
+    if factor is None:
+        return [None]
+    if pull.won:
+        # Where a unit's mean differs from place to place, so do the chances of being the largest.
+        doubt += x.common * (1 / x.steady - 1)
     sums = [
-        tuple(
-            place**exponent * (pull.power[axis][i] if pull.power else 1.0)
-            for i, place in enumerate(places)
-        )
-        for axis, places in enumerate(power)
+        [
+            p**steep.first * (pull.power[axis][i] if pull.power else 1.0)
+            for i, p in enumerate(places)
+        ]
+        for axis, places in enumerate(x.power)
     ]
-    return replace(pull.scaled(math.prod(map(mean_of, sums))), power=shaped(sums))
-
-
-def _by_value(at: Passage, pull: Pull, square: float) -> Weighting | None:
-    """How the gradient that passed a law goes by the law's input: it is large where that is steep."""
-    (x,), bent = at.parts, at.made.rows
-    if x.rows is None or bent is None or len(bent) > 1 or square <= 0:
-        return None
-    (before,), (after,) = x.rows, bent
-    return weighting(
-        (
-            atom,
-            sum(p.square * (p.weights.at(y) if p.weights else 1.0) for p in pull.parts)
-            * slope
-            / square,
+    return [
+        replace(
+            pull.times(factor * math.prod(map(mean_of, sums))),
+            won=(),
+            power=shaped(sums) if sums else pull.power,
+            doubt=doubt + steep.doubt(x),
+            sway=pull.sway + abs(steep.first) * math.sqrt(x.sway),
         )
-        for atom, y, slope in zip(before.atoms, after.atoms, after.slopes or (), strict=True)
-    )
+    ]
+
+
+def _slope_of_largest(op: Elementwise, x: Spread, counts: Counts) -> float | None:
+    """The mean squared slope where the law is largest; a rising law is largest where its input is."""
+    rows, made = x.shape, law(op)
+    if rows is None or any(made(a) > made(b) for a, b in pairwise(rows[0].atoms)):
+        return None
+    return sum(row.chance * row.largest(counts).mapped(slope(op)).moment(2) for row in rows)
 
 
 # ------------------------------------------------------------------------------------- norms
@@ -238,38 +219,30 @@ def _by_value(at: Passage, pull: Pull, square: float) -> Weighting | None:
 @back.register
 def _(op: BatchNorm, at: Passage, pull: Pull) -> Pulls:
     (x,) = at.parts
-    variance = channel_variance(x)
-    few = x.freedom is not None and x.freedom < TOO_FEW
-    if variance is None or x.square is None or not x.even or few:
+    within = channel_variance(x)
+    if not within or not x.even or x.terms <= 2:
         return [None]
-    if variance < NEARLY_ALIKE * x.square:
+    # A channel's variance is a sum of `terms` squares: the mean of its inverse is larger than the
+    # inverse of its mean, by terms / (terms - 2).
+    uneven = 1 / (1 - 2 / x.terms)
+    # What all examples share of the sway goes into the variance, and what they share is taken away;
+    # and squares that crowd are fewer than they seem.
+    off = (x.doubt + x.mean_doubt + x.sway * x.common**2) / (1 - x.common)
+    off += (uneven - 1) ** 2 + max(0.0, 2 * (x.crowd - 1 / x.terms))
+    found = pull.times(uneven / (within + op.eps))
+    return [replace(found, uneven=uneven, doubt=pull.doubt + off, won=())]
+
+
+@back.register(LayerNorm)
+@back.register(RMSNorm)
+def _(op: LayerNorm | RMSNorm, at: Passage, pull: Pull) -> Pulls:
+    (x,), variance = at.parts, row_variance(op, at.parts[0])
+    if variance is None or not x.even:
         return [None]
-    # A variance of few terms is often small: the mean of its inverse is larger than the inverse.
-    uneven = 1.0 if x.freedom is None else x.freedom / (x.freedom - 1)
-    found = pull.scaled(uneven / (variance + op.eps))
-    doubt = pull.doubt + (uneven - 1) / 4 + (RIM if x.power or pull.power else 0.0)
-    return [replace(found, uneven=uneven, doubt=doubt)]
-
-
-@back.register
-def _(op: RowNorm, at: Passage, pull: Pull) -> Pulls:
-    (x,), (value,) = at.parts, at.node.arrivals
-    variance = row_variance(op, x, value)
-    channels, places = in_a_row(op, value)
-    terms = math.inf if x.freedom is None else x.freedom * channels
-    if variance is None or not x.even or terms < TOO_FEW or (places > 1 and pull.level):
-        return [None]
-    eps: float = op.eps  # type: ignore[attr-defined]
-    taken = (2 if op.centred else 1) / (channels * places)
-    uneven = 1.0 if math.isinf(terms) else terms / (terms - 1)
-    found = pull.scaled(max(0.0, 1 - taken) * uneven / (variance + eps))
-    return [replace(found, uneven=uneven)]
-
-
-@back.register
-def _(op: LocalResponseNorm, at: Passage, pull: Pull) -> Pulls:
-    factor = response(op, at.parts[0])
-    return [None if factor is None else pull.scaled(factor**2)]
+    # A row of n numbers has a variance of its own, and takes a part of the gradient away: 2 / n more
+    # and 2 / n less, which together are left out.
+    doubt = pull.doubt + x.doubt + 2 / at.node.value.channels
+    return [replace(pull.times(1 / (variance + op.eps)), doubt=doubt, won=())]
 
 
 # ------------------------------------------------------------------------------------- pools
@@ -277,158 +250,65 @@ def _(op: LocalResponseNorm, at: Passage, pull: Pull) -> Pulls:
 
 @back.register
 def _(op: MaxPool, at: Passage, pull: Pull) -> Pulls:
-    power = shaped(swept(scattered, op.windows(at.node.arrivals[0]), pull.power))
-    return _won(at, pull, power)
-
-
-@back.register
-def _(op: GlobalMax, at: Passage, pull: Pull) -> Pulls:
-    return _won(at, pull, ())
-
-
-def _won(at: Passage, pull: Pull, power: Power) -> Pulls:
-    """Each number goes to one of the inputs, the largest: where the law before is steep."""
-    share = at.node.value.size / at.node.arrivals[0].size
-    if at.made.rows is None:
-        return [None]
-    part = Part(pull.square * share, squared_slope(at.made))
-    return [replace(pull, parts=(part,), power=power, doubt=pull.doubt + LANDING)]
+    """Each number goes to one of the inputs, the largest."""
+    windows = op.windows(at.node.arrivals[0])
+    share, won = at.node.value.size / at.node.arrivals[0].size, taps(windows)
+    power = shaped(swept(scattered, windows, pull.power))
+    doubt = pull.doubt + pairs(at.parts[0], won)
+    return [replace(pull.times(share), power=power, won=won, doubt=doubt)]
 
 
 @back.register
 def _(op: AvgPool, at: Passage, pull: Pull) -> Pulls:
     windows = op.windows(at.node.arrivals[0])
-    if any(w.ceil and w.room % w.stride for w in windows):
+    if any(w.before or w.after or w.ceil for w in windows):
         return [None]
     sums = swept(scattered, windows, pull.power)
-    taps = math.prod(w.kernel for w in windows)
-    return [pull.times(math.prod(map(mean_of, sums)) / taps**2, shaped(sums))]
+    count = math.prod(w.kernel for w in windows)
+    found = pull.spread_over(math.prod(map(mean_of, sums)) / count**2, shaped(sums))
+    return [replace(found, level=max(pull.level, count - 1))]
 
 
 @back.register
 def _(op: GlobalAverage, at: Passage, pull: Pull) -> Pulls:
     (value,) = at.node.arrivals
     places = value.size // value.channels
-    return [replace(pull.times(1 / places**2), level=True)]
+    return [replace(pull.spread_over(1 / places**2), level=places - 1)]
 
 
-@back.register
-def _(op: AdaptiveAverage, at: Passage, pull: Pull) -> Pulls:
-    taps = evenly(op, at.node.arrivals[0])
-    if taps is None:
-        return [None]
-    return [pull if taps == 1 else pull.times(1 / taps**2)]
-
-
-@back.register
-def _(op: Upsample, at: Passage, pull: Pull) -> Pulls:
-    copies = at.node.value.size // at.node.arrivals[0].size
-    if op.bilinear:
-        return [None]
-    return [pull.times(copies**2 if pull.level else copies)]
-
-
-# ------------------------------------------------------------------------ moves, noise, learned
+# ----------------------------------------------------------------- moves, noise, factors, merges
 
 
 @back.register
 def _(op: Moving, at: Passage, pull: Pull) -> Pulls:
     (value,), made = at.node.arrivals, at.node.value
     stays = value.shape[1:] == made.shape[1:] and not value.channels_last
-    return [pull.times(min(1.0, made.size / value.size), pull.power if stays else ())]
-
-
-@back.register(Dropout)
-@back.register(DropPath)
-def _(op: Dropout | DropPath, at: Passage, pull: Pull) -> Pulls:
-    return [pull.scaled(1 / (1 - op.p))]
-
-
-@back.register(Noise)
-@back.register(Shift)
-@back.register(Positions)
-@back.register(ClassToken)
-def _(op: Op, at: Passage, pull: Pull) -> Pulls:
-    return [pull]
+    return [pull.spread_over(min(1.0, made.size / value.size), pull.power if stays else ())]
 
 
 @back.register
-def _(op: Scale, at: Passage, pull: Pull) -> Pulls:
-    return [pull.scaled(op.start**2)]
-
-
-# ------------------------------------------------------------------------------------ merges
-
-
-@back.register(Add)
-@back.register(Sub)
-@back.register(Mean)
-def _(op: Add | Sub | Mean, at: Passage, pull: Pull) -> Pulls:
-    factor = 1 / len(at.parts) ** 2 if isinstance(op, Mean) else 1.0
-    copies = _copies(at, pull)
-    if isinstance(op, Add) and copies == [1, 1]:
-        return [_added(pull, *at.parts), _added(pull, *reversed(at.parts))]
-    return [
-        None if n is None else pull.times(factor * n, pull.power if n == 1 else ()) for n in copies
-    ]
-
-
-def _added(pull: Pull, part: Spread, other: Spread) -> Pull:
-    """The gradient of one of two branches: by its own value, where the sum's goes by the sum."""
-    if part.normal or all(p.weights is None for p in pull.parts):
-        return pull.times(1.0, pull.power)
-    own, rest = coarse(part), coarse(other)
-    if own is None or rest is None:
-        return pull.times(1.0, pull.power)
-    beside = tuple(zip(rest.atoms, rest.chances, strict=True))
-
-    def seen(weights: Weighting | None) -> Weighting | None:
-        if weights is None:
-            return None
-        return weighting(
-            (atom, sum(weights.at(atom + a) * chance for a, chance in beside)) for atom in own.atoms
-        )
-
-    parts = tuple(replace(p, slope=None, weights=seen(p.weights)) for p in pull.parts)
-    return replace(pull, parts=parts)
-
-
-def _copies(at: Passage, pull: Pull) -> list[int | None]:
-    """How many independent gradients each input sums: a vector that goes with a map, one a place."""
-    copies = [at.node.value.size // value.size for value in at.node.arrivals]
-    return [None if n > 1 and pull.level else n for n in copies]
+def _(op: Dropout, at: Passage, pull: Pull) -> Pulls:
+    return [replace(pull.times(1 / (1 - op.p)), won=())]
 
 
 @back.register
-def _(op: Mul, at: Passage, pull: Pull) -> Pulls:
-    found: list[Pull | None] = []
-    for index, copies in enumerate(_copies(at, pull)):
-        others = [part.square for i, part in enumerate(at.parts) if i != index]
-        known = [square for square in others if square is not None]
-        if copies is None or len(known) < len(others) or not _independent(at):
-            found.append(None)
-        else:
-            found.append(pull.times(copies * math.prod(known)))
-    return found
-
-
-def _independent(at: Passage) -> bool:
-    return apart([part.drawn for part in at.parts])
+def _(op: Add, at: Passage, pull: Pull) -> Pulls:
+    vectors = any(value.rank < at.node.value.rank for value in at.node.arrivals)
+    return [None if vectors else pull.spread_over(1.0, pull.power)] * len(at.parts)
 
 
 @back.register
 def _(op: Concat, at: Passage, pull: Pull) -> Pulls:
+    """Each part of the gradient to its own: apart, though of the same weights."""
     return [
-        replace(pull.times(1.0), drawn=frozenset({f"{at.node.name}:{index}"}))
+        replace(pull.spread_over(1.0), drawn=frozenset({f"{at.node.name}:{index}"}))
         for index in range(len(at.parts))
     ]
 
 
-def gradients(
-    passages: Sequence[Passage], start: str, output_drawn: str = "output"
-) -> Mapping[str, Pull | None]:
+def gradients(passages: Sequence[Passage], start: str) -> Mapping[str, Pull | None]:
     """The gradient of every value that leads to `start`, at which it is 1."""
-    arrived: dict[str, list[Pull | None]] = {start: [Pull((Part(1.0),), frozenset({output_drawn}))]}
+    arrived: dict[str, list[Pull | None]] = {start: [Pull(1.0, frozenset({"output"}))]}
     found: dict[str, Pull | None] = {}
     for at in reversed(passages):
         name = at.node.name

@@ -50,6 +50,15 @@ class OneMap:
     exact: bool
 
     @property
+    def told(self) -> str:
+        """What the one layer costs: `18 parameters instead of 39`; empty where no operator is it."""
+        if self.equals is None:
+            return ""
+        if self.after < self.before:
+            return f"with {self.after:,} parameters instead of {self.before:,}"
+        return f"which takes {self.after:,} parameters where these have {self.before:,}"
+
+    @property
     def layers(self) -> tuple[Node, ...]:
         """Those with neurons."""
         return tuple(node for node in self.nodes if affine(node))

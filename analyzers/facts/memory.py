@@ -14,7 +14,10 @@ from ...compiler.graph import Graph
 from ...compiler.plan.build import Memory, inference_memory, schedule, training_memory
 from ...compiler.plan.schedule import ALIGNMENT, Mode, Phase, Schedule
 
-CONVENTION = "bytes in float32: inference at batch 1, a training step at the spec's batch"
+CONVENTION = (
+    "bytes in float32 of weights, gradients, optimiser, statistics and the arena; constants that all "
+    "nets of a process share, and what Python takes, are not counted"
+)
 
 
 def planned(graph: Graph, mode: Mode, batch: int | None = None) -> Schedule:

@@ -1,7 +1,7 @@
 """Where a list says the same several times running: blocks that a net is a stack of.
 
-Convention: a run is told once and counted where that saves at least `SAVED` lines; of runs that
-begin at one place the one that covers most is told, with the shortest period.
+Convention: a run is told once and counted where that saves lines enough; of runs that begin at one
+place the one that covers most is told, with the shortest period.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-LONGEST, SAVED = 64, 6
+LONGEST = 64
+"""Lines in what is looked at as one turn."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Repeat:
         return self.start + self.period * self.times
 
 
-def repeats(keys: Sequence[Hashable]) -> tuple[Repeat, ...]:
-    """Runs that do not overlap, in order."""
+def repeats(keys: Sequence[Hashable], saved: int = 1) -> tuple[Repeat, ...]:
+    """Runs that do not overlap, in order, each of which saves at least so many lines."""
     known: dict[Hashable, int] = {}
     numbers = [known.setdefault(key, len(known)) for key in keys]
     found: list[Repeat] = []
@@ -37,7 +38,7 @@ def repeats(keys: Sequence[Hashable]) -> tuple[Repeat, ...]:
             key=lambda run: (run.period * run.times if run.times > 1 else 0, -run.period),
             default=Repeat(start, 1, 1),
         )
-        if best.period * (best.times - 1) >= SAVED:
+        if best.period * (best.times - 1) >= saved:
             found.append(best)
             start = best.stop
         else:

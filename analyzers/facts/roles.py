@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...compiler.graph import Graph, Layer
+from ...compiler.op import Trait
 
 Role = Literal["hidden", "output", ""]
 
@@ -41,7 +42,8 @@ def roles(graph: Graph) -> Roles:
     for layer in weighted:
         role[layer.name] = "output" if layer.name in last else "hidden"
     neurons = sum(layer.head.value.size for layer in weighted)
-    return Roles(depth, neurons, role, _title(weighted, depth))
+    learns = any(node.weights for node in graph.nodes)
+    return Roles(depth, neurons, role, _title(weighted, depth, learns))
 
 
 def longest(graph: Graph) -> int:
@@ -68,15 +70,14 @@ def _feeding_outputs(graph: Graph) -> set[str]:
     return found
 
 
-def _title(weighted: list[Layer], depth: int) -> str:
+def _title(weighted: list[Layer], depth: int, learns: bool) -> str:
     if not weighted:
-        return "a net without weights"
+        return "a net without neurons" if learns else "a net without weights"
     spatial = any(layer.head.value.rank > 2 for layer in weighted)
     kind = "convolutional network" if spatial else "neural network"
     if depth == 1:
-        activated = len(weighted[0].nodes) > 1
-        return f"single-layer {kind}" + (
-            "" if spatial or activated else " (a linear classifier or regression)"
-        )
+        (layer,) = weighted[:1]
+        linear = len(layer.nodes) == 1 and Trait.LINEAR in layer.head.op.traits and not spatial
+        return f"single-layer {kind}" + (" (a linear classifier or regression)" if linear else "")
     hidden = "1 hidden layer" if depth == 2 else f"{depth - 1} hidden layers"
     return f"{depth}-layer {kind}, {hidden}"

@@ -11,6 +11,7 @@ room leaves the far end out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import or_
 
 from ...compiler.graph import Graph, Node
 from ...compiler.op import Op, Trait
@@ -20,8 +21,8 @@ from ...compiler.ops.resample import Upsample
 from ...compiler.ops.shape import Crop, Pad, Slice
 from ...compiler.shapes import Value, Window
 
-Seen = tuple[int, ...]
-"""For each spatial axis a set of indices, as the bits of a number."""
+Seen = tuple[bytearray, ...]
+"""For each spatial axis a 1 for every index that is seen."""
 
 
 def unseen(graph: Graph) -> Mapping[str, tuple[tuple[int, ...], ...]]:
@@ -35,9 +36,10 @@ def unseen(graph: Graph) -> Mapping[str, tuple[tuple[int, ...], ...]]:
             continue
         for name, arrival in zip(node.inputs, node.arrivals, strict=True):
             before = _before(node, arrival, asked)
-            before = before if all(before) else (0,) * len(before)
-            known = seen.get(name, (0,) * len(before))
-            seen[name] = tuple(a | b for a, b in zip(known, before, strict=True))
+            if not all(map(any, before)):
+                before = _none(arrival)
+            known = seen.get(name)
+            seen[name] = before if known is None else tuple(map(_either, known, before))
     return {node.name: _missed(node.value, seen.get(node.name)) for node in graph.inputs}
 
 
@@ -46,16 +48,23 @@ def _places(value: Value) -> bool:
 
 
 def _all(value: Value) -> Seen:
-    return tuple((1 << size) - 1 for size in value.shape[1:]) if _places(value) else ()
+    return tuple(bytearray(b"\1") * size for size in value.shape[1:]) if _places(value) else ()
+
+
+def _none(value: Value) -> Seen:
+    return tuple(bytearray(size) for size in value.shape[1:]) if _places(value) else ()
+
+
+def _either(one: bytearray, other: bytearray) -> bytearray:
+    return bytearray(map(or_, one, other))
 
 
 def _missed(value: Value, seen: Seen | None) -> tuple[tuple[int, ...], ...]:
     if not _places(value):
         return ()
-    sizes = value.shape[1:]
     return tuple(
-        tuple(index for index in range(size) if not bits >> index & 1)
-        for size, bits in zip(sizes, seen or (0,) * len(sizes), strict=True)
+        tuple(index for index, known in enumerate(axis) if not known)
+        for axis in seen or _none(value)
     )
 
 
@@ -67,40 +76,41 @@ def _before(node: Node, arrival: Value, asked: Seen) -> Seen:
     if isinstance(op, Convolution | Pool):
         step = _transposed if isinstance(op, TransposedConv) else _window
         windows = op.windows(arrival)
-        return tuple(step(w, bits, n) for w, bits, n in zip(windows, asked, sizes, strict=True))
+        return tuple(step(w, axis, n) for w, axis, n in zip(windows, asked, sizes, strict=True))
     shift = _shift(op, arrival)
     if shift is not None:
-        limits = ((1 << size) - 1 for size in sizes)
-        return tuple(
-            (bits << by if by >= 0 else bits >> -by) & limit
-            for bits, by, limit in zip(asked, shift, limits, strict=True)
-        )
+        return tuple(_shifted(*each) for each in zip(asked, shift, sizes, strict=True))
     local = not op.traits & {Trait.MOVES, Trait.POOLS} and not isinstance(op, Upsample)
     if local and node.value.shape[1:] == sizes and len(asked) == len(sizes):
         return asked
     return _all(arrival)
 
 
-def _window(window: Window, asked: int, size: int) -> int:
-    found = 0
-    for place in range(window.output):
-        if asked >> place & 1:
+def _window(window: Window, asked: bytearray, size: int) -> bytearray:
+    found = bytearray(size)
+    for place, wanted in enumerate(asked):
+        if wanted:
             start = place * window.stride - window.before
-            for tap in range(0, window.reach, window.dilation):
-                if 0 <= start + tap < size:
-                    found |= 1 << (start + tap)
+            for tap in range(start, start + window.reach, window.dilation):
+                if 0 <= tap < size:
+                    found[tap] = 1
     return found
 
 
-def _transposed(window: Window, asked: int, size: int) -> int:
+def _transposed(window: Window, asked: bytearray, size: int) -> bytearray:
     """Every input puts numbers into `kernel` outputs: seen when one of these is asked for."""
-    found = 0
+    found = bytearray(size)
     for place in range(size):
         start = place * window.stride - window.before
-        taps = range(0, window.reach, window.dilation)
-        if any(start + tap >= 0 and asked >> (start + tap) & 1 for tap in taps):
-            found |= 1 << place
+        taps = range(start, start + window.reach, window.dilation)
+        found[place] = any(0 <= tap < len(asked) and asked[tap] for tap in taps)
     return found
+
+
+def _shifted(asked: bytearray, by: int, size: int) -> bytearray:
+    """Places `by` further on in an axis of that size."""
+    moved = bytearray(by) + asked if by >= 0 else asked[-by:]
+    return (moved + bytearray(size))[:size]
 
 
 def _shift(op: Op, arrival: Value) -> tuple[int, ...] | None:

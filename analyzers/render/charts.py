@@ -55,7 +55,7 @@ UNDATED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 PICTURES: Mapping[str, str] = MappingProxyType({".png": "png", ".svg": "svg", ".pdf": "pdf"})
 """What a file's name ends with, and its format."""
 
-KINDS = ("params", "macs", "memory", "all")
+KINDS = ("params", "macs", "memory", "signal", "all")
 
 
 def picture(found: Charts, kind: str, ending: str) -> bytes:
@@ -78,13 +78,13 @@ def picture(found: Charts, kind: str, ending: str) -> bytes:
 
 
 def _figure(found: Charts, kind: str) -> Figure:
-    """The bars side by side, names on the left; memory below."""
+    """The bars side by side, names on the left; memory and signal below."""
     from matplotlib.figure import Figure
 
     bars = [one for one in BARS if kind in (one.kind, "all")]
     heights = [0.8 + ROW * len(found.bars)] if bars else []
-    if kind in ("memory", "all"):
-        heights.append(2.2)
+    lines = [draw for name, draw in LINES.items() if kind in (name, "all")]
+    heights += [2.2] * len(lines)
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.5), layout="constrained")
     rows = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     figure.suptitle(f"{found.title}, {found.source}", x=0.01, ha="left", weight="bold", size=11)
@@ -93,8 +93,8 @@ def _figure(found: Charts, kind: str) -> Figure:
         for axes, one in zip(panels, bars, strict=True):
             _bars(axes, found, one)
         rows[0].supxlabel(_note(found), x=0.01, ha="left", size=8, color=FAINT)
-    if kind in ("memory", "all"):
-        _memory(rows[-1].subplots(), found)
+    for row, draw in zip(rows[len(heights) - len(lines) :], lines, strict=True):
+        draw(row.subplots(), found)
     return figure
 
 
@@ -178,6 +178,40 @@ def _turn(axes: Axes, step: int, height: float) -> None:
     axes.axvline(step, color=FAINT, linewidth=0.6)
     axes.text(step, height, "forward ", ha="right", va="top", size=8, color=FAINT)
     axes.text(step, height, " backward", ha="left", va="top", size=8, color=FAINT)
+
+
+def _signal(axes: Axes, found: Charts) -> None:
+    """Variance of the activations and mean square of the gradients, layer by layer, by powers."""
+    told = [point for point in found.signal if point.variance or point.gradient]
+    axes.set_title("signal by depth, before any training", loc="left", size=9, color=BLUE)
+    axes.set_xlim(0, max(1, len(found.signal) - 1))
+    axes.set_xticks([])
+    axes.set_xlabel(
+        "layers from input to output; a net begins well where both stay near one level"
+        + ("" if len(told) == len(found.signal) else "; gaps: not known"),
+        loc="left",
+        size=8,
+    )
+    if not told:
+        axes.set_yticks([])
+        return
+    axes.set_yscale("log")
+    for name, colour, style, worth in (
+        ("variance of activations", BLUE, "-", [point.variance for point in found.signal]),
+        ("mean square of gradients", ORANGE, "--", [point.gradient for point in found.signal]),
+    ):
+        values = [value or float("nan") for value in worth]
+        axes.plot(range(len(values)), values, style, color=colour, linewidth=1.2, label=name)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, 0.1), max(high, 10))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend(frameon=False, fontsize=8, loc="best", labelcolor=INK)
+
+
+LINES: Mapping[str, Callable[[Axes, Charts], None]] = MappingProxyType(
+    {"memory": _memory, "signal": _signal}
+)
+"""Charts over the course of a pass, one below the other."""
 
 
 def _share(part: int, whole: int) -> str:

@@ -39,6 +39,14 @@ def dimensions(shape: list[int]) -> str:
     return "x".join(map(str, shape))
 
 
+def flow(report: Report) -> str:
+    """`3x32x32 → 10`: what goes in and what comes out."""
+    inputs, outputs = (
+        ", ".join(map(dimensions, shapes.values())) for shapes in (report.inputs, report.outputs)
+    )
+    return f"{inputs} → {outputs}"
+
+
 def number(value: float) -> str:
     return f"{value:,}" if value else NOTHING
 
@@ -46,11 +54,11 @@ def number(value: float) -> str:
 def size(count: int) -> str:
     """Bytes in binary units."""
     value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
         if value < 1024:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
-    return f"{value:.1f} TiB"
+    return f"{value:,.0f} EiB"
 
 
 def _name(line: Line, report: Report) -> str:
@@ -157,9 +165,9 @@ COLUMNS: Mapping[str, Column] = {
     "share": Column("share", "right", "its part of all parameters", _share),
     "bar": Column("share", "left", "its part of all parameters, with a bar", _bars),
     "macs": Column("MACs", "right", "multiply-adds for one example", _macs),
-    "flops": Column("FLOPs", "right", "of a training step's forward, whole batch", _flops),
-    "back": Column("FLOPs back", "right", "of a training step's backward", _back),
-    "moved": Column("moved", "right", "bytes that a training step reads and writes", _moved),
+    "flops": Column("FLOPs, step", "right", "of a training step's forward, whole batch", _flops),
+    "back": Column("back, step", "right", "of a training step's backward", _back),
+    "moved": Column("moved, step", "right", "bytes that a training step reads and writes", _moved),
     "intensity": Column("FLOPs/B", "right", "operations a byte in a training step", _intensity),
     "activations": Column(
         "activations", "right", "numbers it puts out for one example", _activations

@@ -70,7 +70,7 @@ def layer_facts(change: LayerChange) -> tuple[list[str], ...]:
     sides = [row for row in (change.before, change.after) if row is not None]
     facts = (
         [row.name for row in sides],
-        [row.written for row in sides],
+        [row.spelled for row in sides],
         [dimensions(row.output) for row in sides],
         [f"{row.params:,}" for row in sides],
     )

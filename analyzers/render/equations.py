@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from textwrap import wrap
-from typing import Any
 
 from ..equations import Collapse, Equations, Line, Quantity, plainly
 from ..facts.repeats import Repeat, repeats
 from ..formula import ZERO, Call, Equation, Formula, Name, walk
 from .mathematics import latex, prose, unicode
 from .messages import Paint
+
+SAVED = 6
+"""Equations that telling a repeat once has to save."""
 
 COLUMN = 64
 """Where the shapes of equations stand at the latest; a longer equation pushes its own."""
@@ -36,7 +38,7 @@ class Page:
 
     @cached_property
     def runs(self) -> tuple[Repeat, ...]:
-        return repeats(_keys(self.found.lines, self.found.quantities))
+        return repeats(_keys(self.found.lines, self.found.quantities), SAVED)
 
     @cached_property
     def rows(self) -> tuple[Line | Repeat, ...]:
@@ -247,41 +249,86 @@ def _symbolic(shape: Sequence[int]) -> str:
 # --------------------------------------------------------------------------------- programs
 
 
-def data(page: Page) -> dict[str, Any]:
-    """Every equation in both spellings; nothing is folded."""
-    found = page.found
-    return {
-        "equations": [
-            {**_both(line.equation), "shape": list(line.shape), "layer": line.layer}
+@dataclass(frozen=True)
+class Spelling:
+    """An equation in Unicode and in LaTeX, and what is said of it in words."""
+
+    text: str
+    latex: str
+    says: str
+
+
+@dataclass(frozen=True)
+class LayerEquation(Spelling):
+    """The equation of a layer; shape: of its value."""
+
+    shape: tuple[int, ...]
+    layer: str
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """What a symbol stands for: name, as in net.weights."""
+
+    text: str
+    latex: str
+    shape: tuple[int, ...]
+    name: str
+    note: str
+
+
+@dataclass(frozen=True)
+class SingleMap:
+    """Layers that are one affine map; equals: the layer they are together, where there is one."""
+
+    layers: tuple[str, ...]
+    equals: str | None
+    exact: bool
+    parameters: int
+    parameters_of_one: int | None
+    equations: tuple[Spelling, ...]
+
+
+@dataclass(frozen=True)
+class Mathematics:
+    """What `nnspec math --format json` prints; nothing is folded."""
+
+    equations: tuple[LayerEquation, ...]
+    loss: Spelling | None
+    symbols: tuple[Symbol, ...]
+    one_maps: tuple[SingleMap, ...]
+    meanings: tuple[Spelling, ...]
+
+
+def mathematics(found: Equations) -> Mathematics:
+    """Every equation in both spellings."""
+    return Mathematics(
+        equations=tuple(
+            LayerEquation(*_both(line.equation), tuple(line.shape), line.layer)
             for line in found.lines
-        ],
-        "loss": _both(found.loss) if found.loss else None,
-        "symbols": [
-            {
-                "text": unicode(one.symbol),
-                "latex": latex(one.symbol),
-                "shape": list(one.shape),
-                "name": one.name,
-                "note": one.note,
-            }
+        ),
+        loss=Spelling(*_both(found.loss)) if found.loss else None,
+        symbols=tuple(
+            Symbol(unicode(one.symbol), latex(one.symbol), tuple(one.shape), one.name, one.note)
             for one in found.quantities
-        ],
-        "one_maps": [
-            {
-                "layers": [node.name for node in one.chain.layers],
-                "equals": one.chain.equals,
-                "exact": one.chain.exact,
-                "parameters": one.chain.before,
-                "parameters_of_one": one.chain.after if one.chain.equals else None,
-                "equations": [_both(equation) for equation in one.equations],
-            }
+        ),
+        one_maps=tuple(
+            SingleMap(
+                layers=tuple(node.name for node in one.chain.layers),
+                equals=one.chain.equals,
+                exact=one.chain.exact,
+                parameters=one.chain.before,
+                parameters_of_one=one.chain.after if one.chain.equals else None,
+                equations=tuple(Spelling(*_both(equation)) for equation in one.equations),
+            )
             for one in found.collapses
-        ],
-        "meanings": [_both(equation) for group in found.meanings for equation in group],
-    }
+        ),
+        meanings=tuple(
+            Spelling(*_both(equation)) for group in found.meanings for equation in group
+        ),
+    )
 
 
-def _both(equation: Equation) -> dict[str, str]:
+def _both(equation: Equation) -> tuple[str, str, str]:
     right = "" if equation.right is None else f" = {latex(equation.right)}"
-    both = {"text": plainly(equation), "latex": latex(equation.left) + right}
-    return {**both, "says": equation.says} if equation.says else both
+    return plainly(equation), latex(equation.left) + right, equation.says

@@ -7,17 +7,17 @@ heading counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from ..facts.repeats import repeats
 
 if TYPE_CHECKING:
     from ..report import BlockRow, LayerRow, Report
 
 LINES = 64
 """Lines that a table takes before blocks are closed by themselves."""
-LONGEST = 12
-"""Siblings in what is looked at as one turn of a repeat."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class _Part:
     layer: LayerRow | None
     block: BlockRow | None
     parts: tuple[_Part, ...]
-    kind: object
+    kind: Hashable
     """The same for all that are alike."""
     layers: tuple[LayerRow, ...]
     times: int = 1
@@ -143,28 +143,11 @@ def _alike(parts: Sequence[_Part]) -> tuple[_Part, ...]:
     """The same parts, each run of what repeats made one."""
     found: list[_Part] = []
     at = 0
-    while at < len(parts):
-        length, times = _turn(parts, at)
-        if times == 1:
-            found.append(parts[at])
-        else:
-            found.append(_run(parts[at : at + length * times], length, times))
-        at += length * times
-    return tuple(found)
-
-
-def _turn(parts: Sequence[_Part], at: int) -> tuple[int, int]:
-    """How many parts from here make a turn, and how many turns follow each other: of all that
-    repeat the one that saves the most lines."""
-    best = (1, 1)
-    for length in range(1, min(LONGEST, (len(parts) - at) // 2) + 1):
-        turn = [part.kind for part in parts[at : at + length]]
-        times = 1
-        while [p.kind for p in parts[at + times * length : at + (times + 1) * length]] == turn:
-            times += 1
-        if length * (times - 1) > best[0] * (best[1] - 1):
-            best = (length, times)
-    return best
+    for run in repeats([part.kind for part in parts]):
+        found += parts[at : run.start]
+        found.append(_run(parts[run.start : run.stop], run.period, run.times))
+        at = run.stop
+    return (*found, *parts[at:])
 
 
 def _run(parts: Sequence[_Part], length: int, times: int) -> _Part:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from .cells import NAMES, cells, sums
-from .columns import COLUMNS, dimensions
+from .columns import COLUMNS, flow
 from .comparison import MARKS, layer_facts, total_facts
 from .fold import Line, folded
 
@@ -35,7 +35,7 @@ def summary(
     layers = table(head, rows, [COLUMNS[name].justify for name in names])
     parts = [
         f"### {report.title}",
-        _flow(report),
+        f"{code(report.source)}: {flow(report)}",
         *([escaped(report.documentation)] if report.documentation else []),
         hidden(layers, f"{len(report.layers):,} layers") if len(rows) > LONG else layers,
         "  \n".join(map(escaped, sums(report, lines))),
@@ -45,14 +45,6 @@ def summary(
         ),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _flow(report: Report) -> str:
-    inputs, outputs = (
-        ", ".join(dimensions(shape) for shape in shapes.values())
-        for shapes in (report.inputs, report.outputs)
-    )
-    return f"{code(report.source)}: {inputs} → {outputs}"
 
 
 def _row(line: Line, report: Report, names: Sequence[str]) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from .columns import COLUMNS, dimensions, size
+from .columns import COLUMNS, dimensions, flow, size
 from .fold import Line, deepest, folded
 from .messages import Paint
 
@@ -33,27 +33,29 @@ def summary(
     from rich.console import Console
 
     out = StringIO()
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        legacy_windows=False,
-    )
+
+    def console(width: int) -> Console:
+        return Console(
+            file=out,
+            width=width,
+            force_terminal=colour,
+            no_color=not colour,
+            color_system="standard" if colour else None,
+            highlight=False,
+            legacy_windows=False,
+        )
+
     lines = folded(report, depth)
-    console.print(f"[bold]{report.title}[/]   {_flow(report)}")
-    console.print(_table(lines, report, columns or _fitting(lines, report, width)))
+    asked = set(columns or (name for names in CHOICES for name in names))
+    wide, narrow = _widths(asked, lines, report)
+    names = columns or _fitting(wide, narrow, width)
+    # A number is never cut: a table that does not fit is wider than the terminal.
+    room = max(width, sum(narrow[name] for name in names))
+    console(width).print(f"[bold]{report.title}[/]   [dim]{flow(report)}[/]")
+    console(room).print(_table(lines, report, names))
     for line in totals(report, lines):
-        console.print(line)
+        console(width).print(line)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
-
-
-def _flow(report: Report) -> str:
-    inputs = ", ".join(dimensions(shape) for shape in report.inputs.values())
-    outputs = ", ".join(dimensions(shape) for shape in report.outputs.values())
-    return f"[dim]{inputs} → {outputs}[/]"
 
 
 CHOICES = (
@@ -67,28 +69,40 @@ CHOICES = (
 )
 """The columns of a table, from the widest terminal to the narrowest."""
 
+BETWEEN = 3
+"""Columns that the table takes for itself with each of its own."""
+
 FOLDED = 22
 """Columns that the operators are content with: they go on in a line below."""
 
 
-def _fitting(lines: Sequence[Line], report: Report, width: int) -> Sequence[str]:
-    """The first choice in which every cell stands on one line; in a narrow terminal the operators go
-    on below."""
+def _widths(
+    names: Iterable[str], lines: Sequence[Line], report: Report
+) -> tuple[dict[str, int], dict[str, int]]:
+    """What each column needs with every cell on one line, and with the operators going on below."""
     from rich.text import Text
 
     def widest(name: str) -> int:
         cells = [Text.from_markup(COLUMNS[name].cell(line, report)).cell_len for line in lines]
-        return max(len(COLUMNS[name].header), *cells) + 2
+        return max([len(COLUMNS[name].header), *cells]) + BETWEEN
 
-    needed = {name: widest(name) for name in {name for names in CHOICES for name in names}}
-    wide = {names: sum(needed[name] for name in names) for names in CHOICES}
-    narrow = {
-        names: total - max(0, needed["operators"] - FOLDED) * ("operators" in names)
-        for names, total in wide.items()
+    wide = {name: widest(name) for name in names}
+    return wide, {
+        name: min(needed, FOLDED) if name == "operators" else needed
+        for name, needed in wide.items()
     }
+
+
+def _fitting(wide: dict[str, int], narrow: dict[str, int], width: int) -> Sequence[str]:
+    """The first choice in which every cell stands on one line; in a narrow terminal the operators go
+    on below."""
+
+    def needed(names: Sequence[str], widths: dict[str, int]) -> int:
+        return sum(widths[name] for name in names)
+
     fitting = [
-        *(n for n in CHOICES[:4] if wide[n] <= width),
-        *(n for n in CHOICES if narrow[n] <= width),
+        *(names for names in CHOICES[:4] if needed(names, wide) <= width),
+        *(names for names in CHOICES if needed(names, narrow) <= width),
     ]
     return fitting[0] if fitting else CHOICES[-1]
 
@@ -127,7 +141,7 @@ def totals(report: Report, lines: Sequence[Line]) -> list[str]:
         for name, axes in report.unseen.items()
         if (missed := _missed(axes))
     ]
-    closed = deepest(report) > 1 + max(line.indent for line in lines)
+    closed = deepest(report) > 1 + max((line.indent for line in lines), default=0)
     return [*found, "[dim]blocks are closed: --depth opens them[/]"] if closed else found
 
 
@@ -173,7 +187,7 @@ def explanations(found: Sequence[Explanation], *, colour: bool) -> str:
     for one in found:
         role = f", {one.role} layer" if one.role else ""
         arrow = f"{dimensions(one.input)} → {dimensions(one.output)}"
-        lines = [f"{paint('bold', one.name)}: {one.written}   {arrow}{role}", f"  {one.says}"]
+        lines = [f"{paint('bold', one.name)}: {one.spelled}   {arrow}{role}", f"  {one.says}"]
         widest = max((len(line.fact) for line in one.lines), default=0)
         lines += [
             f"  {paint('frame', line.fact.ljust(widest))}  {line.derivation}" for line in one.lines

@@ -46,7 +46,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
                         after.span,
                         f"nothing nonlinear stands between `{word(node)}` and `{word(after)}`: "
                         f"together they are one affine map{_told(together)}",
-                        "put an activation between them, or make one layer of the two",
+                        _advice(together),
                         _merged(net, together),
                     )
             if not passes(after):
@@ -67,13 +67,17 @@ def _merged(net: Anatomy, found: OneMap) -> Fix | None:
     return Fix(f"write `{found.equals}`", edits, Applicability.UNSAFE)
 
 
+def _advice(found: OneMap) -> str:
+    smaller = found.equals is None or found.after < found.before
+    return "put an activation between them" + (", or make one layer of the two" * smaller)
+
+
 def _told(found: OneMap) -> str:
     """The layer that the two are together, and what it would cost."""
     if found.equals is None:
         return ""
     edges = "" if found.exact else " but for the edges"
-    counts = f"{found.after:,} parameters instead of {found.before:,}"
-    return f"{edges}, `{found.equals}` with {counts}"
+    return f"{edges}, `{found.equals}` {found.told}"
 
 
 def _grouped(node: Node) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..facts.anatomy import Anatomy
-from ..facts.signal import blamed, reaches, scores
+from ..facts.signal import FADED, blamed, can_drift, reaches, runaway, scores
 from ..rule import Finding
 
 LEAST = 1e-3
@@ -21,6 +21,8 @@ WRONG = (
     "8" + " -> fc8 sigmoid" * 6 + " -> fc2",
     "64" + " -> fc64(init=normal(0.01)) relu" * 4 + " -> fc2",
     "64" + " -> fc64(init=xavier) relu" * 24 + " -> fc2",
+    "64 -> [fc64(init=normal(0.01)) relu]*30 -> fc2",
+    "64 -> [fc64(init=normal(0.01)) relu]*100 -> fc2",
 )
 RIGHT = (
     "8 -> fc8 sigmoid -> fc2",
@@ -31,12 +33,23 @@ RIGHT = (
 
 
 def check(net: Anatomy) -> Iterator[Finding]:
+    if not can_drift(net.graph):
+        return
+    faded = runaway(net.graph, net.travels, FADED)
+    if faded is not None:
+        yield Finding(
+            faded.span,
+            f"at the start the numbers fade from layer to layer: at `{faded.layer}` less than 1e-30 of"
+            " the input is left",
+            _advice("`init=" if getattr(faded.op, "init", None) else ""),
+        )
+        return
     least = min(reaches(net.graph, net.travels), key=lambda reach: reach.share, default=None)
     if least is not None and least.share < LEAST:
         cause = blamed(net.graph, net.travels, -1)
         yield Finding(
             least.layer.span,
-            f"at the start, of the gradient at the output {least.share:.1g} reaches"
+            f"at the start, of the gradient at the output about {least.share:.1g} reaches"
             f" `{least.layer.layer}`; most is lost in {cause}",
             _advice(cause),
         )

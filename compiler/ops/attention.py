@@ -81,7 +81,7 @@ class Attention(Op):
         return *said, *Softmax().meaning(m, Terms((m.name("x"),), ()))
 
     def settings(self, *inputs: Value) -> tuple[str, ...]:
-        return f"{self.heads} heads", *super().settings(*inputs)[1:]
+        return f"{self.heads} head{'s' * (self.heads > 1)}", *super().settings(*inputs)[1:]
 
     def pairs(self) -> int:
         """Heads of keys and values."""
@@ -140,7 +140,7 @@ class Attention(Op):
     def macs_formula(self, *inputs: Value) -> str:
         return " + ".join("·".join(map(str, terms)) for terms in self._products(inputs[0]))
 
-    def onward(self, *inputs: Value) -> int:
+    def macs_to_input(self, *inputs: Value) -> int:
         return math.prod(self._products(inputs[0])[0])
 
     def examples(self, batch: int, x: Value) -> int:

@@ -97,7 +97,7 @@ class Recurrent(Op):
         ways = "2·" if self.bi else ""
         return f"{ways}{steps}·({d} + {self.n})·{self.gates * self.n}"
 
-    def onward(self, *inputs: Value) -> int:
+    def macs_to_input(self, *inputs: Value) -> int:
         steps, d = inputs[0].shape
         return steps * d * self.gates * self.n * len(self.directions())
 

@@ -57,8 +57,10 @@ class Entry:
                 variance = 2 / fan_in
             case "lecun":
                 variance = 1 / fan_in
-            case _:
+            case "xavier":
                 variance = 2 / (fan_in + self.weight.fan_out)
+            case word:
+                raise LookupError(f"initialiser `{word}` has no variance")
         return math.sqrt(3 * variance if self.uniform else variance)
 
     @property

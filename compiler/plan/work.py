@@ -68,8 +68,8 @@ def _macs(plan: Schedule, step: Step) -> int:
     if step.phase is Phase.FORWARD:
         return plan.batch * node.macs
     unasked = sum(d is None for d in step.d_inputs)
-    onward = node.op.onward(*node.arrivals) if unasked else 0
-    return plan.batch * (2 * node.macs - unasked * onward)
+    spared = unasked * node.op.macs_to_input(*node.arrivals) if unasked else 0
+    return plan.batch * (2 * node.macs - spared)
 
 
 def _bytes(plan: Schedule, step: Step) -> int:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
+from ...grammar.options import depth
 from ...grammar.write import put_out, rewrite
 from .dot import dot
 from .drawing import Drawing
@@ -27,7 +28,14 @@ WRITERS: Mapping[str, Callable[[Drawing], str]] = MappingProxyType(
 )
 
 ENDINGS: Mapping[str, str] = MappingProxyType(
-    {".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot", ".json": "json"}
+    {
+        ".mmd": "mermaid",
+        ".mermaid": "mermaid",
+        ".md": "mermaid",
+        ".dot": "dot",
+        ".gv": "dot",
+        ".json": "json",
+    }
 )
 """What the end of a file's name says of its format."""
 
@@ -35,12 +43,16 @@ ENDINGS: Mapping[str, str] = MappingProxyType(
 def configure_draw(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="write there: .mmd, .dot and .json tell the format"
+        "-o",
+        "--output",
+        type=_file,
+        metavar="FILE",
+        help="write there: .mmd, .md, .dot and .json tell the format",
     )
     parser.add_argument(
         "--depth",
-        type=_depth,
-        metavar="N",
+        type=depth,
+        metavar="N|all",
         help="how many blocks deep it looks: 1 draws each as one box; all by default",
     )
     parser.epilog = (
@@ -51,20 +63,27 @@ def configure_draw(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _depth(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
-    return int(text)
+def _file(name: str) -> Path:
+    if Path(name).suffix.lower() not in ENDINGS:
+        raise argparse.ArgumentTypeError(
+            f"`{name}` does not tell what to draw; {', '.join(ENDINGS)} do"
+        )
+    return Path(name)
 
 
 def draw(options: argparse.Namespace) -> int:
     """The net as boxes and arrows."""
-    drawing = drawn(options.graph(options, {}), options.depth)
-    ending = Path(options.output).suffix.lower() if options.output else ""
+    ending = options.output.suffix.lower() if options.output else ""
     how = ENDINGS.get(ending, options.format)
+    if options.format not in (how, "mermaid"):
+        print(
+            f"nnspec draw: --format {options.format} and {options.output} disagree", file=sys.stderr
+        )
+        return 2
+    drawing = drawn(options.graph(options, {}), options.depth)
     text = WRITERS[how](drawing)
     if options.output:
-        rewrite(Path(options.output), text)
+        rewrite(options.output, f"```mermaid\n{text}```\n" if ending == ".md" else text)
     else:
         put_out(text)
     if how == "mermaid" and len(drawing.arrows) > MOST_ARROWS:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeVar
 
+from ...grammar.diagnostics import SpecError
+from ..errors import BadSetting
 from ..graph import BlockUse, Graph, Layer, Node
 from ..op import Trait
 
@@ -81,7 +83,10 @@ def _by_frames(things: Sequence[Framed]) -> Mapping[tuple[str, ...], Sequence[Fr
 
 def draw(graph: Graph, depth: int | None = None) -> Drawing:
     """The net as far as it goes when looked at from so many blocks deep: 1 draws each block as one
-    box, None opens all."""
+    box, None opens all. Raises SpecError for a depth that is none."""
+    if depth is not None and (not isinstance(depth, int) or depth < 1):
+        problem = f"cannot be {depth!r}"
+        raise SpecError([BadSetting(None, "depth", problem, "a whole number from 1")])
     return _Draughtsman(graph, depth).drawing()
 
 

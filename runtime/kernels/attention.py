@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ...compiler.ops.attention import Attention
 from ..constants import ones, scalar, table
@@ -184,14 +185,17 @@ def _angles(
 
 
 def later(steps: int, dtype: np.dtype[np.generic]) -> Array:
-    """(T, T): minus infinity where the column is later than the row, else 0."""
+    """(T, T): minus infinity where the column is later than the row, else 0. All rows are views of
+    one line of 2 T - 1 numbers, each a place further on."""
 
     def make() -> Array:
-        hidden = np.zeros((steps, steps), dtype)
-        hidden[np.triu_indices(steps, 1)] = -np.inf
-        return hidden
+        line = np.zeros(2 * steps - 1, dtype)
+        line[steps:] = -np.inf
+        return line
 
-    return table(("later", steps, dtype.str), make)
+    line = table(("later", steps, dtype.str), make)
+    width = line.itemsize
+    return as_strided(line[steps - 1 :], (steps, steps), (-width, width), writeable=False)
 
 
 def blocks(batch: int, size: int) -> Iterator[slice]:

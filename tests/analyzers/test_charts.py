@@ -72,6 +72,7 @@ def test_a_picture_tells_names_and_numbers(tmp_path: Path) -> None:
     words = re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text("utf-8"))
     for told in ("conv1", "fc1", "482 parameters", "4,248 multiply-adds", "forward ", " backward"):
         assert told in words
+    assert not any("$" in word for word in words)
     assert "left out: 2 layers without parameters and multiply-adds" in words
     assert "pyplot" not in sys.modules
 

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -42,7 +43,7 @@ from nnspec.analyzers.formula import (
     formula,
     walk,
 )
-from nnspec.analyzers.render.equations import Page, data, document, text
+from nnspec.analyzers.render.equations import Page, document, mathematics, text
 from nnspec.analyzers.render.mathematics import latex, unicode
 from nnspec.compiler.op import Elementwise
 from nnspec.compiler.ops import CATALOGUE
@@ -128,10 +129,10 @@ def test_stacked_blocks_are_told_once() -> None:
     assert "h₈ to h₄₂ likewise, 5 more times" in shown
     assert "attn2" not in shown
     assert "ln13.scale" in shown
-    assert len(data(page)["equations"]) == 43
-    assert repeats("xabababy" * 1) == ()
-    assert repeats("xabababababy") == (Repeat(1, 2, 5),)
-    assert repeats("aaaaaaab") == (Repeat(0, 1, 7),)
+    assert len(mathematics(page.found).equations) == 43
+    assert repeats("xabababy", 6) == ()
+    assert repeats("xabababababy", 6) == (Repeat(1, 2, 5),)
+    assert repeats("aaaaaaab", 6) == (Repeat(0, 1, 7),)
 
 
 def test_a_very_long_layer_is_several_equations() -> None:
@@ -165,7 +166,7 @@ def test_every_operator_says_what_it_is(sample: str) -> None:
     page = Page(found)
     assert text(page, colour=False)
     balanced(document(page))
-    assert json.dumps(data(page))
+    assert json.dumps(asdict(mathematics(page.found)))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -491,8 +492,8 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
             "parameters": 39,
             "parameters_of_one": 18,
             "equations": [
-                {"text": "W = W₂ W₁", "latex": "W = W_{2} W_{1}"},
-                {"text": "b = W₂ b₁ + b₂", "latex": "b = W_{2} b_{1} + b_{2}"},
+                {"text": "W = W₂ W₁", "latex": "W = W_{2} W_{1}", "says": ""},
+                {"text": "b = W₂ b₁ + b₂", "latex": "b = W_{2} b_{1} + b_{2}", "says": ""},
             ],
         }
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from rich.text import Text
 
 import nnspec
 from nnspec.__main__ import main
@@ -82,6 +83,15 @@ def test_what_differs_is_not_folded() -> None:
     assert all(line.times == 1 for line in folded(nnspec.analyze(shared)))
 
 
+@pytest.mark.parametrize("text", ["3 -> id", "3 -> fc2"])
+def test_small_nets(text: str) -> None:
+    report = nnspec.analyze(text)
+    assert summary(report, width=80) == summary(report, width=80, depth=1)
+    assert str(report)
+    assert report._repr_html_()
+    assert report._repr_markdown_()
+
+
 def test_depth() -> None:
     report = nnspec.analyze(ROOT / "specs" / "vision" / "resnet50.nn")
     assert {line.indent for line in folded(report, 1)} == {0}
@@ -97,6 +107,13 @@ def test_every_column_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> No
     assert (
         main(["summary", "3x8x8 -> conv4 3x3 relu -> gap fc2", "--columns", ",".join(COLUMNS)]) == 0
     )
+    report = nnspec.analyze(ROOT / "specs" / "vision" / "unet.nn")
+    for width in (40, 60, 100):
+        text = summary(report, width=width, columns=list(COLUMNS))
+        for line in folded(report):
+            for name, column in COLUMNS.items():
+                cell = Text.from_markup(column.cell(line, report)).plain
+                assert all(word in text for word in cell.split()), (width, name, cell)
     assert main(["summary", "3 -> fc2", "--columns", "layr"]) == 2
     assert "did you mean `layer`?" in capsys.readouterr().err
     assert main(["summary", "3 -> fc2", "--depth", "0"]) == 2

@@ -66,7 +66,7 @@ def test_columns_and_depth(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert main(words) == 0
     (head, *rows), _ = tables(capsys.readouterr().out)
-    assert head == ["layer", "FLOPs", "layer"]
+    assert head == ["layer", "FLOPs, step", "layer"]
     assert rows[0][0] == "stem1"
     assert len(rows) == len(folded(nnspec.analyze(spec), 1))
 

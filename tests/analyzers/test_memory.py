@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.zoo.memory import bound, growth, noise, predicted
+from tests.zoo.memory import bound, growth, noise, predicted, spec
 
 import nnspec
 from nnspec.analyzers.facts import memory
@@ -78,11 +78,12 @@ def test_others_to_the_byte(spec: str) -> None:
     [
         ("vision/vgg11", "inference", 1),
         ("vision/mobilenet_v2", "training", 4),
+        ("4096x64 -> attn1 causal -> fc2", "training", 1),
         ("vision/unet_padded", "inference", 1),
     ],
 )
 def test_what_the_process_grows_by(name: str, mode: str, batch: int) -> None:
-    predicted, grown = growth(ROOT / "specs" / f"{name}.nn", mode, batch)
+    predicted, grown = growth(spec(name), mode, batch)
     assert predicted > 64 * 2**20
     assert grown == pytest.approx(predicted, rel=0.05)
 

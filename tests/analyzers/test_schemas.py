@@ -23,6 +23,9 @@ RUNS = {
     "check": [["3 -> fc4"], ["3 -> dense4"], ["3 -> add[ fc4 | fc5 ]"], *([str(c)] for c in CASES)],
     "summary": [[spec] for spec in SPECS],
     "explain": [[spec] for spec in SPECS],
+    "math": [["5 -> fc4 -> fc3\ntrain(loss=mse)"], *([spec] for spec in SPECS)],
+    "draw": [[spec] for spec in SPECS],
+    "plot": [[spec] for spec in SPECS],
     "diff": [SPECS[:2], SPECS[2:], [SPECS[0], SPECS[0]]],
 }
 

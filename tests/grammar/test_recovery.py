@@ -150,14 +150,14 @@ def test_nothing_and_little() -> None:
 @pytest.mark.parametrize("before", ["", "3 -> fc4"])
 def test_a_megabyte_is_read_in_linear_time(before: str, part: str) -> None:
     text = before + part * ((MOST - len(before)) // len(part) // 8)
-    begun = time.perf_counter()
+    begun = time.process_time()
     parse(Source("net.nn", text))
-    assert time.perf_counter() - begun < SECONDS / 8
+    assert time.process_time() - begun < SECONDS / 8
 
 
 def test_reading_on_behind_many_bad_characters() -> None:
     text = "§ 3\n" * 990 + "a: 3\n" * 20_000
-    begun = time.perf_counter()
+    begun = time.process_time()
     file, _ = parse(Source("net.nn", text))
-    assert time.perf_counter() - begun < SECONDS / 8
+    assert time.process_time() - begun < SECONDS / 8
     assert len(file.statements) >= 20_000

@@ -148,10 +148,10 @@ def test_any_text(part: int) -> None:
     for number in range(TOTAL // PARTS):
         make = (grown, mutated, mutated, soup)[number % 4]
         text = make(rng)
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             read_whole(text)
         except Exception as error:
             error.add_note(f"text: {text!r}")
             raise
-        assert time.perf_counter() - begun < SECONDS, text
+        assert time.process_time() - begun < SECONDS, text

@@ -56,9 +56,9 @@ sys.exit(bool(seen))
 
 @pytest.mark.parametrize("name", SPECS)
 def test_ends_well(name: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     read_whole(SPECS[name])
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def test_there_are_enough_of_them() -> None:

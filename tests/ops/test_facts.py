@@ -44,7 +44,6 @@ def counted(node: Node) -> Iterator[str]:
     yield f"    {node.value}"
     if node.macs:
         yield f"    {node.op.macs_formula(*inputs)} = {node.macs} macs"
-        yield f"    {node.op.onward(*inputs)} macs to its input's gradient"
     yield from (f"    {array(weight)}" for weight in node.op.weights(*inputs))
     yield from (f"    keeps {array(weight)}" for weight in node.op.state(*inputs))
     yield from (f"    {size}" for size in node.op.derivation(*inputs))
