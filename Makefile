@@ -79,7 +79,7 @@ fuzz: $(VENV)/.installed-dev
 mutate: export OPENBLAS_NUM_THREADS := 1
 mutate: export OMP_NUM_THREADS := 1
 mutate: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.mutation $(or $(ROOM),compiler/ops) --sample $(or $(SAMPLE),300)
+	$(BIN)/python -m tests.mutation $(or $(ROOM),compiler/ops) --sample $(or $(SAMPLE),300) --seed $(or $(SEED),0)
 
 accept: $(VENV)/.installed-dev
 	NNSPEC_ACCEPT=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/test_readme.py \
