@@ -16,7 +16,11 @@ from ..facts.anatomy import Anatomy, word
 from ..rule import Finding
 
 WRONG = ("3x2x2 -> conv4 3 p1 relu -> gap fc2", "8x1x1 -> conv8 3 same relu -> flatten fc2")
-RIGHT = ("3x4x4 -> conv4 3 p1 relu -> gap fc2",)
+RIGHT = (
+    "3x4x4 -> conv4 3 p1 relu -> gap fc2",
+    "3x3x3 -> conv4 3 p1 relu -> gap fc2",
+    "3x5x5 -> conv4 3 d2 p2 relu -> gap fc2",
+)
 
 
 def check(net: Anatomy) -> Iterator[Finding]:

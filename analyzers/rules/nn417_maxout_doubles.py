@@ -15,7 +15,7 @@ from ..facts.anatomy import Anatomy, word
 from ..rule import Finding
 
 WRONG = ("100 -> maxout100 -> fc10",)
-RIGHT = ("100 -> fc100 relu -> fc10", "100 -> maxout100 k1 -> fc10")
+RIGHT = ("100 -> fc100 relu -> fc10", "100 -> maxout100 k1 -> fc10", "4 -> maxout5 -> fc10 nobias")
 
 
 def check(net: Anatomy) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from rich.text import Text
 
 import nnspec
 from nnspec.__main__ import main
+from nnspec.analyzers.facts.repeats import repeats
 from nnspec.analyzers.render.columns import COLUMNS
 from nnspec.analyzers.render.fold import LINES, Line, deepest, folded
 from nnspec.analyzers.render.text import summary
@@ -126,3 +129,25 @@ def test_every_column_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> No
 def test_what_nothing_sees_is_told() -> None:
     net = nnspec.analyze("3x34x35 -> conv4 3x3 s2 relu -> gap fc2")
     assert "never seen of input: rows 33" in str(net)
+
+
+def test_repeats_against_all_there_are() -> None:
+    """Every run is one, saves what is asked, cannot go on, and leaves nothing worth telling."""
+    rng = random.Random(0)
+    for _ in range(400):
+        keys = [rng.randrange(3) for _ in range(rng.randrange(24))]
+        saved = rng.choice((1, 2, 6))
+        at = 0
+        for run in repeats(keys, saved):
+            assert run.start >= at
+            at = run.stop
+            turns = [keys[i : i + run.period] for i in range(run.start, run.stop, run.period)]
+            assert turns == [turns[0]] * run.times
+            assert run.period * (run.times - 1) >= saved
+            assert keys[at : at + run.period] != turns[0]
+        told = {i for run in repeats(keys, saved) for i in range(run.start, run.stop)}
+        for start, period in itertools.product(range(len(keys)), range(1, 12)):
+            long = period * -(-saved // period)
+            stretch = keys[start : start + period + long]
+            once = len(stretch) == period + long and stretch[period:] == stretch[:-period]
+            assert not once or told & set(range(start, start + period + long))

@@ -99,3 +99,24 @@ def test_report_tells_the_parts() -> None:
     assert found.inference_parts.batch == 1
     assert found.training_parts.batch == 7
     assert found.training_parts.parameters == found.training_parts.gradients == 4 * 21
+
+
+@pytest.mark.parametrize("mode", ["infer", "train"])
+@pytest.mark.parametrize("text", [*MORE, str(ROOT / "specs" / "course" / "lenet5.nn")])
+def test_memory_in_use_step_by_step(text: str, mode: Mode) -> None:
+    """Against a count of every piece that is alive at the step."""
+    plan = memory.planned(nnspec.graph(text), mode, 3)
+    moments = memory.over_time(plan)
+    assert len(moments) == len(plan.steps)
+    for number, (step, moment) in enumerate(zip(plan.steps, moments, strict=True)):
+        alive = [life for life in plan.lifetimes if life.first <= number <= life.last]
+        assert moment.bytes == sum(-(-life.bytes // 64) * 64 for life in alive)
+        assert moment.phase is step.phase
+        assert moment.node == (step.node.name if step.node else "")
+    assert max(moment.bytes for moment in moments) <= plan.arena_bytes
+
+
+def test_memory_in_use_by_hand() -> None:
+    """Five numbers in and four out, each padded to a cache line."""
+    plan = memory.planned(nnspec.graph("5 -> fc4"), "infer", 1)
+    assert [moment.bytes for moment in memory.over_time(plan)] == [128]
