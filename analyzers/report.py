@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, computed_field
@@ -248,6 +248,7 @@ def report(graph: Graph, batch: int | None = None) -> Report:
     if batch is not None and (not isinstance(batch, int) or batch < 1):
         problem = f"cannot be {batch!r}"
         raise SpecError([BadSetting(None, "batch", problem, "a whole number from 1")])
+    rows = [_layer(layer, facts, views) for layer in graph.layers]
     found = Report(
         title=facts.title,
         params=params.value,
@@ -262,8 +263,8 @@ def report(graph: Graph, batch: int | None = None) -> Report:
         inputs={node.name: list(node.value.shape) for node in graph.inputs},
         outputs={label: list(graph[name].value.shape) for label, name in graph.outputs.items()},
         params_formula=params.formula,
-        layers=[_layer(layer, facts, views) for layer in graph.layers],
-        blocks=_blocks(graph),
+        layers=rows,
+        blocks=_blocks(graph, rows),
         kinds=_kinds(graph),
         conventions=CONVENTIONS,
         source=graph.source.name,
@@ -285,15 +286,15 @@ def _parts(found: Memory, batch: int) -> MemoryParts:
     )
 
 
-def _blocks(graph: Graph) -> list[BlockRow]:
+def _blocks(graph: Graph, rows: Sequence[LayerRow]) -> list[BlockRow]:
     """In the order in which they begin."""
-    inside: dict[str, list[Layer]] = {}
+    inside: dict[str, list[LayerRow]] = {}
     uses: dict[str, tuple[BlockUse, str]] = {}
-    for layer in graph.layers:
+    for layer, row in zip(graph.layers, rows, strict=True):
         parent = ""
         for use in layer.blocks:
             uses.setdefault(use.name, (use, parent))
-            inside.setdefault(use.name, []).append(layer)
+            inside.setdefault(use.name, []).append(row)
             parent = use.name
     return [
         BlockRow(
@@ -302,9 +303,9 @@ def _blocks(graph: Graph) -> list[BlockRow]:
             spelled=use.spelled,
             parent=parent,
             layers=len(inside[name]),
-            output=list(inside[name][-1].value.shape),
-            params=sum(parameters.of_layer(layer).value for layer in inside[name]),
-            macs=sum(map(cost.of_layer, inside[name])),
+            output=inside[name][-1].output,
+            params=sum(row.params for row in inside[name]),
+            macs=sum(row.macs for row in inside[name]),
         )
         for name, (use, parent) in uses.items()
     ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..grammar.diagnostics import Mistake
 from .op import Needs, Op, Weight
-from .shapes import Value
+from .shapes import Value, Window
 from .spelling import spelled
 
 
@@ -59,6 +59,12 @@ class Applied:
     def arguments(self) -> dict[str, Any]:
         """The operator's arguments as JSON has them."""
         return self.op.model_dump(mode="json")
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """Along each axis, of an operator that slides a window."""
+        slid: tuple[Window, ...] = self.op.windows(*self.arrivals)  # type: ignore[attr-defined]
+        return slid
 
     @cached_property
     def spelled(self) -> str:

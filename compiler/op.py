@@ -117,11 +117,11 @@ class Weight:
     decays: bool = False
     factors: tuple[int, ...] = ()
 
-    @property
+    @cached_property
     def size(self) -> int:
         return math.prod(self.shape)
 
-    @property
+    @cached_property
     def formula(self) -> str:
         return "·".join(map(str, self.factors or self.shape[::-1])) or "1"
 

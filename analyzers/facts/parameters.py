@@ -30,7 +30,7 @@ def of_layer(layer: Layer) -> Count:
 
 def of_net(graph: Graph) -> Count:
     """All parameters as the sum over layers: `16 + 20 + 5 = 41`."""
-    counts = [of_layer(layer).value for layer in graph.layers]
+    counts = [sum(node.params for node in layer.nodes) for layer in graph.layers]
     parts = [f"{count:,}" for count in counts if count]
     value = sum(counts)
     return Count(value, total(parts, value).replace(f"= {value}", f"= {value:,}") if parts else "0")

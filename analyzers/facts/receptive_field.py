@@ -60,13 +60,13 @@ def _view(node: Node, views: list[View]) -> View:
     if view is None or node.value.rank != len(view) + 1:
         return None
     if isinstance(op, TransposedConv):
-        windows = op.windows(node.arrivals[0])
+        windows = node.applied.windows
         return tuple(
             Field(f.size + round((-(-w.reach // w.stride) - 1) * f.stride), f.stride / w.stride)
             for f, w in zip(view, windows, strict=True)
         )
     if isinstance(op, Convolution | Pool):
-        windows = op.windows(node.arrivals[0])
+        windows = node.applied.windows
         return tuple(
             Field(f.size + round((w.reach - 1) * f.stride), f.stride * w.stride)
             for f, w in zip(view, windows, strict=True)

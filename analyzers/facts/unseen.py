@@ -75,7 +75,7 @@ def _before(node: Node, arrival: Value, asked: Seen) -> Seen:
     op, sizes = node.op, arrival.shape[1:]
     if isinstance(op, Convolution | Pool):
         step = _transposed if isinstance(op, TransposedConv) else _window
-        windows = op.windows(arrival)
+        windows = node.applied.windows
         return tuple(step(w, axis, n) for w, axis, n in zip(windows, asked, sizes, strict=True))
     shift = _shift(op, arrival)
     if shift is not None:
