@@ -89,3 +89,9 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["text"] == nnspec.docs("conv")
     assert main(["docs", "convv"]) == 1
     assert "did you mean `conv`?" in capsys.readouterr().err
+
+
+def test_codes_and_names_are_of_one_form() -> None:
+    for code, kind in Mistake.by_code.items():
+        assert re.fullmatch(r"NN\d{3}", code)
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", kind.name), kind.name
