@@ -230,8 +230,9 @@ def test_train_evaluate_predict(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     ],
 )
 def test_numbers_that_are_none(call: Callable[[], object]) -> None:
-    with pytest.raises(nnspec.SpecError, match="cannot be"):
+    with pytest.raises(nnspec.SpecError, match="cannot be") as refused:
         call()
+    assert refused.value.diagnostics[0].help() == "a whole number from 1"
 
 
 def test_draw_does_not_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,8 @@ WRONG = ("3x64x64 -> conv64 3 same relu -> flatten fc128 relu -> fc10",)
 RIGHT = (
     "3x64x64 -> conv64 3 same relu -> gap fc128 relu -> fc10",
     "1x8x8 -> conv8 3 same relu -> flatten fc10",
+    "2000 -> fc1000 relu -> fc10",
+    "128x64 -> fc64 relu -> flatten fc256 relu -> fc10",
 )
 
 

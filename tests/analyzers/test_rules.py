@@ -10,6 +10,8 @@ import pytest
 import nnspec
 from nnspec.analyzers.check import checked, fixes
 from nnspec.analyzers.rule import Finding, Rule, findings, rules
+from nnspec.analyzers.rules.nn404_activation_on_a_number import ELSEWHERE, RANGE
+from nnspec.compiler.ops import CATALOGUE
 from nnspec.grammar.diagnostics import Applicability, Mistake, Severity
 from nnspec.grammar.source import Source
 
@@ -119,3 +121,8 @@ def test_a_softmax_twice_has_the_floor_that_is_told() -> None:
 
 def test_there_are_enough() -> None:
     assert len(RULES) >= 35
+
+
+def test_what_an_activation_gives_is_told_of_operators_there_are() -> None:
+    assert set(RANGE) <= set(CATALOGUE)
+    assert set(ELSEWHERE) <= set(CATALOGUE)
