@@ -35,8 +35,10 @@ watching = True
 seen = []
 
 def library(event, arguments):
-    # A spec may read the specs that ship, by `use`; it has no directory of its own here.
-    return event == "open" and arguments[1] == "r" and arguments[0].startswith(LIBRARY)
+    # A spec may read the specs that ship, by `use`, and is told the nearest name of those there are; it
+    # has no directory of its own here.
+    reads = event == "open" and arguments[1] == "r" or event == "os.listdir"
+    return reads and f"{arguments[0]}/".startswith(LIBRARY)
 
 def hook(event, arguments):
     if watching and event.startswith(FORBIDDEN) and not library(event, arguments):
