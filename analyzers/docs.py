@@ -18,7 +18,8 @@ from ..compiler.arguments import signature
 from ..compiler.elaborate import elaborate
 from ..compiler.op import Op
 from ..compiler.ops import CATALOGUE
-from ..compiler.training import LOSSES, OPTIMIZERS, Setting
+from ..compiler.training import MENUS
+from ..compiler.training.choice import Choice
 from ..compiler.words import FOREIGN
 from ..grammar.diagnostics import Applicability, Mistake, SpecError
 from ..grammar.near import nearest
@@ -61,18 +62,17 @@ WORDS: Mapping[str, str] = MappingProxyType(
 
 
 def page(word: str | None = None) -> str:
-    """The page for a concept, a word of the language, an operator, a loss, an optimiser, or a
+    """The page for a concept, a word of the language, an operator, a choice of `train(...)`, or a
     mistake's code, as Markdown; for another tool's name the page of ours, for none the contents.
 
     Raises SpecError when there is no such page.
     """
-    settings = {**LOSSES, **OPTIMIZERS}
     if not word:
         return contents()
-    if word in CATALOGUE:
-        return _operator(CATALOGUE[word])
-    if word in settings:
-        return _setting(settings[word])
+    choices = [menu.choices[word] for menu in MENUS.values() if word in menu.choices]
+    if word in CATALOGUE or choices:
+        operators = [_operator(CATALOGUE[word])] if word in CATALOGUE else []
+        return "\n".join([*operators, *map(_choice, choices)])
     if word.upper() in rules():
         return _rule(rules()[word.upper()])
     if word.upper() in Mistake.by_code:
@@ -82,7 +82,15 @@ def page(word: str | None = None) -> str:
         return files("nnspec").joinpath("grammar", "reference", name).read_text("utf-8")
     if word.lower() in FOREIGN:
         return page(FOREIGN[word.lower()])
-    near = nearest(word, [*CONCEPTS, *WORDS, *CATALOGUE, *settings])
+    near = nearest(
+        word,
+        [
+            *CONCEPTS,
+            *WORDS,
+            *CATALOGUE,
+            *(word for menu in MENUS.values() for word in menu.choices),
+        ],
+    )
     raise SpecError([NoPage(None, word, near)])
 
 
@@ -90,7 +98,7 @@ def contents() -> str:
     """What there is to read."""
     lines = ["# The language, page by page", ""]
     lines += [f"    nnspec docs {word:<12} {says}" for word, says in CONCEPTS.items()]
-    lines += ["", "## Operators, losses, optimisers", ""]
+    lines += ["", "## Operators, and what train(...) may choose", ""]
     for title, words in _families():
         lines += wrap(
             " ".join(words), 100, initial_indent=f"    {title:<12}", subsequent_indent=" " * 16
@@ -104,8 +112,8 @@ def _families() -> Iterator[tuple[str, list[str]]]:
     for name, kind in CATALOGUE.items():
         families.setdefault(kind.__module__.rpartition(".")[2], []).append(name)
     yield from families.items()
-    yield "losses", list(LOSSES)
-    yield "optimisers", list(OPTIMIZERS)
+    for setting, menu in MENUS.items():
+        yield setting, list(menu.choices)
 
 
 # --------------------------------------------------------------------------------- operators
@@ -170,7 +178,7 @@ def _sample(kind: type[Op], text: str) -> Iterator[str]:
 # --------------------------------------------------------------------- settings and mistakes
 
 
-def _setting(kind: type[Setting]) -> str:
+def _choice(kind: type[Choice]) -> str:
     fields = ", ".join(
         f"{name}={_written(info.default)}" for name, info in kind.model_fields.items()
     )

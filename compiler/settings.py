@@ -13,7 +13,8 @@ from .arguments import Given, checked
 from .errors import BadArgument, BadSetting
 from .expressions import Scope, evaluate
 from .op import Refused
-from .training import KINDS, Setting, Training
+from .training import MENUS, Training
+from .training.choice import Choice, Menu
 
 
 def read_training(
@@ -69,14 +70,26 @@ def overridden(
 def as_text(training: Training) -> dict[str, str]:
     """Settings as `train(...)` writes them; `overridden` reads them back."""
     values = {name: getattr(training, name) for name in Training.model_fields}
-    return {name: _written(value) for name, value in values.items() if value is not None}
+    return {name: _written(value) for name, value in values.items() if value not in (None, ())}
 
 
 def _written(value: object) -> str:
-    if not isinstance(value, Setting):
-        return str(value)
-    fields = ", ".join(f"{name}={getattr(value, name)!r}" for name in type(value).model_fields)
-    return f"{value.name}({fields})" if fields else value.name
+    match value:
+        case Choice():
+            fields = ", ".join(
+                f"{field}={_written(worth)}"
+                for field in type(value).model_fields
+                if (worth := getattr(value, field)) is not None
+            )
+            return f"{value.name}({fields})" if fields else value.name
+        case tuple():
+            return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case _:
+            return repr(value)
 
 
 def _known(argument: tree.Argument) -> str:
@@ -92,25 +105,42 @@ def _known(argument: tree.Argument) -> str:
 
 
 def _setting(name: str, value: tree.Expression, scope: Scope) -> object:
-    if name not in KINDS:
+    """The worth of one setting: a number, what a menu calls by that name, or several of them."""
+    menu = MENUS.get(name)
+    if menu is None:
         return evaluate(value, scope)
+    if menu.many:
+        items = value.items if isinstance(value, tree.Tuple) else (value,)
+        return tuple(_chosen(name, menu, item, scope) for item in items)
+    return _chosen(name, menu, value, scope)
+
+
+def _chosen(name: str, menu: Menu, value: tree.Expression, scope: Scope) -> Choice:
     match value:
         case tree.Name(word=word):
-            return _chosen(name, word, (), value.span, scope)
+            return _made(name, menu, word, (), value.span, scope)
         case tree.Call(word=word, arguments=arguments):
-            return _chosen(name, word, arguments, value.span, scope)
-        case _:
-            advice = f"choose one of {', '.join(KINDS[name])}"
-            raise Refused(BadSetting(value.span, name, f"cannot be {value.span.text}", advice))
+            return _made(name, menu, word, arguments, value.span, scope)
+    worth = evaluate(value, scope) if menu.bare else None
+    if menu.bare is None or isinstance(worth, bool) or not isinstance(worth, int | float):
+        advice = f"choose one of {', '.join(menu.choices)}"
+        raise Refused(BadSetting(value.span, name, f"cannot be {value.span.text}", advice))
+    given = {menu.bare.places[0]: Given(worth, value.span)}
+    return checked(menu.bare, menu.bare.name, given, value.span)
 
 
-def _chosen(
-    name: str, word: str, arguments: tuple[tree.Argument, ...], span: Span, scope: Scope
-) -> Setting:
-    kind = KINDS[name].get(word)
+def _made(
+    name: str,
+    menu: Menu,
+    word: str,
+    arguments: tuple[tree.Argument, ...],
+    span: Span,
+    scope: Scope,
+) -> Choice:
+    kind = menu.choices.get(word)
     if kind is None:
-        near = nearest(word, list(KINDS[name]))
-        advice = f"did you mean `{near}`?" if near else f"there are {', '.join(KINDS[name])}"
+        near = nearest(word, list(menu.choices))
+        advice = f"did you mean `{near}`?" if near else f"there are {', '.join(menu.choices)}"
         raise Refused(BadSetting(span, name, f"cannot be `{word}`", advice))
     given: dict[str, Given] = {}
     for index, argument in enumerate(arguments):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..compiler.graph import Graph
 from ..compiler.shapes import Value, written
-from ..compiler.training import Loss
+from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
 from .errors import BatchShape, BatchSizes, LabelRange, MissingInput, NotNumbers, TokenRange
 from .kernels import Array

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..compiler.settings import as_text
 from ..compiler.shapes import Value
-from ..compiler.training import Bce, CrossEntropy, Training
+from ..compiler.training import Training
+from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
 from .data import described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..compiler.shapes import Value
-from ..compiler.training import Bce, Hinge, Loss
+from ..compiler.training.losses import Bce, Hinge, Loss
 from .history import Scores
 from .kernels import Array
 from .losses import computed

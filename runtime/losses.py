@@ -1,6 +1,6 @@
 """Losses in NumPy: the value, and the gradient on the scores, computed together.
 
-Each is declared under the same name in `compiler/training.py`, which gives the formula's source.
+Each is declared under the same name in `compiler/training/losses.py`, which gives the formula's source.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..compiler.shapes import Value
-from ..compiler.training import Bce, CrossEntropy, Hinge, Loss, Mse
+from ..compiler.training.losses import Bce, CrossEntropy, Hinge, Loss, Mse
 from .constants import scalar, table
 from .kernels import Array, Call, Calls
 

@@ -1,6 +1,6 @@
 """Optimisers in NumPy: the update of one flat vector, in blocks that stay in cache.
 
-Each is declared under the same name in `compiler/training.py`. `slots` are vectors of the
+Each is declared under the same name in `compiler/training/optimizers.py`. `slots` are vectors of the
 parameters' size that live from step to step; `tempo` are 0-d arrays that `pace` sets before a step.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..compiler.plan.build import SWEEP
-from ..compiler.training import Adam, Gd, Momentum, Optimizer, Sgd
+from ..compiler.training.optimizers import Adam, Gd, Momentum, Optimizer, Sgd
 from .constants import scalar
 from .kernels import Array, Calls
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from nnspec.__main__ import COMMANDS, main
 from nnspec.compiler.elaborate import elaborate
 from nnspec.compiler.ops import CATALOGUE
-from nnspec.compiler.training import LOSSES, OPTIMIZERS
+from nnspec.compiler.training import MENUS
 from nnspec.grammar.source import Source
 
 ROOT = Path(__file__).parents[1]
@@ -97,7 +97,11 @@ def test_specs() -> None:
 
 def test_everything_is_named() -> None:
     text = README.read_text("utf-8")
-    for name in (*CATALOGUE, *LOSSES, *OPTIMIZERS, *COMMANDS):
+    for name in (
+        *CATALOGUE,
+        *(word for menu in MENUS.values() for word in menu.choices),
+        *COMMANDS,
+    ):
         assert re.search(rf"\b{name}\b", text), name
 
 

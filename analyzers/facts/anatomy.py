@@ -11,7 +11,7 @@ from ...compiler.op import Trait
 from ...compiler.ops.activation import Softmax
 from ...compiler.ops.merge import MatMul, Mul
 from ...compiler.ops.norm import BatchNorm
-from ...compiler.training import Loss
+from ...compiler.training.losses import Loss
 from ...grammar import tree
 from ...grammar.parse import parse
 from ...grammar.source import Span

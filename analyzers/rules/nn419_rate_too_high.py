@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ...compiler.training import Adam, Gd, Momentum, Optimizer
+from ...compiler.training.optimizers import Adam, Gd, Momentum, Optimizer
 from ..facts.anatomy import Anatomy
 from ..rule import Finding
 

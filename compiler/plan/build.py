@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..graph import Graph
-from ..training import Loss
+from ..training.losses import Loss
 from .arena import place
 from .lifetimes import lifetimes
 from .order import order

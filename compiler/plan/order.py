@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..graph import Graph, Node
 from ..op import DType, Needed, Needs, Trait
-from ..training import Loss
+from ..training.losses import Loss
 from .schedule import Array, Kind, Mode, Phase, Step
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..graph import Node
 from ..op import DType
-from ..training import Loss
+from ..training.losses import Loss
 from .parameters import Parameters
 
 Mode = Literal["train", "infer"]

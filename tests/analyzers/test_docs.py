@@ -15,7 +15,7 @@ from nnspec.analyzers.promises import check_promises
 from nnspec.compiler.elaborate import elaborate
 from nnspec.compiler.expressions import FUNCTIONS
 from nnspec.compiler.ops import CATALOGUE
-from nnspec.compiler.training import LOSSES, OPTIMIZERS
+from nnspec.compiler.training import MENUS
 from nnspec.grammar.diagnostics import Mistake
 from nnspec.grammar.source import Source
 
@@ -31,7 +31,11 @@ def examples(page: str) -> list[str]:
 def test_every_concept_has_a_page() -> None:
     assert {path.stem for path in PAGES.glob("*.md")} == set(CONCEPTS)
     assert set(WORDS.values()) <= set(CONCEPTS)
-    for word in (*CONCEPTS, *CATALOGUE, *LOSSES, *OPTIMIZERS):
+    for word in (
+        *CONCEPTS,
+        *CATALOGUE,
+        *(word for menu in MENUS.values() for word in menu.choices),
+    ):
         assert word in nnspec.docs()
 
 

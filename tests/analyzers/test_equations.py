@@ -47,7 +47,7 @@ from nnspec.analyzers.render.equations import Page, document, mathematics, text
 from nnspec.analyzers.render.mathematics import latex, unicode
 from nnspec.compiler.op import Elementwise
 from nnspec.compiler.ops import CATALOGUE
-from nnspec.compiler.training import LOSSES
+from nnspec.compiler.training.losses import LOSSES
 
 ROOT = Path(__file__).parents[2]
 EXPECTED = Path(__file__).parent / "equations"

@@ -21,7 +21,7 @@ HOMES = {
     "matplotlib": ("analyzers/render/charts.py",),
     "numpy": ("runtime/*",),
     "pydantic": (
-        "compiler/op.py", "compiler/ops/*", "compiler/training.py", "compiler/arguments.py",
+        "compiler/op.py", "compiler/ops/*", "compiler/training/*", "compiler/arguments.py",
         "analyzers/report.py", "analyzers/diagnosis.py", "analyzers/commands.py",
     ),
     "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "runtime/commands.py", "runtime/commands_profile.py"),

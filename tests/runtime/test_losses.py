@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 import nnspec
 from nnspec.compiler.shapes import Value
-from nnspec.compiler.training import LOSSES, Hinge, Loss
+from nnspec.compiler.training.losses import LOSSES, Hinge, Loss
 from nnspec.runtime.kernels import Array
 from nnspec.runtime.losses import COMPUTE
 from nnspec.runtime.losses import computed as calls

@@ -1,5 +1,4 @@
-"""`train(...)`: losses, optimisers and the settings of a run, declared. `runtime` computes them
-under the same names."""
+"""How far a net's scores are from the truth, declared. `runtime/losses.py` computes them."""
 
 from __future__ import annotations
 
@@ -8,33 +7,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
+from pydantic import PositiveFloat
 
-from ..grammar.diagnostics import Mistake
-from .algebra import Symbol
-from .errors import BadSetting
-from .op import Count, Index, Needed, Terms
-from .ops.activation import Sigmoid, Softmax
-from .shapes import Value
+from ..algebra import Symbol
+from ..op import Needed, Terms
+from ..ops.activation import Sigmoid, Softmax
+from ..shapes import Value
+from .choice import Choice
 
 Target = Literal["labels", "values"]
 
 
-class Setting(BaseModel):
-    """Something `train(...)` can be told by name: `adam(lr=1e-3)`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, strict=True)
-
-    name: ClassVar[str] = ""
-    source: ClassVar[str] = ""
-    places: ClassVar[tuple[str, ...]] = ()
-    """The fields that may be given by position."""
-
-
-# ------------------------------------------------------------------------------------ losses
-
-
-class Loss(Setting):
+class Loss(Choice):
     """How far scores are from the truth; the mean over the batch.
 
     Attributes
@@ -159,100 +143,6 @@ class Hinge(Loss):
         }
 
 
-# -------------------------------------------------------------------------------- optimisers
-
-
-class Optimizer(Setting):
-    """How a step moves the weights along the gradient."""
-
-    slots: ClassVar[int] = 0
-    """Arrays of the parameters' size that it keeps between steps."""
-    whole_set: ClassVar[bool] = False
-    """One step sees the whole training set."""
-
-    lr: NonNegativeFloat = 0.01
-
-
-class Gd(Optimizer):
-    """Gradient descent on the whole training set at once."""
-
-    name, whole_set, places = "gd", True, ("lr",)
-    source = "CS231n, optimization 1, 'Gradient descent'"
-
-    lr: NonNegativeFloat = 0.1
-
-
-class Sgd(Optimizer):
-    """Stochastic gradient descent, a mini-batch at a time."""
-
-    name, places = "sgd", ("lr",)
-    source = "CS231n, optimization 1, 'Mini-batch gradient descent'"
-
-
-class Momentum(Optimizer):
-    """Steps along a decaying sum of gradients: v = momentum v + g; w = w - lr v."""
-
-    name, slots, places = "momentum", 1, ("lr", "momentum")
-    source = "CS231n, neural networks 3, 'Momentum update'"
-
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-
-
-class Adam(Optimizer):
-    """Momentum over a running root mean square of gradients, both corrected for their start."""
-
-    name, slots, places = "adam", 2, ("lr",)
-    source = "Kingma and Ba 2014"
-
-    lr: NonNegativeFloat = 1e-3
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    beta2: float = Field(default=0.999, ge=0, lt=1)
-    eps: PositiveFloat = 1e-8
-
-
 LOSSES: Mapping[str, type[Loss]] = MappingProxyType(
     {loss.name: loss for loss in (Mse, CrossEntropy, Bce, Hinge)}
 )
-OPTIMIZERS: Mapping[str, type[Optimizer]] = MappingProxyType(
-    {optimizer.name: optimizer for optimizer in (Gd, Sgd, Momentum, Adam)}
-)
-
-
-class Training(BaseModel):
-    """The settings of a run, as `train(...)` writes them.
-
-    `loss` left out is cross_entropy where the net has several outputs, mse where it has one.
-    `l2` adds l2/2 times the squared weights (not biases) to the loss.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, strict=True)
-
-    loss: Loss | None = None
-    optimizer: Optimizer = Adam()
-    batch: Count = 32
-    epochs: Count = 10
-    l2: NonNegativeFloat = 0.0
-    seed: Index = 0
-
-    def judged_by(self, output: Value) -> Loss:
-        """The loss for a net with this output."""
-        if self.loss is not None:
-            return self.loss
-        return CrossEntropy() if output.rank == 1 and output.size > 1 else Mse()
-
-
-KINDS: Mapping[str, Mapping[str, type[Setting]]] = MappingProxyType(
-    {"loss": LOSSES, "optimizer": OPTIMIZERS}
-)
-"""Which settings of `Training` are chosen by name, and from what."""
-
-
-def unsuitable(training: Training, output: Value) -> tuple[Mistake, ...]:
-    """What keeps the loss from judging this output."""
-    loss = training.judged_by(output)
-    reason = loss.refusal(output)
-    return (BadSetting(None, loss.name, reason),) if reason else ()
-
-
-Overrides = Mapping[str, Any]
-"""Settings given from outside: text as the language writes it, or plain numbers."""

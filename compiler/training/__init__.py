@@ -1,0 +1,55 @@
+"""`train(...)`: the settings of a run, declared. `runtime` computes them under the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat
+
+from ...grammar.diagnostics import Mistake
+from ..errors import BadSetting
+from ..op import Count, Index
+from ..shapes import Value
+from .choice import Menu
+from .losses import LOSSES, CrossEntropy, Loss, Mse
+from .optimizers import OPTIMIZERS, Adam, Optimizer
+
+
+class Training(BaseModel):
+    """The settings of a run, as `train(...)` writes them.
+
+    `loss` left out is cross_entropy where the net has several outputs, mse where it has one.
+    `l2` adds l2/2 times the squared weights (not biases) to the loss.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, strict=True)
+
+    loss: Loss | None = None
+    optimizer: Optimizer = Adam()
+    batch: Count = 32
+    epochs: Count = 10
+    l2: NonNegativeFloat = 0.0
+    seed: Index = 0
+
+    def judged_by(self, output: Value) -> Loss:
+        """The loss for a net with this output."""
+        if self.loss is not None:
+            return self.loss
+        return CrossEntropy() if output.rank == 1 and output.size > 1 else Mse()
+
+
+MENUS: Mapping[str, Menu] = MappingProxyType({"loss": Menu(LOSSES), "optimizer": Menu(OPTIMIZERS)})
+"""The settings of `Training` that are chosen by name."""
+
+
+def unsuitable(training: Training, output: Value) -> tuple[Mistake, ...]:
+    """What keeps the loss from judging this output."""
+    loss = training.judged_by(output)
+    reason = loss.refusal(output)
+    return (BadSetting(None, loss.name, reason),) if reason else ()
+
+
+Overrides = Mapping[str, Any]
+"""Settings given from outside: text as the language writes it, or plain numbers."""
