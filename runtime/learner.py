@@ -103,9 +103,12 @@ class Learner:
         return loss
 
     def continued(self, training: Training) -> Learner:
-        """A learner with other settings, which remembers what it can when the optimiser stays."""
+        """A learner with other settings, which remembers what it can when the optimiser stays, or
+        differs in nothing but its rate."""
         other = Learner(self.graph, training, self.memory, self._streams)
-        if training.optimizer == self.training.optimizer:
+        if training.optimizer == self.training.optimizer.model_copy(
+            update={"lr": training.optimizer.lr}
+        ):
             other.steps = self.steps
             for new, old in zip(other.slots, self.slots, strict=True):
                 new[:] = old
