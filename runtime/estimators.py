@@ -255,7 +255,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
     def _new(self, x: Array, classes: Array) -> Net:
         if len(classes) < 2:
-            raise ValueError(f"y holds one class, {classes[0]!r}: telling classes apart takes two")
+            raise ValueError(f"y holds one class, `{classes[0]}`: telling classes apart takes two")
         net = self._built(x, len(classes))
         output = net.graph.output.value
         if output.shape != (len(classes),) and not (len(classes) == 2 and output.shape == (1,)):
