@@ -271,6 +271,8 @@ def test_held_out_examples_are_judged() -> None:
     assert [epoch.examples for epoch in net.history_] == [120] * 15
     assert all(a is not None and 0 <= a <= 1 for a in net.history_.accuracy)
     assert net.history_.accuracy[-1] > 0.7
+    with pytest.raises(ValueError, match="least populated class"):  # each class has its share
+        net.fit(X, np.where(np.arange(150) == 0, "alone", WORDS))
 
 
 # ---------------------------------------------------------------------------- what is refused
