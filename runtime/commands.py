@@ -20,7 +20,7 @@ from ..grammar.diagnostics import SpecError
 from .data import described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
-from .history import Epoch, Scores
+from .history import Epoch, Scores, Step
 from .kernels import Array
 from .load import load as load_net
 from .net import Net
@@ -154,8 +154,8 @@ def progress(net: Net, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
         )
         done = 0
 
-        def on_step(step: int, steps: int, loss: float) -> None:
-            bar.update(task, completed=done + step / steps, loss=number(loss))
+        def on_step(step: Step) -> None:
+            bar.update(task, completed=done + step.number / step.steps, loss=number(step.loss))
 
         def on_epoch(epoch: Epoch) -> None:
             nonlocal done

@@ -166,18 +166,31 @@ class TokenRange(Mistake):
 
 @dataclass(frozen=True)
 class Diverged(Mistake):
-    """The loss, or a weight, is no longer a finite number; the last good weights were put back."""
+    """The loss, a gradient or a weight is no longer a finite number; the weights of the best epoch
+    were put back.
+
+    Attributes
+    ----------
+    where: the first numbers that were not finite when the step was looked at closely.
+    kept: the epoch whose weights were put back; 0 for those before the first.
+    """
 
     code, name = "NN555", "diverged"
     what: str
     epoch: int
     step: int
+    where: str = ""
+    kept: int = 0
 
     def message(self) -> str:
-        return f"{self.what} at step {self.step} of epoch {self.epoch}"
+        first = f"; first there is {self.where}" if self.where else ""
+        return f"{self.what} at step {self.step} of epoch {self.epoch}{first}"
 
     def help(self) -> str:
-        return "lower the learning rate, or scale the inputs"
+        kept = f"the weights of epoch {self.kept}" if self.kept else "the weights it began with"
+        if " of the batch" in self.where:
+            return f"clean the data; {kept} were put back"
+        return f"lower the learning rate, clip the gradient, or scale the inputs; {kept} are back"
 
 
 @dataclass(frozen=True)

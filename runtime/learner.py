@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -19,12 +20,17 @@ REMEMBERED = 3
 """Batch sizes whose bound schedules are kept: the full batch, the rest of an epoch, one more."""
 
 
+class NotFinite(Exception):
+    """The loss or the gradient of a step is not finite; no weight was touched."""
+
+
 class Learner:
     """The moving parts of training: bound schedules, the optimiser's slots, the step count.
 
     Attributes
     ----------
     steps: updates made so far.
+    streams: the random stream of each node that draws.
     slots: what the optimiser remembers, each of the parameters' size.
     updates: the calls that move the weights.
     """
@@ -43,7 +49,7 @@ class Learner:
         self.memory = memory if trains else with_gradient(memory, lay_out(graph))
         memory = self.memory
         self.steps = 0
-        self._streams = streams
+        self.streams = streams
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         dtype = memory.parameters.dtype
         size = memory.parameters.size
@@ -69,7 +75,7 @@ class Learner:
         if found is None:
             width = self.memory.parameters.itemsize
             plan = schedule(self.graph, batch, "train", self.loss, width)
-            found = self._bound[batch] = bind(plan, self.memory, self._streams)
+            found = self._bound[batch] = bind(plan, self.memory, self.streams)
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(batch)
@@ -98,13 +104,16 @@ class Learner:
             function(*arguments)
 
     def step(self, bound: Bound) -> float:
+        """One update; returns the loss before it. Raises NotFinite before any weight is touched."""
         loss = self.gradient(bound)
+        if not math.isfinite(loss):
+            raise NotFinite(f"the loss became {loss}")
         self.update()
         return loss
 
     def continued(self, training: Training) -> Learner:
         """A learner with other settings, which remembers what it can when the optimiser stays."""
-        other = Learner(self.graph, training, self.memory, self._streams)
+        other = Learner(self.graph, training, self.memory, self.streams)
         if training.optimizer == self.training.optimizer:
             other.steps = self.steps
             for new, old in zip(other.slots, self.slots, strict=True):

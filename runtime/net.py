@@ -22,13 +22,14 @@ from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind
 from .data_errors import BadSeed
 from .errors import Untrainable
-from .history import Epoch, History, Scores
+from .examples import InMemory
+from .history import Epoch, History, Scores, Step
 from .initialise import fill, stream
 from .judge import judge
 from .kernels import Array
 from .learner import Learner
 from .notebook import facts, html
-from .train import Watch, train
+from .train import Run, Watch, train
 from .weights import write
 
 DType: TypeAlias = Literal["float32", "float64"]
@@ -202,8 +203,11 @@ class Net:
         y: ArrayLike,
         *,
         validation: tuple[Any, ArrayLike] | None = None,
-        on_epoch: Callable[[Epoch], None] | None = None,
-        on_step: Callable[[int, int, float], None] | None = None,
+        on_epoch: Callable[[Epoch], object] | None = None,
+        on_step: Callable[[Step], object] | None = None,
+        run: str | Path | None = None,
+        every: int | None = None,
+        resume: bool = False,
         **settings: object,
     ) -> History:
         """Train by the spec's `train(...)`, overridden by keyword arguments.
@@ -212,20 +216,24 @@ class Net:
         ----------
         x, y: inputs (N, *input), and labels (N,) or values (N, *output).
         validation: held-out inputs and truth, judged after every epoch.
-        on_epoch: called with each finished epoch.
-        on_step: called with (step, steps of the epoch, loss).
+        on_epoch: called with each finished epoch; training ends when it returns True.
+        on_step: called with each step.
+        run: a folder that keeps the run: log, checkpoints, the best weights.
+        every: steps between checkpoints, beside those after each epoch.
+        resume: go on where the run in that folder stood; begin where there is none.
         settings: `epochs=20`, `optimizer="adam(lr=1e-2)"`, ...; they stay set.
 
-        Raises SpecError when data or settings do not suit, or when the loss stops being a number;
-        the weights of the last good epoch are then put back.
+        Raises SpecError when data or settings do not suit, or when a number stops being finite; the
+        weights of the best epoch are then put back.
         """
         self.set(**settings)
         inputs, count = as_inputs(self.graph, x, self.dtype)
         truth = as_truth(self.learner.loss, y, self.graph.output.value, count, self.dtype)
         held = validation
         validate = None if held is None else lambda: self.evaluate(held[0], held[1])
+        begun = Run(self.learner, InMemory(inputs, truth), self.seed)
         with quiet():
-            return train(self.learner, inputs, truth, self.seed, Watch(validate, on_epoch, on_step))
+            return train(begun, Watch(validate, on_epoch, on_step))
 
     def evaluate(self, x: Any, y: ArrayLike) -> Scores:
         """Loss (without l2) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""

@@ -15,6 +15,7 @@ from ..shapes import Value
 from .choice import Menu
 from .losses import LOSSES, CrossEntropy, Loss, Mse
 from .optimizers import OPTIMIZERS, Adam, Optimizer
+from .stops import STOPS, Patience, Stop
 
 
 class Training(BaseModel):
@@ -31,6 +32,7 @@ class Training(BaseModel):
     batch: Count = 32
     epochs: Count = 10
     l2: NonNegativeFloat = 0.0
+    early_stop: Stop | None = None
     seed: Index = 0
 
     def judged_by(self, output: Value) -> Loss:
@@ -40,7 +42,13 @@ class Training(BaseModel):
         return CrossEntropy() if output.rank == 1 and output.size > 1 else Mse()
 
 
-MENUS: Mapping[str, Menu] = MappingProxyType({"loss": Menu(LOSSES), "optimizer": Menu(OPTIMIZERS)})
+MENUS: Mapping[str, Menu] = MappingProxyType(
+    {
+        "loss": Menu(LOSSES),
+        "optimizer": Menu(OPTIMIZERS),
+        "early_stop": Menu(STOPS, bare=Patience),
+    }
+)
 """The settings of `Training` that are chosen by name."""
 
 
