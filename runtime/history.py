@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -74,7 +75,7 @@ class Epoch:
             found = judged.accuracy
         else:
             found = -(judged.loss if judged is not None else self.loss)
-        return found if found == found else float("-inf")
+        return float("-inf") if math.isnan(found) else found
 
 
 @dataclass(frozen=True)
