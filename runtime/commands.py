@@ -20,11 +20,11 @@ from ..grammar.diagnostics import SpecError
 from .data import described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
+from .durable import check_writable
 from .history import Epoch, Scores, Step
 from .kernels import Array
 from .load import load as load_net
 from .net import Net
-from .weights import check_writable
 
 SETTINGS = tuple(Training.model_fields)
 

@@ -1,4 +1,4 @@
-"""What can be wrong with weights (NN53x), and with batches and training (NN55x)."""
+"""What can be wrong with batches and training: NN55x."""
 
 from __future__ import annotations
 
@@ -6,65 +6,6 @@ from dataclasses import dataclass
 
 from ..grammar.diagnostics import Mistake
 from .data_errors import shown
-
-# ------------------------------------------------------------------------------------ weights
-
-
-@dataclass(frozen=True)
-class WeightsUnreadable(Mistake):
-    """A weights file is missing, cut short, or not in the safetensors format."""
-
-    code, name = "NN530", "weights-unreadable"
-    path: str
-    problem: str
-
-    def message(self) -> str:
-        return f"cannot read weights from `{self.path}`: {self.problem}"
-
-    def help(self) -> str:
-        return "a weights file is what `nnspec train --save FILE` or `net.save(FILE)` wrote"
-
-
-@dataclass(frozen=True)
-class WeightsWithoutSpec(Mistake):
-    """A safetensors file holds arrays, but not the spec that they belong to."""
-
-    code, name = "NN531", "weights-without-spec"
-    path: str
-
-    def message(self) -> str:
-        return f"`{self.path}` holds weights, but no spec"
-
-    def help(self) -> str:
-        return "load files that nnspec saved: the spec travels inside them"
-
-
-@dataclass(frozen=True)
-class WeightsDisagree(Mistake):
-    """The arrays in a weights file are not those of the net that its spec describes."""
-
-    code, name = "NN532", "weights-disagree"
-    path: str
-    problem: str
-
-    def message(self) -> str:
-        return f"the weights in `{self.path}` do not fit its net: {self.problem}"
-
-    def help(self) -> str:
-        return "the file was changed after it was saved; train and save again"
-
-
-@dataclass(frozen=True)
-class WeightsUnwritable(Mistake):
-    """Weights cannot be written where they should go."""
-
-    code, name = "NN533", "weights-unwritable"
-    path: str
-    problem: str
-
-    def message(self) -> str:
-        return f"cannot write weights to `{self.path}`: {self.problem}"
-
 
 # ---------------------------------------------------------------------------- batches, training
 
