@@ -166,15 +166,17 @@ class TokenRange(Mistake):
 
 @dataclass(frozen=True)
 class Diverged(Mistake):
-    """The loss, or a weight, is no longer a finite number; the last good weights were put back."""
+    """The loss, its gradient or a weight is no longer a finite number. The last good weights were
+    put back; a single step leaves them as they were."""
 
     code, name = "NN555", "diverged"
     what: str
-    epoch: int
+    epoch: int | None
     step: int
 
     def message(self) -> str:
-        return f"{self.what} at step {self.step} of epoch {self.epoch}"
+        place = "" if self.epoch is None else f" of epoch {self.epoch}"
+        return f"{self.what} at step {self.step}{place}"
 
     def help(self) -> str:
         return "lower the learning rate, or scale the inputs"

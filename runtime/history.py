@@ -12,7 +12,7 @@ class Scores:
 
     Attributes
     ----------
-    loss: mean over the examples, without l2.
+    loss: mean over the examples, without l2 and l1.
     accuracy: share of examples put into the right class; None where there are no classes.
     """
 
@@ -27,7 +27,7 @@ class Epoch:
     Attributes
     ----------
     number: from 1.
-    loss: mean over the epoch's examples while training, l2 included.
+    loss: mean over the epoch's examples while training, l2 and l1 included.
     seconds: time taken, validation not counted.
     examples: how many were trained on.
     validation: scores on the held-out set; None without one.

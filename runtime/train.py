@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from .errors import Diverged, Untrainable
 from .history import Epoch, History, Scores
 from .initialise import stream
 from .kernels import Array
-from .learner import Learner
+from .learner import Horizon, Learner, NotFinite
 from .threads import suited
 
 
@@ -47,6 +46,7 @@ def train(
     shuffle = stream(seed, "shuffle")
     epochs: list[Epoch] = []
     good = _kept(learner.memory)
+    learner.horizon = Horizon(-(-count // batch), settings.epochs, learner.steps)
     for number in range(1, settings.epochs + 1):
         begun = time.perf_counter()
         order = np.arange(count) if batch == count else shuffle.permutation(count)
@@ -79,9 +79,10 @@ def _epoch(
         chosen = order[step * batch : (step + 1) * batch]
         bound = learner.bound(len(chosen))
         _gather(bound, inputs, truth, chosen)
-        loss = learner.step(bound)
-        if not math.isfinite(loss):
-            raise _restored(learner.memory, good, f"the loss became {loss}", number, step + 1)
+        try:
+            loss = learner.step(bound)
+        except NotFinite as met:
+            raise _restored(learner.memory, good, met.what, number, step + 1) from None
         total += loss * len(chosen)
         if watch.on_step:
             watch.on_step(step + 1, steps, loss)
