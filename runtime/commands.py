@@ -63,11 +63,11 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
     for name in SETTINGS:
-        settings.add_argument(f"--{name}", metavar="VALUE")
+        settings.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
     parser.epilog = (
         "examples:\n  nnspec train specs/course/digits.nn --data digits --save digits.safetensors\n"
         '  nnspec train "4 -> fc16 relu -> fc3" --data iris --epochs 50 '
-        '--optimizer "momentum(lr=0.05)"\n'
+        '--optimizer "momentum(lr=0.05)" --schedule "cosine(warmup=2)" --clip 1.0\n'
         "  nnspec train net.nn --data images-idx3-ubyte.gz --format json"
     )
 

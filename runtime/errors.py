@@ -118,20 +118,22 @@ class Diverged(Mistake):
 
     code, name = "NN555", "diverged"
     what: str
-    epoch: int
+    epoch: int | None
     step: int
     where: str = ""
     kept: int = 0
 
     def message(self) -> str:
         first = f"; first there is {self.where}" if self.where else ""
-        return f"{self.what} at step {self.step} of epoch {self.epoch}{first}"
+        place = "" if self.epoch is None else f" of epoch {self.epoch}"
+        return f"{self.what} at step {self.step}{place}{first}"
 
     def help(self) -> str:
         kept = f"the weights of epoch {self.kept}" if self.kept else "the weights it began with"
+        back = "no weight has moved" if self.epoch is None else f"{kept} were put back"
         if " of the batch" in self.where:
-            return f"clean the data; {kept} were put back"
-        return f"lower the learning rate, clip the gradient, or scale the inputs; {kept} are back"
+            return f"clean the data; {back}"
+        return f"lower the learning rate, clip the gradient, or scale the inputs; {back}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ class Scores:
 
     Attributes
     ----------
-    loss: mean over the examples, without l2.
+    loss: mean over the examples, without l2 and l1.
     accuracy: share of examples put into the right class; None where there are no classes.
     """
 
@@ -30,12 +30,16 @@ class Step:
     ----------
     epoch, number: from 1; of `steps` in its epoch.
     loss: of its batch, before the update, penalties included.
+    lr: the learning rate of the update.
+    gradient_norm: the length of the loss's gradient, before clipping and penalties.
     """
 
     epoch: int
     number: int
     steps: int
     loss: float
+    lr: float
+    gradient_norm: float
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,17 @@ from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
 from ..compiler.training import unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
+from .autopsy import first_broken
 from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind
 from .data_errors import BadSeed
-from .errors import Untrainable
+from .errors import Diverged, Untrainable
 from .examples import InMemory
 from .history import Epoch, History, Scores, Step
 from .initialise import fill, stream
 from .judge import judge
 from .kernels import Array
-from .learner import Learner
+from .learner import Learner, NotFinite
 from .notebook import facts, html
 from .train import Run, Watch, train
 from .weights import write
@@ -181,21 +182,34 @@ class Net:
         return bound
 
     def gradients(self, x: Any, y: ArrayLike) -> tuple[float, dict[str, Array]]:
-        """The loss of a batch, l2 included, and its gradient by every weight's name, as copies."""
+        """The loss of a batch, l2 and l1 included, and its gradient by every weight's name, as
+        copies: not clipped."""
         bound = self._filled(x, y)
         with quiet():
             loss = self.learner.gradient(bound)
         found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
         for entry in self._parameters.entries:
-            if entry.weight.decays and self.training.l2:
-                found[entry.name] += self.training.l2 * self.weights[entry.name]
+            if entry.weight.decays:
+                weight = self.weights[entry.name]
+                found[entry.name] += self.training.l2 * weight + self.training.l1 * np.sign(weight)
         return loss, found
 
     def step(self, x: Any, y: ArrayLike) -> float:
-        """One training step on a batch; returns its loss, l2 included, before the step."""
+        """One training step on a batch; returns its loss, l2 and l1 included, before the step.
+
+        The learning rate is the optimiser's own: schedules need a run, as `fit` has one. Raises
+        SpecError, with all weights as they were, when the loss or its gradient is not finite.
+        """
         bound = self._filled(x, y)
+        drawn = self.learner.drawn
         with quiet():
-            return self.learner.step(bound)
+            try:
+                return self.learner.step(bound)
+            except NotFinite as met:
+                self.learner.drawn = drawn
+                where = first_broken(self._filled(x, y), self.learner.memory)
+                step = self.learner.steps + 1
+                raise SpecError([Diverged(None, met.what, None, step, where)]) from None
 
     def fit(
         self,
@@ -236,7 +250,7 @@ class Net:
             return train(begun, Watch(validate, on_epoch, on_step))
 
     def evaluate(self, x: Any, y: ArrayLike) -> Scores:
-        """Loss (without l2) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""
+        """Loss (without l2 and l1) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""
         loss = self.training.judged_by(self.graph.output.value)
         scores = self(x)
         main = scores[list(self.graph.outputs)[-1]] if isinstance(scores, dict) else scores

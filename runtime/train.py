@@ -19,7 +19,7 @@ from .history import Epoch, History, Scores, Step
 from .initialise import stream
 from .interrupts import held
 from .kernels import Array
-from .learner import Learner, NotFinite
+from .learner import Horizon, Learner, NotFinite
 from .threads import suited
 
 
@@ -103,12 +103,17 @@ class Run:
         self.seconds = 0.0
         self.best = Best(learner.memory)
         self.stopped = ""
+        self.begun = learner.steps
 
     @property
     def streams(self) -> dict[str, np.random.Generator]:
         """Every random stream that the run draws from."""
         noise = {f"noise {name}": rng for name, rng in self.learner.streams.items()}
         return {"shuffle": self._shuffle, **noise}
+
+    @property
+    def horizon(self) -> Horizon:
+        return Horizon(self.steps, self.settings.epochs, self.begun)
 
     @property
     def over(self) -> bool:
@@ -131,19 +136,18 @@ class Run:
         """One update; raises SpecError when a number is no longer finite, before it harms."""
         chosen = self.order[self.step * self.batch : (self.step + 1) * self.batch]
         bound = self.learner.bound(len(chosen))
-        states = {name: rng.bit_generator.state for name, rng in self.learner.streams.items()}
+        states = self.learner.drawn
         self._fill(bound, chosen)
         try:
             loss = self.learner.step(bound)
-        except NotFinite as broken:
-            for name, rng in self.learner.streams.items():
-                rng.bit_generator.state = states[name]
+        except NotFinite as met:
+            self.learner.drawn = states
             self._fill(bound, chosen)
-            where = first_broken(bound, self.learner.memory)
-            raise self._diverged(str(broken), where) from None
+            raise self._diverged(met.what, first_broken(bound, self.learner.memory)) from None
         self.total += loss * len(chosen)
         self.step += 1
-        return Step(len(self.epochs) + 1, self.step, self.steps, loss)
+        rate, norm = self.learner.rate, self.learner.gradient_norm
+        return Step(len(self.epochs) + 1, self.step, self.steps, loss, rate, norm)
 
     def _fill(self, bound: Bound, chosen: Array) -> None:
         assert bound.target is not None
@@ -164,8 +168,8 @@ class Run:
         worth = epoch.worth(stop.metric if stop else "loss")
         if worth > self.best.worth + (stop.by if stop else 0.0):
             self.best.take(memory, number, worth)
-        if stop and number - self.best.epoch >= stop.epochs:
-            self.stopped = f"no better epoch in {stop.epochs}"
+        if stop:
+            self.stopped = stop.reason(number - self.best.epoch)
         return epoch
 
     def _diverged(self, what: str, where: str) -> SpecError:
@@ -190,6 +194,7 @@ class Run:
         facts = {
             "seed": self.seed,
             "examples": len(self.examples),
+            "begun": self.begun,
             "updates": self.learner.steps,
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "step": self.step,
@@ -208,7 +213,7 @@ class Run:
             if name != "order":
                 np.copyto(array, arrays[name])
         self.order = arrays["order"].copy()
-        self.learner.steps = facts["updates"]
+        self.begun, self.learner.steps = facts["begun"], facts["updates"]
         self.epochs = [Epoch.of(row) for row in facts["epochs"]]
         self.step, self.total, self.seconds = facts["step"], facts["total"], facts["seconds"]
         self.best.epoch, self.best.worth = facts["best"]
@@ -220,7 +225,7 @@ class Run:
 def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
     """Train until the last epoch, or an earlier end; raises SpecError when the loss diverges, and
     Interrupted after the step during which Ctrl-C came."""
-    with held() as asked:
+    with held() as asked, run.learner.towards(run.horizon):
         while not run.over:
             run.deal()
             begun, before = time.perf_counter(), run.seconds

@@ -18,6 +18,10 @@ class Stop(Choice):
     metric: Literal["loss", "accuracy"] = Field(default="loss")
     by: NonNegativeFloat = 0.0
 
+    def reason(self, waited: int) -> str:
+        """Why training ends, so many epochs after the best one; empty while it goes on."""
+        raise NotImplementedError(f"{self.name} gives no reason")
+
 
 class Patience(Stop):
     """Training ends after so many epochs without a better one, and the best one's weights are put
@@ -32,6 +36,9 @@ class Patience(Stop):
     source = "Prechelt 1998, 'Early stopping - but when?'"
 
     epochs: Count = 3
+
+    def reason(self, waited: int) -> str:
+        return f"no better epoch in {self.epochs}" if waited >= self.epochs else ""
 
 
 STOPS: Mapping[str, type[Stop]] = MappingProxyType({stop.name: stop for stop in (Patience,)})
