@@ -238,3 +238,17 @@ class NoRun(Mistake):
 
     def help(self) -> str:
         return "`nnspec train ... --run FOLDER` keeps a run in a folder"
+
+
+@dataclass(frozen=True)
+class BadVariation(Mistake):
+    """What `--vary` is given is not a name and its values."""
+
+    code, name = "NN564", "bad-variation"
+    text: str
+
+    def message(self) -> str:
+        return f"`--vary {self.text}` is not NAME=VALUE,VALUE"
+
+    def help(self) -> str:
+        return 'as in --vary width=16,64 or --vary "optimizer=sgd(lr=0.1),adam"'
