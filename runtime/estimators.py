@@ -62,9 +62,10 @@ class SpecEstimator(BaseEstimator):
         classes or of values to predict. A spec of fixed sizes is taken as it is.
     let: constants of the spec: ``let={"width": 32}``, in a grid `let__width`. What the spec uses
         and does not declare is declared so.
-    loss, optimizer, batch, epochs, l2: as in `train(...)`, over which they win. Where neither
-        says, training takes 100 epochs.
-    validation_fraction: the share that is held out of training and judged after every epoch.
+    loss, optimizer, schedule, clip, batch, epochs, l2, l1, max_norm, early_stop: as in
+        `train(...)`, over which they win. Where neither says, training takes 100 epochs.
+    validation_fraction: the share that is held out of training and judged after every epoch, by
+        which `early_stop="patience(10)"` stops.
     warm_start: `fit` goes on with the net that is there.
     random_state: of weights, shuffling and noise; the spec's own seed where None, so that fits
         repeat.
@@ -89,9 +90,14 @@ class SpecEstimator(BaseEstimator):
         let: Mapping[str, object] | None = None,
         loss: str | None = None,
         optimizer: str | None = None,
+        schedule: str | None = None,
+        clip: str | float | None = None,
         batch: int | None = None,
         epochs: int | None = None,
         l2: float | None = None,
+        l1: float | None = None,
+        max_norm: float | None = None,
+        early_stop: str | int | None = None,
         validation_fraction: float | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -101,9 +107,14 @@ class SpecEstimator(BaseEstimator):
         self.let = let
         self.loss = loss
         self.optimizer = optimizer
+        self.schedule = schedule
+        self.clip = clip
         self.batch = batch
         self.epochs = epochs
         self.l2 = l2
+        self.l1 = l1
+        self.max_norm = max_norm
+        self.early_stop = early_stop
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.random_state = random_state
@@ -192,9 +203,7 @@ class SpecEstimator(BaseEstimator):
     def _sweep(self, x: Array, truth: Array) -> Self:
         """One epoch over these examples, in an order that differs from call to call."""
         for chosen in self._batches(len(x)):
-            loss = self.net_.step(x[chosen], truth[chosen])
-            if not np.isfinite(loss):
-                raise ValueError(f"the loss became {loss}: lower the learning rate, or scale X")
+            self.net_.step(x[chosen], truth[chosen])
         return self
 
     def _batches(self, count: int) -> Iterator[Array]:

@@ -32,3 +32,9 @@ def controller() -> ThreadpoolController:
     """Of the libraries that this process has loaded: to look for them takes as long as a hundred
     steps of a small net."""
     return ThreadpoolController()
+
+
+def blas_threads() -> int:
+    """How many threads BLAS may use."""
+    pools = [pool for pool in controller().info() if pool["user_api"] == "blas"]
+    return max((pool["num_threads"] for pool in pools), default=1)

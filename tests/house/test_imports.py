@@ -24,9 +24,9 @@ HOMES = {
         "compiler/op.py", "compiler/ops/*", "compiler/training/*", "compiler/arguments.py",
         "analyzers/report.py", "analyzers/diagnosis.py", "analyzers/commands.py",
     ),
-    "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "runtime/commands.py", "runtime/commands_profile.py"),
+    "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "runtime/progress.py", "runtime/commands_sweep.py", "runtime/commands_profile.py"),
+    "safetensors": (),
     "sklearn": ("runtime/estimators.py",),
-    "safetensors": ("runtime/weights.py",),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
 LATE = {"rich", "networkx", "matplotlib"}

@@ -25,6 +25,7 @@ from sklearn.utils.estimator_checks import check_estimator
 import nnspec
 from nnspec.compiler.training import Training
 from nnspec.grammar.diagnostics import SpecError
+from nnspec.runtime.estimators import judge_of
 from nnspec.sklearn import SpecClassifier, SpecRegressor
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,7 @@ def test_fits_repeat_and_seeds_differ() -> None:
 def test_two_classes_by_one_output(loss: str | None) -> None:
     x, y = X[TWO], np.where(Y[TWO], "yes", "no")
     net = quick("(features) -> fc8 relu -> fc1", loss=loss, epochs=40).fit(x, y)
-    assert net.net_.training.loss.name == (loss or "bce")
+    assert judge_of(net.net_).name == (loss or "bce")
     scores = net.decision_function(x)
     assert scores.shape == (100,)
     np.testing.assert_array_equal(net.predict(x) == "yes", scores > 0)
@@ -126,7 +127,7 @@ def test_values_of_any_shape() -> None:
     both = SpecRegressor(epochs=60).fit(x, y)
     assert both.predict(x).shape == (120, 2)
     assert both.score(x, y) > 0.9
-    assert both.net_.training.loss.name == "mse"
+    assert judge_of(both.net_).name == "mse"
     assert SpecRegressor(epochs=1).fit(x, y[:, :1]).predict(x).shape == (120, 1)
     assert SpecRegressor(epochs=1).fit(x, y[:, 0]).predict(x).shape == (120,)
 
@@ -269,10 +270,18 @@ def test_parts_of_a_stream() -> None:
 def test_held_out_examples_are_judged() -> None:
     net = quick(validation_fraction=0.2).fit(X, WORDS)
     assert [epoch.examples for epoch in net.history_] == [120] * 15
-    assert all(a is not None and 0 <= a <= 1 for a in net.history_.accuracy)
-    assert net.history_.accuracy[-1] > 0.7
+    accuracy = [a for a in net.history_.accuracy if a is not None]
+    assert len(accuracy) == 15
+    assert accuracy[-1] > 0.7
     with pytest.raises(ValueError, match="least populated class"):  # each class has its share
         net.fit(X, np.where(np.arange(150) == 0, "alone", WORDS))
+
+
+def test_training_ends_when_held_out_examples_gain_no_more() -> None:
+    net = quick(epochs=400, validation_fraction=0.2, early_stop="patience(5)").fit(X, WORDS)
+    assert 5 < len(net.history_) < 400
+    assert net.history_.best == len(net.history_) - 5
+    assert net.history_.stopped
 
 
 # ---------------------------------------------------------------------------- what is refused
