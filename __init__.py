@@ -12,6 +12,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from nnspec.grammar.version import VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from nnspec.runtime.net import DType, Net
     from nnspec.runtime.profile import Profile
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "Limits",
     "Net",
