@@ -207,15 +207,12 @@ def _checked_header(stream: IO[bytes], file: Origin) -> tuple[Header, int]:
     """The header, and the byte at which the arrays begin."""
     size = os.fstat(stream.fileno()).st_size
     start = stream.read(32)
-    for beginning, found in BEGINNINGS.items():
-        if start.startswith(beginning):
-            raise SpecError([OtherFormat(None, file, found)])
     if len(start) < COUNT:
         raise SpecError([CutShort(None, file, COUNT, len(start))])
+    if found := _other_format(start):
+        raise SpecError([OtherFormat(None, file, found)])
     length = int.from_bytes(start[:COUNT], "little")
     if length > BYTES:
-        if start.isascii() and start.decode().isprintable():
-            raise SpecError([OtherFormat(None, file, "text")])
         raise SpecError([HeaderBeyondLimit(None, file, "a header of a length", length, BYTES)])
     if COUNT + length > size:
         raise SpecError([CutShort(None, file, COUNT + length, size)])
@@ -224,6 +221,20 @@ def _checked_header(stream: IO[bytes], file: Origin) -> tuple[Header, int]:
     if len(raw) < length:
         raise SpecError([CutShort(None, file, COUNT + length, COUNT + len(raw))])
     return parse(raw, size - COUNT - length, file), COUNT + length
+
+
+def _other_format(start: bytes) -> str:
+    """What a file is that does not begin as one of ours; empty when that is unknown.
+
+    A count may look like any beginning, but `{` follows it.
+    """
+    if start[COUNT : COUNT + 1] in (b"{", b""):
+        return ""
+    for beginning, found in BEGINNINGS.items():
+        if start.startswith(beginning):
+            return found
+    plain = start.rstrip(b"\r\n").replace(b"\n", b" ").replace(b"\r", b" ")
+    return "text" if plain.isascii() and plain.decode().isprintable() else ""
 
 
 def described(entry: Entry) -> str:
