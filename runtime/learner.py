@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..compiler.graph import Graph
-from ..compiler.plan.build import SWEEP, schedule
+from ..compiler.plan.build import SWEEP
 from ..compiler.plan.parameters import lay_out
 from ..compiler.training import Training
-from .bind import Bound, Memory, aligned, bind, with_gradient
+from .bind import Bound, Memory, aligned, bind_batch, with_gradient
 from .kernels import Array, Call
 from .optimizers import COMPUTE, Vectors, sweep
 
@@ -40,14 +40,19 @@ class Learner:
         self.training = training
         self.loss = training.judged_by(graph.output.value)
         trains = memory.gradient.size == memory.parameters.size
+        vectors_more = training.optimizer.slots + (not trains)
+        memory.budget.check(vectors_more * memory.parameters.nbytes, "training")
         self.memory = memory if trains else with_gradient(memory, lay_out(graph))
         memory = self.memory
         self.steps = 0
         self._streams = streams
         self._bound: OrderedDict[int, Bound] = OrderedDict()
+        memory.budget.may_clear(self._bound)
         dtype = memory.parameters.dtype
         size = memory.parameters.size
-        self.slots = tuple(aligned(size, dtype) for _ in range(training.optimizer.slots))
+        self.slots = tuple(
+            aligned(size, dtype, memory.budget) for _ in range(training.optimizer.slots)
+        )
         _, self._pace = COMPUTE[type(training.optimizer)]
         self._tempo = {name: np.zeros((), dtype) for name in self._pace(training.optimizer, 1)}
         self._decayed = memory.parameters[: sum(w.size for w in self._decaying())]
@@ -67,9 +72,8 @@ class Learner:
         """The schedule for this many examples; fill its inputs and target, then call `gradient`."""
         found = self._bound.get(batch)
         if found is None:
-            width = self.memory.parameters.itemsize
-            plan = schedule(self.graph, batch, "train", self.loss, width)
-            found = self._bound[batch] = bind(plan, self.memory, self._streams)
+            found = bind_batch(self.graph, batch, "train", self.memory, self._streams, self.loss)
+            self._bound[batch] = found
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(batch)

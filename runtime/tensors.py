@@ -60,7 +60,7 @@ BEGINNINGS: Mapping[bytes, str] = MappingProxyType(
         b"BZh": "compressed by bzip2",
         b"\xfd7zXZ": "compressed by xz",
         b"GGUF": "a GGUF file",
-        b"version https://git-lfs": "a Git LFS pointer: `git lfs pull` fetches the file",
+        b"version https://git-lfs": "a Git LFS pointer, in whose place `git lfs pull` puts the file",
         b"<": "a web page or XML",
     }
 )
@@ -184,6 +184,8 @@ def _readable(file: Origin) -> Iterator[None]:
     except OSError as error:
         told = {errno.ENOENT: "there is no such file", errno.EISDIR: "it is a folder"}
         problem = told.get(error.errno or 0, (error.strerror or "the system refused").lower())
+    except MemoryError:
+        problem = "there is not enough memory for its arrays"
     else:
         return
     raise SpecError([FileUnreadable(None, file, problem)])
@@ -213,7 +215,7 @@ def _checked_header(stream: IO[bytes], file: Origin) -> tuple[Header, int]:
         raise SpecError([OtherFormat(None, file, found)])
     length = int.from_bytes(start[:COUNT], "little")
     if length > BYTES:
-        raise SpecError([HeaderBeyondLimit(None, file, "a header of a length", length, BYTES)])
+        raise SpecError([HeaderBeyondLimit(None, file, "the length of the header", length, BYTES)])
     if COUNT + length > size:
         raise SpecError([CutShort(None, file, COUNT + length, size)])
     stream.seek(COUNT)

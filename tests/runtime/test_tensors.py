@@ -42,6 +42,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def refused(path: Path, content: bytes) -> str:
     """The code with which a file is refused; empty when it is read."""
+    path.unlink(missing_ok=True)
     path.write_bytes(content)
     begun = time.process_time()
     try:
