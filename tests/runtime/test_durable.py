@@ -354,3 +354,23 @@ def test_a_lock_from_another_machine_is_believed(
 def test_a_directory_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"NN533 .* no such folder"):
         alone_in(tmp_path / "none").__enter__()
+
+
+def test_a_lock_that_its_last_holder_has_just_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waited at the door with the old file in hand takes the new one."""
+    real, turns = durable._locked, []
+
+    def late(file: int, place: Path) -> bool:
+        turns.append(file)
+        if len(turns) == 1:
+            place.unlink()
+        return real(file, place)
+
+    monkeypatch.setattr(durable, "_locked", late)
+    with alone_in(tmp_path):
+        assert (tmp_path / durable.LOCK).exists()
+        with pytest.raises(SpecError, match="NN548"):
+            alone_in(tmp_path).__enter__()
+    assert len(turns) == 3

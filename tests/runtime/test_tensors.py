@@ -294,7 +294,7 @@ def test_memory_of_a_large_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a million brackets", "two million numbers", "two million texts", "100,001 arrays"]
+    "name", ["three million brackets", "two million numbers", "two million texts", "100,001 arrays"]
 )
 def test_memory_of_hostile_files(whole: bytes, tmp_path: Path, name: str) -> None:
     path = tmp_path / "hostile"
