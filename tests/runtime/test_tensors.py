@@ -96,6 +96,16 @@ def test_numbers_that_are_none_come_back_to_the_bit(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decode(path)[0]["w"].view(np.uint64), bits)
 
 
+def test_headers_of_every_length(tmp_path: Path) -> None:
+    """The count that a file begins with may look like another format's beginning: 0x480 like a pickle's."""
+    lengths = set()
+    for letters in range(0, 1600, 8):
+        content = b"".join(encode({"w": np.ones(1)}, {"spec": "x" * letters}))
+        lengths.add(content[:2])
+        assert not refused(tmp_path / "sound", content), letters
+    assert {b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"} <= lengths
+
+
 def test_nothing_at_all(tmp_path: Path) -> None:
     path = tmp_path / "none"
     path.write_bytes(b"".join(encode({}, {})))
