@@ -49,13 +49,13 @@ class Budget:
     def __init__(self, most: MaxMemory = None, free: Callable[[], int] | None = None) -> None:
         self._free = free or free_memory
         self.asked = most is not None
-        self._most = as_bytes(most) if most is not None else int(SHARE * self._free())
+        self.most = as_bytes(most) if most is not None else int(SHARE * self._free())
         self.held = 0
         self._caches: list[weakref.ref[OrderedDict[int, Any]]] = []
 
     def left(self) -> int:
         """Bytes that may yet be taken; others may have taken some of them meanwhile."""
-        own = max(0, self._most - self.held)
+        own = max(0, self.most - self.held)
         return own if self.asked else min(own, int(SHARE * self._free()))
 
     def check(self, wanted: int, what: str = "the net") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,14 @@ def test_optimisers_count_their_slots() -> None:
     assert np.isfinite(net.step(X[:1], Y[:1]))
     with pytest.raises(SpecError, match=r"NN557 training needs 634\.\d KiB"):
         nnspec.compile(NET, max_memory="700KiB", optimizer="adam").step(X[:1], Y[:1])
+
+
+def test_a_copy_may_take_as_much_as_its_original() -> None:
+    for most in ("2MiB", None):
+        budget = deepcopy(nnspec.compile(NET, max_memory=most))._memory.budget
+        assert budget.asked == (most is not None)
+    with pytest.raises(SpecError, match="NN557 a batch of 300"):
+        deepcopy(nnspec.compile(NET, max_memory="2MiB")).step(X, Y)
 
 
 class Free:
