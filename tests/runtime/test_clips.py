@@ -10,7 +10,7 @@ import torch
 
 import nnspec
 from nnspec.compiler.plan.build import SWEEP
-from nnspec.compiler.training.clips import CLIPS
+from nnspec.compiler.training.clips import CLIPS, Norm
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.learner import NotFinite
 from nnspec.runtime.length import length
@@ -53,7 +53,7 @@ def test_every_clip_is_compared() -> None:
 
 def test_a_number_means_the_norm() -> None:
     net = nnspec.compile("3 -> fc2", clip=2)
-    assert net.training.clip == CLIPS["norm"](most=2)
+    assert net.training.clip == Norm(most=2)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

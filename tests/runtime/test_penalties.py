@@ -149,4 +149,4 @@ def test_a_limit_on_weights_whose_squares_overflow() -> None:
     with np.errstate(over="ignore"):
         limit(weight, 0.5, np.empty(8, np.float32))
     expected = [[0.3, 0.4], [0.1, 0.2], [-0.5, 0], [0, 0]]
-    np.testing.assert_allclose(weight.reshape(4, 2), expected, rtol=1e-6)
+    np.testing.assert_allclose(weight.reshape(4, 2), np.array(expected), rtol=1e-6)

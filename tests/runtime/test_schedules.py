@@ -145,9 +145,15 @@ def test_fit_follows_the_schedule() -> None:
         "3 -> fc2", optimizer="sgd(lr=0.5)", schedule="cosine(warmup=1)", batch=16, epochs=4
     )
     expected = [0.5 * net.training.schedule.factor(step, 3, 4) for step in range(12)]
+    seen: list[float] = []
+
+    def see(*told: float) -> None:
+        assert told[1] == 3
+        seen.append(net.learner.rate)
+
     for _ in range(2):
-        seen: list[float] = []
-        net.fit(x, y, on_step=lambda step, of, loss, to=seen: to.append(net.learner.rate))
+        seen.clear()
+        net.fit(x, y, on_step=see)
         assert seen == expected
         assert net.learner.horizon is None
         net.step(x, y)
