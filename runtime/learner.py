@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +60,7 @@ class Learner:
     Attributes
     ----------
     steps: updates made so far.
+    streams: the random stream of each node that draws.
     slots: what the optimiser remembers, each of the parameters' size.
     updates: the calls that move the weights.
     horizon: of the run that is going on; without one the rate is the optimiser's own, constantly.
@@ -79,10 +82,10 @@ class Learner:
         self.memory = memory if trains else with_gradient(memory, lay_out(graph))
         memory = self.memory
         self.steps = 0
+        self.streams = streams
         self.horizon: Horizon | None = None
         self.rate = training.optimizer.lr
         self.gradient_norm = 0.0
-        self._streams = streams
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         dtype = memory.parameters.dtype
         size = memory.parameters.size
@@ -119,7 +122,7 @@ class Learner:
         if found is None:
             width = self.memory.parameters.itemsize
             plan = schedule(self.graph, batch, "train", self.loss, width)
-            found = self._bound[batch] = bind(plan, self.memory, self._streams)
+            found = self._bound[batch] = bind(plan, self.memory, self.streams)
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(batch)
@@ -163,9 +166,28 @@ class Learner:
         self.update()
         return loss
 
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """Where each random stream stands; set it to draw the same again."""
+        return {name: rng.bit_generator.state for name, rng in self.streams.items()}
+
+    @drawn.setter
+    def drawn(self, states: Mapping[str, Any]) -> None:
+        for name, rng in self.streams.items():
+            rng.bit_generator.state = states[name]
+
+    @contextmanager
+    def towards(self, horizon: Horizon) -> Iterator[None]:
+        """Follow the schedule of the learning rate over a run."""
+        self.horizon = horizon
+        try:
+            yield
+        finally:
+            self.horizon = None
+
     def continued(self, training: Training) -> Learner:
         """A learner with other settings, which remembers what it can when the optimiser stays."""
-        other = Learner(self.graph, training, self.memory, self._streams)
+        other = Learner(self.graph, training, self.memory, self.streams)
         if training.optimizer == self.training.optimizer:
             other.steps, other.horizon = self.steps, self.horizon
             for new, old in zip(other.slots, self.slots, strict=True):

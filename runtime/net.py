@@ -18,17 +18,20 @@ from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
 from ..compiler.training import unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
+from .autopsy import first_broken
 from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind
 from .data_errors import BadSeed
 from .errors import Diverged, Untrainable
-from .history import Epoch, History, Scores
+from .examples import InMemory
+from .folder import kept_in
+from .history import Epoch, History, Scores, Step
 from .initialise import fill, stream
 from .judge import judge
 from .kernels import Array
 from .learner import Learner, NotFinite
 from .notebook import facts, html
-from .train import Watch, train
+from .train import Run, Watch, train
 from .weights import write
 
 DType: TypeAlias = Literal["float32", "float64"]
@@ -199,11 +202,15 @@ class Net:
         SpecError, with all weights as they were, when the loss or its gradient is not finite.
         """
         bound = self._filled(x, y)
-        try:
-            with quiet():
+        drawn = self.learner.drawn
+        with quiet():
+            try:
                 return self.learner.step(bound)
-        except NotFinite as met:
-            raise SpecError([Diverged(None, met.what, None, self.learner.steps + 1)]) from None
+            except NotFinite as met:
+                self.learner.drawn = drawn
+                where = first_broken(self._filled(x, y), self.learner.memory)
+                step = self.learner.steps + 1
+                raise SpecError([Diverged(None, met.what, None, step, where)]) from None
 
     def fit(
         self,
@@ -211,8 +218,12 @@ class Net:
         y: ArrayLike,
         *,
         validation: tuple[Any, ArrayLike] | None = None,
-        on_epoch: Callable[[Epoch], None] | None = None,
-        on_step: Callable[[int, int, float], None] | None = None,
+        on_epoch: Callable[[Epoch], object] | None = None,
+        on_step: Callable[[Step], object] | None = None,
+        run: str | Path | None = None,
+        every: int | None = None,
+        resume: bool = False,
+        notes: Mapping[str, object] = MappingProxyType({}),
         **settings: object,
     ) -> History:
         """Train by the spec's `train(...)`, overridden by keyword arguments.
@@ -221,24 +232,30 @@ class Net:
         ----------
         x, y: inputs (N, *input), and labels (N,) or values (N, *output).
         validation: held-out inputs and truth, judged after every epoch.
-        on_epoch: called with each finished epoch.
-        on_step: called with (step, steps of the epoch, loss).
+        on_epoch: called with each finished epoch; training ends when it returns True.
+        on_step: called with each step.
+        run: a folder that keeps the run: log, checkpoints, the best weights.
+        every: steps between checkpoints, beside those after each epoch.
+        notes: what else the folder's `run.json` should tell.
+        resume: go on where the run in that folder stood; begin where there is none.
         settings: `epochs=20`, `optimizer="adam(lr=1e-2)"`, ...; they stay set.
 
-        Raises SpecError when data or settings do not suit, or when the loss stops being a number;
-        the weights of the last good epoch are then put back.
+        Raises SpecError when data or settings do not suit, or when a number stops being finite; the
+        weights of the best epoch are then put back.
         """
         self.set(**settings)
         inputs, count = as_inputs(self.graph, x, self.dtype)
         truth = as_truth(self.learner.loss, y, self.graph.output.value, count, self.dtype)
         held = validation
         validate = None if held is None else lambda: self.evaluate(held[0], held[1])
-        try:
+        begun = Run(self.learner, InMemory(inputs, truth), self.seed)
+        watch = Watch(validate, on_epoch, on_step)
+        if run is None:
             with quiet():
-                watch = Watch(validate, on_epoch, on_step)
-                return train(self.learner, inputs, truth, self.seed, watch)
-        finally:
-            self.learner.horizon = None
+                return train(begun, watch)
+        keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
+        with quiet(), keeping as folder:
+            return train(begun, watch, folder)
 
     def evaluate(self, x: Any, y: ArrayLike) -> Scores:
         """Loss (without l2 and l1) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""

@@ -17,6 +17,7 @@ from .clips import CLIPS, Clip, Norm
 from .losses import LOSSES, CrossEntropy, Loss, Mse
 from .optimizers import OPTIMIZERS, Adam, Optimizer
 from .schedules import SCHEDULES, Constant, Schedule
+from .stops import STOPS, Patience, Stop
 
 
 class Training(BaseModel):
@@ -40,6 +41,7 @@ class Training(BaseModel):
     l2: NonNegativeFloat = 0.0
     l1: NonNegativeFloat = 0.0
     max_norm: NonNegativeFloat = 0.0
+    early_stop: Stop | None = None
     seed: Index = 0
 
     def judged_by(self, output: Value) -> Loss:
@@ -55,6 +57,7 @@ MENUS: Mapping[str, Menu] = MappingProxyType(
         "optimizer": Menu(OPTIMIZERS),
         "schedule": Menu(SCHEDULES),
         "clip": Menu(CLIPS, bare=Norm),
+        "early_stop": Menu(STOPS, bare=Patience),
     }
 )
 """The settings of `Training` that are chosen by name."""
