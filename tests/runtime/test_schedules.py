@@ -23,6 +23,7 @@ import nnspec
 from nnspec.compiler.settings import as_text, overridden
 from nnspec.compiler.training import Training
 from nnspec.compiler.training.schedules import SCHEDULES, Schedule
+from nnspec.runtime.history import Step
 from nnspec.runtime.learner import Horizon
 
 Plan = Callable[[Optimizer, int, int], LRScheduler]
@@ -147,9 +148,9 @@ def test_fit_follows_the_schedule() -> None:
     expected = [0.5 * net.training.schedule.factor(step, 3, 4) for step in range(12)]
     seen: list[float] = []
 
-    def see(*told: float) -> None:
-        assert told[1] == 3
-        seen.append(net.learner.rate)
+    def see(step: Step) -> None:
+        assert step.lr == net.learner.rate
+        seen.append(step.lr)
 
     for _ in range(2):
         seen.clear()
@@ -166,7 +167,7 @@ def test_fit_follows_the_schedule() -> None:
 def test_a_broken_run_leaves_no_horizon() -> None:
     net = nnspec.compile("3 -> fc2", schedule="cosine", batch=16, epochs=4)
 
-    def stop(*step: float) -> None:
+    def stop(step: Step) -> None:
         raise KeyboardInterrupt(step)
 
     with pytest.raises(KeyboardInterrupt):
