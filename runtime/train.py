@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..grammar.diagnostics import SpecError
-from .bind import Bound, Memory
+from .bind import Memory
 from .errors import Diverged, Untrainable
+from .examples import Examples
 from .history import Epoch, History, Scores
 from .initialise import stream
 from .kernels import Array
@@ -35,11 +36,9 @@ class Watch:
     on_step: Callable[[int, int, float], None] | None = None
 
 
-def train(
-    learner: Learner, inputs: Mapping[str, Array], truth: Array, seed: int, watch: Watch
-) -> History:
+def train(learner: Learner, examples: Examples, seed: int, watch: Watch) -> History:
     """Train for the learner's epochs; raises SpecError when the loss diverges."""
-    count = len(truth)
+    count = len(examples)
     if not count:
         raise SpecError([Untrainable(None, "there are no examples to train on", "")])
     settings = learner.training
@@ -51,7 +50,7 @@ def train(
         begun = time.perf_counter()
         order = np.arange(count) if batch == count else shuffle.permutation(count)
         with suited(learner.graph, batch):
-            loss = _epoch(learner, inputs, truth, order, batch, number, watch, good)
+            loss = _epoch(learner, examples, order, batch, number, watch, good)
         seconds = time.perf_counter() - begun
         scores = watch.validate() if watch.validate else None
         epoch = Epoch(number, loss, seconds, count, scores)
@@ -64,8 +63,7 @@ def train(
 
 def _epoch(
     learner: Learner,
-    inputs: Mapping[str, Array],
-    truth: Array,
+    examples: Examples,
     order: Array,
     batch: int,
     number: int,
@@ -78,7 +76,7 @@ def _epoch(
     for step in range(steps):
         chosen = order[step * batch : (step + 1) * batch]
         bound = learner.bound(len(chosen))
-        _gather(bound, inputs, truth, chosen)
+        examples.fill(chosen, bound.inputs, bound.target)
         loss = learner.step(bound)
         if not math.isfinite(loss):
             raise _restored(learner.memory, good, f"the loss became {loss}", number, step + 1)
@@ -97,13 +95,6 @@ def _restored(
     """Put the last good weights back; the error that says why."""
     memory.parameters[:], memory.state[:] = good
     return SpecError([Diverged(None, what, epoch, step)])
-
-
-def _gather(bound: Bound, inputs: Mapping[str, Array], truth: Array, chosen: Array) -> None:
-    assert bound.target is not None
-    for name, array in bound.inputs.items():
-        np.take(inputs[name], chosen, axis=0, out=array, mode="clip")
-    np.take(truth, chosen, axis=0, out=bound.target, mode="clip")
 
 
 def _kept(memory: Memory) -> tuple[Array, Array]:
