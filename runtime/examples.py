@@ -297,7 +297,7 @@ def _as_numbers(given: Any, slot: Slot, index: int) -> Array:
     try:
         numbers = np.asarray(given)
     except (ValueError, TypeError, RuntimeError) as error:
-        problem = f"`{slot.name}` cannot be read as an array: {error}"
+        problem = f"`{slot.name}` cannot be read as an array: {str(error).rstrip('.')}"
         raise SpecError([BadExample(None, index, problem)]) from None
     if numbers.dtype.kind not in "biuf":
         problem = f"`{slot.name}` holds {numbers.dtype}, not numbers"

@@ -80,12 +80,12 @@ def _opened(path: Path) -> Iterator[Any]:
         if not path.stat().st_size:
             raise SpecError([EmptyData(None, str(path), "bytes")])
         try:
-            with pyarrow.parquet.ParquetFile(path, memory_map=False) as file:
-                unfolded = sum(
-                    file.metadata.row_group(group).total_byte_size
-                    for group in range(file.metadata.num_row_groups)
-                )
-                affordable(path, unfolded)
+            with pyarrow.parquet.ParquetFile(path) as file:
+                text = [field.name for field in file.schema_arrow if _is_text(field.type)]
+            # A word of a million letters may stand in a million rows: each is held once.
+            with pyarrow.parquet.ParquetFile(path, read_dictionary=text) as file:
+                groups = range(file.metadata.num_row_groups)
+                affordable(path, sum(file.metadata.row_group(g).total_byte_size for g in groups))
                 yield file
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
             if isinstance(error, SpecError) or getattr(error, "strerror", None):
@@ -113,15 +113,15 @@ def _target(path: Path, target: str | None, columns: tuple[str, ...]) -> str:
 
 
 def _column(path: Path, file: Any, name: str) -> Any:
-    """One column, its dictionary undone; raises SpecError where it is not as long as was said."""
+    """One column; raises SpecError where it is not as long as was said."""
     import pyarrow
 
     kind = file.schema_arrow.field(name).type
     if pyarrow.types.is_nested(kind):
         raise _unfit_column(path, name, kind)
     column = file.read(columns=[name]).column(name).combine_chunks()
-    if pyarrow.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    # A damaged file may point outside its own dictionary, which nothing else would notice.
+    column.validate(full=True)
     if len(column) != file.metadata.num_rows:
         raise unfit(path, f"has {len(column):,} rows in column `{name}`, not the number it names")
     return column
@@ -135,6 +135,8 @@ def _numbers(path: Path, name: str, column: Any) -> Array:
     known = pyarrow.types
     if known.is_boolean(kind):
         column = column.cast(pyarrow.int8())
+    elif known.is_dictionary(kind) and not _is_text(kind.value_type):
+        return _numbers(path, name, column.dictionary_decode())
     elif known.is_decimal(kind):
         column = column.cast(pyarrow.float64())
     elif not (known.is_integer(kind) or known.is_floating(kind)):
@@ -142,7 +144,16 @@ def _numbers(path: Path, name: str, column: Any) -> Array:
     return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
 
 
-def _unfit_column(path: Path, name: str, kind: object) -> SpecError:
+def _is_text(kind: Any) -> bool:
+    import pyarrow
+
+    return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
+
+
+def _unfit_column(path: Path, name: str, kind: Any) -> SpecError:
+    import pyarrow
+
+    kind = "text" if pyarrow.types.is_dictionary(kind) else kind
     advice = "features are numbers; the truth may be words, in the last column or `--target NAME`"
     return unfit(path, f"holds {kind} in column `{name}`, not numbers", advice)
 
@@ -156,9 +167,15 @@ def _named(path: Path, name: str, column: Any) -> tuple[Array, tuple[str, ...]]:
         row = column.is_null().index(True).as_py() + 1
         problem = f"has no truth in row {row:,}: column `{name}` is empty"
         raise unfit(path, problem, "every example has a class or a value")
-    if known.is_string(column.type) or known.is_large_string(column.type):
-        classes, labels = np.unique(column.to_numpy(zero_copy_only=False), return_inverse=True)
-        return labels, tuple(map(str, classes))
+    if known.is_dictionary(column.type) and _is_text(column.type.value_type):
+        places = np.asarray(column.indices.to_numpy())
+        used, codes = np.unique(places, return_inverse=True)
+        words = [column.dictionary[int(place)].as_py() for place in used]
+        classes = tuple(sorted(set(words)))
+        rank = {word: label for label, word in enumerate(classes)}
+        return np.array([rank[word] for word in words])[codes], classes
+    if known.is_dictionary(column.type):
+        column = column.dictionary_decode()
     if known.is_integer(column.type):
         return np.asarray(column.to_numpy()), ()
     if known.is_boolean(column.type):

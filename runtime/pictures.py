@@ -183,9 +183,11 @@ def _facts(path: Path) -> tuple[tuple[int, int], str]:
 
 def _decoded(path: Path, shape: tuple[int, ...]) -> Array:
     """The bytes of an image, (C, H, W), resized where it is of another size."""
+    from PIL.Image import Resampling
+
     channels, high, wide = shape
     with _opened(path) as image:
         picture = image.convert("L" if channels == 1 else "RGB")
         if picture.size != (wide, high):
-            picture = picture.resize((wide, high), resample=2, reducing_gap=None)
+            picture = picture.resize((wide, high), Resampling.BILINEAR)
         return np.asarray(picture).reshape(high, wide, channels).transpose(2, 0, 1)

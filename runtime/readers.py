@@ -126,8 +126,8 @@ def finished(
         truth = "classes" if y.ndim == 1 and y.dtype.kind in "iub" else "values"
     inputs = features(path, x, place)
     if truth == "values":
-        mapped = isinstance(y, np.memmap) and y.ndim > 1
-        values = as_stored(path, y, single) if mapped else _float32(path, "y", y, place)
+        stays = isinstance(y, np.memmap) and y.ndim > 1
+        values = as_stored(path, y, single) if stays else _float32(path, "y", y, place)
         return Dataset(path.name, inputs, values, (), source or str(path))
     y = labels(path, y, place)
     classes = classes or tuple(str(label) for label in range(int(y.max()) + 1))
@@ -142,8 +142,8 @@ def features(path: Path, x: Array, place: Place) -> Array | Rows:
         images = x[:, None] if x.ndim == 3 else x
         return as_stored(path, images, scaled) if isinstance(x, np.memmap) else scaled(images)
     if x.dtype.kind in "fb":
-        mapped = isinstance(x, np.memmap)
-        return as_stored(path, x, single) if mapped else _float32(path, "x", x, place)
+        stays = isinstance(x, np.memmap)
+        return as_stored(path, x, single) if stays else _float32(path, "x", x, place)
     return as_stored(path, x, native) if isinstance(x, np.memmap) else native(x)
 
 

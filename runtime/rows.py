@@ -48,8 +48,9 @@ class Seal:
 
 
 def sealed(path: Path) -> Seal:
+    """The file as it is now, under a path that holds wherever the process goes."""
     state = os.stat(path)
-    return Seal(path, state.st_size, state.st_mtime_ns)
+    return Seal(path.absolute(), state.st_size, state.st_mtime_ns)
 
 
 @dataclass(frozen=True, eq=False)
