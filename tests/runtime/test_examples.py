@@ -192,10 +192,18 @@ def test_arrays_in_memory_are_looked_through_before_training() -> None:
     assert weights(trained) == before
 
 
-def test_a_trained_net_may_be_asked_about_nan() -> None:
-    answers = net()(spoilt(np.nan))
-    assert np.isnan(answers[17]).any()
-    assert np.isfinite(answers[np.arange(70) != 17]).all()
+def test_a_long_array_is_looked_through_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examples_module, "CHUNK", 60)
+    for row in (0, 9, 10, 69):
+        assert f"example {row}," in said(lambda: net().fit(spoilt(np.nan, (row, 1)), Y))  # noqa: B023
+
+
+def test_a_trained_net_may_be_asked_about_nan(tmp_path: Path) -> None:
+    x = spoilt(np.nan)
+    for given in (x, as_memmap(tmp_path, x), Counted(x, Y)):
+        answers = net()(given)
+        assert np.isnan(answers[17]).any()
+        assert np.isfinite(answers[np.arange(70) != 17]).all()
 
 
 def test_labels_and_tokens_of_files_and_items(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import subprocess
@@ -389,6 +390,23 @@ def test_a_large_file_that_is_cut_short(
         wrong(lambda: load(path))
     path.write_bytes(whole)
     assert load(path).x[5].tolist() == X[5].tolist()
+
+
+def test_an_archive_that_promises_more_than_it_holds(tmp_path: Path) -> None:
+    """Its table of contents, and the array in it, speak of four gigabytes."""
+    wanted = 2**32
+    head = io.BytesIO()
+    layout = {"descr": "|u1", "fortran_order": False, "shape": (wanted // 4, 4)}
+    np.lib.format.write_array_header_1_0(head, layout)
+    with zipfile.ZipFile(tmp_path / "d.npz", "w") as archive:
+        archive.writestr("x.npy", head.getvalue() + bytes(100))
+        info = archive.getinfo("x.npy")
+        info.file_size = info.compress_size = len(head.getvalue()) + wanted
+        labels = io.BytesIO()
+        np.save(labels, Y)
+        archive.writestr("y.npy", labels.getvalue())
+    text = "NN502 cannot read `d.npz`: it is cut short or damaged"
+    assert said(tmp_path, lambda: load(tmp_path / "d.npz")) == text
 
 
 def test_what_is_compressed_is_not_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
