@@ -385,12 +385,12 @@ net = nnspec.compile("1024 -> fc16 relu -> fc10", loss="cross_entropy", batch=64
 net.fit(np.zeros((300, 1024)), np.zeros(300, int), epochs=1)
 used = lambda: next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("RssAnon"))
 before = most = used()
-def look(step, steps, loss):
+def look(step):
     global most
     most = max(most, used())
 data = nnspec.load_data(sys.argv[1])
 net.fit(data, epochs=1, on_step=look, validation=data)
-look(0, 0, 0)
+look(None)
 print(most - before)
 """
 
