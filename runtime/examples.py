@@ -87,13 +87,18 @@ def unjudged(graph: Graph, x: Any, dtype: np.dtype[Any]) -> Examples:
 def is_sequence(x: Any) -> bool:
     """Whether items can be had of it by number, and it is no array, nor a mapping of arrays."""
     items = hasattr(x, "__getitem__") and hasattr(x, "__len__")
-    return items and not hasattr(x, "__array__") and not isinstance(x, Mapping | str | bytes)
+    return items and not is_array_like(x) and not isinstance(x, Mapping | str | bytes)
+
+
+def is_array_like(x: Any) -> bool:
+    """Whether it is one array, if perhaps of a kind that NumPy cannot take (a sparse matrix)."""
+    return hasattr(x, "__array__") or hasattr(x, "shape")
 
 
 def _sequence(x: Any) -> Any:
     if is_sequence(x):
         return x
-    if hasattr(x, "__array__") or isinstance(x, Mapping):
+    if is_array_like(x) or isinstance(x, Mapping):
         raise SpecError([NoTruth(None, "there are inputs, but no truth to learn from")])
     problem = f"a {type(x).__name__} has no length and no items to learn from"
     raise SpecError([NoTruth(None, problem)])
