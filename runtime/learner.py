@@ -38,7 +38,7 @@ class Learner:
     ) -> None:
         self.graph = graph
         self.training = training
-        self.loss = training.judged_by(graph.output.value)
+        self.loss = training.learned_by(graph.output.value)
         trains = memory.gradient.size == memory.parameters.size
         self.memory = memory if trains else with_gradient(memory, lay_out(graph))
         memory = self.memory

@@ -153,7 +153,8 @@ class Net:
         if not self._parameters.size:
             problem = "the net has no weights to train"
             return (Untrainable(None, problem, "add an operator with weights, as `fc`"),)
-        return unsuitable(self.training, self.graph.output.value)
+        inputs = [node.value for node in self.graph.inputs]
+        return unsuitable(self.training, inputs, self.graph.output.value)
 
     def set(self, **settings: object) -> None:
         """Change training settings: ``net.set(l2=1e-4, optimizer="adam(lr=1e-2)")``.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..grammar.diagnostics import SpecError
+from .augmentations import Augmenter
 from .bind import Bound, Memory
 from .errors import Diverged, Untrainable
 from .history import Epoch, History, Scores
@@ -45,13 +46,15 @@ def train(
     settings = learner.training
     batch = count if settings.optimizer.whole_set else min(settings.batch, count)
     shuffle = stream(seed, "shuffle")
+    dtype = learner.memory.parameters.dtype
+    augmenter = Augmenter(settings.augment, learner.graph, seed, dtype)
     epochs: list[Epoch] = []
     good = _kept(learner.memory)
     for number in range(1, settings.epochs + 1):
         begun = time.perf_counter()
         order = np.arange(count) if batch == count else shuffle.permutation(count)
         with suited(learner.graph, batch):
-            loss = _epoch(learner, inputs, truth, order, batch, number, watch, good)
+            loss = _epoch(learner, inputs, truth, order, batch, number, watch, good, augmenter)
         seconds = time.perf_counter() - begun
         scores = watch.validate() if watch.validate else None
         epoch = Epoch(number, loss, seconds, count, scores)
@@ -71,6 +74,7 @@ def _epoch(
     number: int,
     watch: Watch,
     good: tuple[Array, Array],
+    augmenter: Augmenter,
 ) -> float:
     """One sweep; returns the mean loss."""
     total = 0.0
@@ -79,6 +83,8 @@ def _epoch(
         chosen = order[step * batch : (step + 1) * batch]
         bound = learner.bound(len(chosen))
         _gather(bound, inputs, truth, chosen)
+        assert bound.target is not None
+        augmenter(bound.inputs, bound.target)
         loss = learner.step(bound)
         if not math.isfinite(loss):
             raise _restored(learner.memory, good, f"the loss became {loss}", number, step + 1)

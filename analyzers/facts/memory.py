@@ -24,7 +24,7 @@ def planned(graph: Graph, mode: Mode, batch: int | None = None) -> Schedule:
     """The schedule of a pass; `batch` is 1 for inference and the spec's for training where None."""
     if mode == "infer":
         return schedule(graph, batch or 1, "infer")
-    loss = graph.training.judged_by(graph.output.value)
+    loss = graph.training.learned_by(graph.output.value)
     return schedule(graph, batch or graph.training.batch, "train", loss)
 
 

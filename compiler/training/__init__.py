@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 
 from ...grammar.diagnostics import Mistake
+from ...grammar.source import Span
 from ..errors import BadSetting
 from ..op import Count, Index
 from ..shapes import Value
+from .augmentations import AUGMENTATIONS, Augmentation, unsuited
 from .choice import Menu
 from .losses import LOSSES, CrossEntropy, Loss, Mse
 from .optimizers import OPTIMIZERS, Adam, Optimizer
@@ -21,7 +23,8 @@ class Training(BaseModel):
     """The settings of a run, as `train(...)` writes them.
 
     `loss` left out is cross_entropy where the net has several outputs, mse where it has one.
-    `l2` adds l2/2 times the squared weights (not biases) to the loss.
+    `l2` adds l2/2 times the squared weights (not biases) to the loss. `augment` varies what training
+    sees. `ensemble` is how many nets are trained, whose answers are averaged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, strict=True)
@@ -31,6 +34,8 @@ class Training(BaseModel):
     batch: Count = 32
     epochs: Count = 10
     l2: NonNegativeFloat = 0.0
+    augment: tuple[Augmentation, ...] = ()
+    ensemble: Count = 1
     seed: Index = 0
 
     def judged_by(self, output: Value) -> Loss:
@@ -39,16 +44,41 @@ class Training(BaseModel):
             return self.loss
         return CrossEntropy() if output.rank == 1 and output.size > 1 else Mse()
 
+    def learned_by(self, output: Value) -> Loss:
+        """The loss that training follows: of mixed truths where `augment` mixes them."""
+        loss = self.judged_by(output)
+        mixes = any(augmentation.mixes for augmentation in self.augment)
+        return loss.mixed() or loss if mixes else loss
 
-MENUS: Mapping[str, Menu] = MappingProxyType({"loss": Menu(LOSSES), "optimizer": Menu(OPTIMIZERS)})
+
+MENUS: Mapping[str, Menu] = MappingProxyType(
+    {
+        "loss": Menu(LOSSES),
+        "optimizer": Menu(OPTIMIZERS),
+        "augment": Menu(AUGMENTATIONS, many=True),
+    }
+)
 """The settings of `Training` that are chosen by name."""
 
 
-def unsuitable(training: Training, output: Value) -> tuple[Mistake, ...]:
-    """What keeps the loss from judging this output."""
+def unsuitable(
+    training: Training, inputs: Sequence[Value], output: Value
+) -> tuple[Mistake, ...]:
+    """What keeps the loss from judging this output, and batches of these inputs from being varied."""
     loss = training.judged_by(output)
     reason = loss.refusal(output)
-    return (BadSetting(None, loss.name, reason),) if reason else ()
+    return (
+        *((BadSetting(None, loss.name, reason),) if reason else ()),
+        *unvaried(training, inputs, output),
+    )
+
+
+def unvaried(
+    training: Training, inputs: Sequence[Value], output: Value, where: Span | None = None
+) -> tuple[Mistake, ...]:
+    """What in `augment`, written at `where`, does not suit a net of these inputs."""
+    wrong = unsuited(training.augment, inputs, output, training.judged_by(output))
+    return tuple(BadSetting(where, *told) for told in wrong)
 
 
 Overrides = Mapping[str, Any]
