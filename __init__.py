@@ -8,7 +8,7 @@ Names are looked up on first use, so that ``import nnspec`` costs no NumPy, netw
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from nnspec.grammar.diagnostics import SpecError
     from nnspec.grammar.limits import Limits
     from nnspec.runtime.data import load as load_data
+    from nnspec.runtime.ensemble import Ensemble
     from nnspec.runtime.load import load
     from nnspec.runtime.net import DType, Net
     from nnspec.runtime.profile import Profile
 
 __version__ = "0.1.0"
 __all__ = [
+    "Ensemble",
     "Limits",
     "Net",
     "Report",
@@ -49,6 +51,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Ensemble": ("nnspec.runtime.ensemble", "Ensemble"),
     "Limits": ("nnspec.grammar.limits", "Limits"),
     "Net": ("nnspec.runtime.net", "Net"),
     "Report": ("nnspec.analyzers.report", "Report"),
@@ -133,6 +136,20 @@ def report(
     return text
 
 
+@overload
+def compile(
+    spec: "str | PathLike[str]",
+    *,
+    ensemble: int,
+    seed: int | None = None,
+    dtype: "DType" = "float32",
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    **settings: object,
+) -> "Ensemble": ...
+
+
+@overload
 def compile(
     spec: "str | PathLike[str]",
     *,
@@ -141,7 +158,18 @@ def compile(
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
     **settings: object,
-) -> "Net":
+) -> "Net": ...
+
+
+def compile(
+    spec: "str | PathLike[str]",
+    *,
+    seed: int | None = None,
+    dtype: "DType" = "float32",
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    **settings: object,
+) -> "Net | Ensemble":
     """A net ready to train and to run.
 
     Parameters
@@ -152,11 +180,12 @@ def compile(
     let: constants that win over the spec's own: ``let={"width": 32}``.
     settings: win over the spec's `train(...)`: ``optimizer="adam(lr=1e-3)", loss="mse"``.
 
-    Raises SpecError when the spec or a setting is wrong.
+    ``ensemble=5``, here or in the spec's `train(...)`, gives an `Ensemble` of five nets, and 1 a
+    `Net`. Raises SpecError when the spec or a setting is wrong.
     """
-    from nnspec.runtime.net import Net
+    from nnspec.runtime.ensemble import compiled
 
-    return Net(graph(spec, let=let, limits=limits, settings=settings), seed=seed, dtype=dtype)
+    return compiled(graph(spec, let=let, limits=limits, settings=settings), seed=seed, dtype=dtype)
 
 
 def fix(

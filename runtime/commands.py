@@ -20,9 +20,12 @@ from ..grammar.diagnostics import SpecError
 from .data import described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
-from .history import Epoch, Scores
+from .ensemble import Ensemble, compiled, members
+from .history import Epoch, History, Scores
 from .kernels import Array
 from .load import load as load_net
+from .member_table import as_json as members_as_json
+from .member_table import member_table
 from .net import Net
 from .weights import check_writable
 
@@ -40,7 +43,7 @@ def _loaded(options: argparse.Namespace, shape: tuple[int, ...]) -> Dataset:
     return fitted(load(options.data, target=options.target), shape)
 
 
-def _input_shape(net: Net) -> tuple[int, ...]:
+def _input_shape(net: Net | Ensemble) -> tuple[int, ...]:
     return net.graph.inputs[0].value.shape
 
 
@@ -76,7 +79,7 @@ def train(options: argparse.Namespace) -> int:
     """Train on a part of the data, and judge on the part that was held out."""
     given = {name: getattr(options, name) for name in SETTINGS}
     settings = {name: value for name, value in given.items() if value is not None}
-    net = Net(options.graph(options, settings), dtype=options.dtype)
+    net = compiled(options.graph(options, settings), dtype=options.dtype)
     if not 0 < options.held_out < 1:
         raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
     learned, held = split(_loaded(options, _input_shape(net)), options.held_out)
@@ -85,10 +88,7 @@ def train(options: argparse.Namespace) -> int:
         raise SpecError(mistakes)
     if options.save:
         check_writable(Path(options.save))
-    with progress(net, quiet=quiet) as (on_epoch, on_step):
-        history = net.fit(
-            learned.x, learned.y, validation=(held.x, held.y), on_epoch=on_epoch, on_step=on_step
-        )
+    histories = _fitted(net, learned, held, quiet=quiet)
     scores = net.evaluate(held.x, held.y)
     if options.save:
         net.save(options.save)
@@ -97,21 +97,49 @@ def train(options: argparse.Namespace) -> int:
             "data": described(learned) | {"held_out": len(held)},
             "settings": as_text(net.training),
             "params": net.params,
-            "epochs": history.rows(),
+            "epochs": histories[0].rows(),
             "test": {"loss": scores.loss, "accuracy": scores.accuracy},
             "saved": options.save,
         }
+        if isinstance(net, Ensemble):
+            report["epochs"] = [
+                {"member": number, **row}
+                for number, history in enumerate(histories, 1)
+                for row in history.rows()
+            ]
+            report["members"] = members_as_json(net, held)
         _print(report)
         return 0
-    seconds = sum(epoch.seconds for epoch in history)
+    seconds = sum(epoch.seconds for history in histories for epoch in history)
+    nets = f"{len(histories)} nets, " if len(histories) > 1 else ""
     print(
-        f"trained {net.params:,} parameters on {counted(len(learned), 'example')} of "
-        f"{learned.name}, {counted(len(history), 'epoch')} in {seconds:.1f} s"
+        f"trained {nets}{net.params:,} parameters on {counted(len(learned), 'example')} of "
+        f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
     print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")
+    if isinstance(net, Ensemble):
+        print(f"\n{member_table(net, held)}\n")
     if options.save:
         print(f"saved to {options.save}")
     return 0
+
+
+def _fitted(
+    net: Net | Ensemble, learned: Dataset, held: Dataset, *, quiet: bool
+) -> list[History]:
+    """The history of the net, or of each member."""
+    found = []
+    several = members(net)
+    for number, member in enumerate(several, 1):
+        label = f"net {number}/{len(several)}, " if len(several) > 1 else ""
+        with progress(member, label, quiet=quiet) as (on_epoch, on_step):
+            held_out = held.x, held.y
+            found.append(
+                member.fit(
+                    learned.x, learned.y, validation=held_out, on_epoch=on_epoch, on_step=on_step
+                )
+            )
+    return found
 
 
 def _told(scores: Scores) -> str:
@@ -130,7 +158,7 @@ def counted(count: int, what: str) -> str:
 
 
 @contextmanager
-def progress(net: Net, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
+def progress(net: Net, label: str, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
     """A progress bar on stderr: epochs, loss, held-out accuracy, examples a second, time left."""
     if quiet:
         yield None, None
@@ -139,7 +167,7 @@ def progress(net: Net, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
+        TextColumn(label + "epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
         BarColumn(bar_width=24),
         TextColumn("loss {task.fields[loss]}"),
         TextColumn("{task.fields[judged]}"),
@@ -216,7 +244,7 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _confusion(net: Net, data: Dataset) -> Array | None:
+def _confusion(net: Net | Ensemble, data: Dataset) -> Array | None:
     """Counts by (true class, predicted class)."""
     if net.training.judged_by(net.graph.output.value).target != "labels":
         return None
@@ -307,7 +335,7 @@ def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Arra
     return numbers.reshape(1, *shape), ()
 
 
-def _probabilities(net: Net, outputs: Array) -> Array | None:
+def _probabilities(net: Net | Ensemble, outputs: Array) -> Array | None:
     """Rows that sum to 1, where the loss gives scores that meaning."""
     loss = net.training.judged_by(net.graph.output.value)
     scores = outputs.astype(np.float64)

@@ -7,22 +7,25 @@ from pathlib import Path
 from ..compiler.elaborate import elaborate
 from ..compiler.files import from_there
 from ..grammar.source import Source
+from .ensemble import Ensemble, compiled
 from .net import DType, Net
-from .weights import pour, read
+from .weights import check_members, pour, read
 
 
-def load(path: str | Path) -> Net:
-    """The net that `Net.save` wrote: its spec is compiled anew and its weights are put back.
+def load(path: str | Path) -> Net | Ensemble:
+    """The net, or the ensemble, that `save` wrote: its spec is compiled anew and its weights are put back.
 
     Raises SpecError when the file is damaged, is no weights file, or does not fit its own spec.
     """
     place = Path(path)
     saved = read(place)
     texts = from_there(saved.files, str(place))
-    graph = elaborate(Source(str(place), saved.spec), lets=saved.lets, files=texts).net
+    size = {"ensemble": saved.settings.get("ensemble", 1)}
+    graph = elaborate(Source(str(place), saved.spec), None, size, saved.lets, texts).net
+    check_members(saved, place, graph.training.ensemble)
     precise = any(array.dtype.itemsize == 8 for array in saved.arrays.values())
     dtype: DType = "float64" if precise else "float32"
-    net = Net(graph, dtype=dtype)
+    net = compiled(graph, dtype=dtype)
     net.set(**saved.settings)
     pour(saved, place, graph, {**net.weights, **net.state})
     return net

@@ -16,7 +16,7 @@ from ..compiler.graph import Graph
 from ..compiler.op import Trait
 from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
-from ..compiler.training import unsuitable
+from ..compiler.training import Training, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind
@@ -54,7 +54,7 @@ class Net:
 
     def __init__(self, graph: Graph, *, seed: int | None = None, dtype: DType = "float32") -> None:
         self.graph = graph
-        self.training = graph.training
+        self.training = alone(graph.training)
         self.seed = graph.training.seed if seed is None else seed
         if self.seed < 0:
             raise SpecError([BadSeed(None, self.seed)])
@@ -162,6 +162,8 @@ class Net:
         The optimiser keeps what it remembers unless it is itself another. Raises SpecError.
         """
         training, mistakes = overridden(self.training, settings)
+        if training.ensemble != 1:
+            mistakes = (*mistakes, sized_when_compiled())
         if mistakes:
             raise SpecError(mistakes)
         if self._learner is not None and training != self.training:
@@ -236,6 +238,18 @@ class Net:
         truth = as_truth(loss, y, self.graph.output.value, len(main), self.dtype)
         with quiet():
             return judge(loss, self.graph.output.value, main, truth)
+
+
+def alone(training: Training) -> Training:
+    """The settings of a net by itself."""
+    if training.ensemble == 1:
+        return training
+    return training.model_copy(update={"ensemble": 1})
+
+
+def sized_when_compiled() -> BadSetting:
+    advice = "nnspec.compile(..., ensemble=5) makes the members"
+    return BadSetting(None, "ensemble", "is chosen when the net is compiled", advice)
 
 
 def quiet() -> np.errstate:

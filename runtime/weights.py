@@ -104,6 +104,14 @@ def read(path: Path) -> Saved:
     return Saved(metadata["spec"], metadata["digest"], settings, lets, files, arrays)
 
 
+def check_members(saved: Saved, path: Path, wanted: int) -> None:
+    """Raise SpecError unless the arrays are those of so many members; one has no member's name."""
+    found = len({name.partition(".")[0] for name in saved.arrays}) if wanted > 1 else 1
+    if found != wanted:
+        problem = f"it says it holds {wanted} nets, but holds {found}"
+        raise SpecError([WeightsDisagree(None, str(path), problem)])
+
+
 def pour(saved: Saved, path: Path, graph: Graph, into: Mapping[str, Array]) -> None:
     """Copy saved arrays into a net's own; raises SpecError unless they are exactly its arrays."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 
 from ...grammar.diagnostics import Mistake
 from ...grammar.source import Span
@@ -35,7 +35,7 @@ class Training(BaseModel):
     epochs: Count = 10
     l2: NonNegativeFloat = 0.0
     augment: tuple[Augmentation, ...] = ()
-    ensemble: Count = 1
+    ensemble: Annotated[int, Field(ge=1, le=100)] = 1
     seed: Index = 0
 
     def judged_by(self, output: Value) -> Loss:
