@@ -137,7 +137,7 @@ def report(
 
 
 @overload
-def compile(
+def compile(  # type: ignore[overload-overlap]
     spec: "str | PathLike[str]",
     *,
     ensemble: int,

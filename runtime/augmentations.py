@@ -55,9 +55,7 @@ def draw_flip(flip: Flip, rng: np.random.Generator, drawn: Arrays) -> None:
     np.less(drawn["chance"], flip.p, out=drawn["chosen"])
 
 
-def flip(
-    flip: Flip, rng: np.random.Generator, drawn: Arrays, x: Array, scratch: Arrays
-) -> None:
+def flip(flip: Flip, rng: np.random.Generator, drawn: Arrays, x: Array, scratch: Arrays) -> None:
     chosen = drawn["chosen"].reshape(-1, 1, 1, 1)
     for start, stop in _blocks(len(x), len(scratch["copy"])):
         some, copy = x[start:stop], scratch["copy"][: stop - start]
@@ -78,9 +76,7 @@ def draw_offsets(moved: Moved, rng: np.random.Generator, drawn: Arrays) -> None:
     np.copyto(offset, chance, casting="unsafe")
 
 
-def move(
-    moved: Moved, rng: np.random.Generator, drawn: Arrays, x: Array, scratch: Arrays
-) -> None:
+def move(moved: Moved, rng: np.random.Generator, drawn: Arrays, x: Array, scratch: Arrays) -> None:
     """x[i, :, r, c] = x[i, :, r - down, c - across], zero where that lies outside."""
     copy = scratch["copy"]
     height, width = x.shape[2:]
@@ -184,9 +180,7 @@ def _beginnings(count: int, size: int) -> Array:
 # ------------------------------------------------------------------------------ noise, cutout
 
 
-def noise(
-    noise: Noise, rng: np.random.Generator, drawn: Arrays, x: Array, scratch: Arrays
-) -> None:
+def noise(noise: Noise, rng: np.random.Generator, drawn: Arrays, x: Array, scratch: Arrays) -> None:
     flat, draws = x.reshape(-1), scratch["draws"]
     for start, stop in _blocks(len(flat), len(draws)):
         some = draws[: stop - start]
@@ -220,9 +214,7 @@ def draw_partners(mixup: Mixup, rng: np.random.Generator, drawn: Arrays) -> None
     rng.shuffle(drawn["partner"])
 
 
-def mixup(
-    mixup: Mixup, rng: np.random.Generator, drawn: Arrays, x: Array, scratch: Arrays
-) -> None:
+def mixup(mixup: Mixup, rng: np.random.Generator, drawn: Arrays, x: Array, scratch: Arrays) -> None:
     other = scratch["other"]
     np.take(x, drawn["partner"], axis=0, out=other, mode="clip")
     np.multiply(x, drawn["share"], out=x)

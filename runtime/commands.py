@@ -124,9 +124,7 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
-def _fitted(
-    net: Net | Ensemble, learned: Dataset, held: Dataset, *, quiet: bool
-) -> list[History]:
+def _fitted(net: Net | Ensemble, learned: Dataset, held: Dataset, *, quiet: bool) -> list[History]:
     """The history of the net, or of each member."""
     found = []
     several = members(net)

@@ -61,9 +61,7 @@ MENUS: Mapping[str, Menu] = MappingProxyType(
 """The settings of `Training` that are chosen by name."""
 
 
-def unsuitable(
-    training: Training, inputs: Sequence[Value], output: Value
-) -> tuple[Mistake, ...]:
+def unsuitable(training: Training, inputs: Sequence[Value], output: Value) -> tuple[Mistake, ...]:
     """What keeps the loss from judging this output, and batches of these inputs from being varied."""
     loss = training.judged_by(output)
     reason = loss.refusal(output)

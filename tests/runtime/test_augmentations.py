@@ -41,7 +41,9 @@ def varied(
     return out, augmenter
 
 
-def room(augmentation: Any, x: Array, graph: Any) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
+def room(
+    augmentation: Any, x: Array, graph: Any
+) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
     """What it draws and its scratch, to be filled by hand."""
     made = Augmenter((augmentation,), graph, 0, x.dtype)._of(len(x))[0]
     return made.drawn, next(iter(made.scratch.values()))
@@ -221,4 +223,6 @@ def test_no_allocation_after_the_first_batch() -> None:
     left = tracemalloc.take_snapshot().filter_traces([mine]).traces
     tracemalloc.stop()
     assert not left
-    assert peak - before < x.nbytes / 6, "a number for each example, and NumPy's buffers for casting"
+    assert peak - before < x.nbytes / 6, (
+        "a number for each example, and NumPy's buffers for casting"
+    )
