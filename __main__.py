@@ -48,7 +48,16 @@ FORMATS = {
 
 COMPILING = frozenset(
     {
-        "check", "summary", "explain", "math", "report", "diff", "draw", "plot", "profile", "train",
+        "check",
+        "summary",
+        "explain",
+        "math",
+        "report",
+        "diff",
+        "draw",
+        "plot",
+        "profile",
+        "train",
         "augment",
     }  # fmt: skip
 )

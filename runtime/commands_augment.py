@@ -35,8 +35,8 @@ def configure_augment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first", type=whole, default=8, metavar="N", help="examples, a row each")
     parser.add_argument("--times", type=whole, default=9, metavar="N", help="how often each")
     parser.epilog = (
-        'examples:\n  nnspec augment net.nn --data digits -o seen.png\n'
-        '  nnspec augment specs/course/lenet5.nn --data train-images-idx3-ubyte.gz '
+        "examples:\n  nnspec augment net.nn --data digits -o seen.png\n"
+        "  nnspec augment specs/course/lenet5.nn --data train-images-idx3-ubyte.gz "
         '--augment "(shift(2), rotate(15))" -o seen.png\n\n'
         "the first column is the data as it is"
     )
@@ -70,7 +70,9 @@ def augment(options: argparse.Namespace) -> int:
 def _check(graph: Graph) -> None:
     if not graph.training.augment:
         advice = 'write train(augment = (flip, shift(2))), or --augment "(flip, shift(2))"'
-        raise SpecError([BadSetting(None, "augment", "is not set, so there is nothing to draw", advice)])
+        raise SpecError(
+            [BadSetting(None, "augment", "is not set, so there is nothing to draw", advice)]
+        )
     if len(graph.inputs) > 1 or not is_picture(graph.inputs[0].value):
         found = " and ".join(str(node.value) for node in graph.inputs)
         problem = f"can be drawn for a net of one picture (CxHxW), but this takes {found}"

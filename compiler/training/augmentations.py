@@ -77,7 +77,7 @@ class Flip(Augmentation):
     name, places, moves = "flip", ("p",), True
     source = "Krizhevsky, Sutskever and Hinton 2012, section 4.1"
 
-    p: float = Field(default=0.5, ge=0, le=1)
+    p: float = Field(default=0.5, ge=0, le=1, description="chance")
 
     def drawn(self, batch: int) -> dict[str, Needed]:
         return {"chance": Needed((batch,)), "chosen": Needed((batch,), "bool")}
