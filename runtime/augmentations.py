@@ -19,6 +19,7 @@ import numpy as np
 from ..compiler.graph import Graph
 from ..compiler.op import Needed
 from ..compiler.training.augmentations import (
+    TRUTH,
     Augmentation,
     Crop,
     Cutout,
@@ -255,10 +256,6 @@ class _Room:
     scratch: Mapping[str, Arrays]
 
 
-TRUTH = ""
-"""No input has this name."""
-
-
 class Augmenter:
     """What varies the batches of one run.
 
@@ -307,9 +304,7 @@ class Augmenter:
         return found
 
     def _room(self, augmentation: Augmentation, batch: int) -> _Room:
-        changed = {n: v for n, v in self._values.items() if augmentation.changes(v)}
-        if augmentation.mixes:
-            changed[TRUTH] = self._output
+        changed = augmentation.changed(self._values, self._output)
         scratch = {n: self._made(augmentation.scratch(batch, v)) for n, v in changed.items()}
         return _Room(self._made(augmentation.drawn(batch)), scratch)
 

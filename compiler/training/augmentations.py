@@ -21,6 +21,9 @@ from .losses import Loss
 BLOCK = 32 * 1024
 """Numbers that are changed at a time: a block and its scratch share a core's cache."""
 
+TRUTH = ""
+"""No input has this name."""
+
 
 class Augmentation(Choice):
     """A change that is drawn anew for every batch.
@@ -52,6 +55,11 @@ class Augmentation(Choice):
             problem = f"moves the picture, but the truth ({output}) has a value for every place"
             return problem, "noise, cutout and mixup keep every place where it is"
         return "", ""
+
+    def changed(self, inputs: Mapping[str, Value], output: Value) -> dict[str, Value]:
+        """What it acts on by name, the truth as `TRUTH`."""
+        found = {name: value for name, value in inputs.items() if self.changes(value)}
+        return {**found, TRUTH: output} if self.mixes else found
 
     def drawn(self, batch: int) -> dict[str, Needed]:
         """Arrays for what is drawn for a batch."""
@@ -228,6 +236,16 @@ def unsuited(
         problem, advice = augmentation.refusal(inputs, output, loss)
         if problem:
             yield augmentation.name, problem, advice
+
+
+def needed(
+    augment: Sequence[Augmentation], inputs: Mapping[str, Value], output: Value, batch: int
+) -> Iterator[Needed]:
+    """Every array that they keep for batches of this size."""
+    for augmentation in augment:
+        yield from augmentation.drawn(batch).values()
+        for value in augmentation.changed(inputs, output).values():
+            yield from augmentation.scratch(batch, value).values()
 
 
 AUGMENTATIONS: Mapping[str, type[Augmentation]] = MappingProxyType(
