@@ -180,7 +180,8 @@ def _sample(kind: type[Op], text: str) -> Iterator[str]:
 
 def _choice(kind: type[Choice]) -> str:
     fields = ", ".join(
-        f"{name}={_written(info.default)}" for name, info in kind.model_fields.items()
+        name if info.default is None else f"{name}={_written(info.default)}"
+        for name, info in kind.model_fields.items()
     )
     head = f"{kind.name}({fields})" if fields else kind.name
     return f"# {head}\n\n{inspect.getdoc(kind)}\n\nSource: {kind.source}.\n"
