@@ -10,7 +10,7 @@ import numpy as np
 
 from ..compiler.graph import Graph
 from ..compiler.shapes import Value, written
-from ..compiler.training.losses import Loss
+from ..compiler.training.losses import CrossEntropy, Loss
 from ..grammar.diagnostics import SpecError
 from .errors import BatchShape, BatchSizes, LabelRange, MissingInput, NotNumbers, TokenRange
 from .kernels import Array
@@ -66,21 +66,45 @@ def _numbers(name: str, x: Any) -> Array:
 
 
 def as_truth(loss: Loss, y: Any, output: Value, count: int, dtype: np.dtype[Any]) -> Array:
-    """Labels int64 for a loss that judges classes, (N,) or one for each step of TxC and place of
-    CxHxW; else values (N, *output)."""
+    """Labels int64 for a loss of labels, (N,) or one for each step of TxC and place of CxHxW; else
+    numbers (N, *output). For a loss of shares labels become rows of 0 and one 1."""
     array = _numbers("y", y)
     if len(np.atleast_1d(array)) != count:
         raise SpecError([BatchSizes(None, (("x", count), ("y", len(np.atleast_1d(array)))))])
+    if loss.target == "shares" and array.size != count * output.size:
+        return as_shares(as_truth(CrossEntropy(), array, output, count, dtype), output, dtype)
     shape = loss.truth(output)
     if array.size != count * math.prod(shape):
         raise SpecError([BatchShape(None, "y", shape, array.shape)])
-    if loss.target == "values":
-        return np.ascontiguousarray(array.reshape(count, *shape), dtype=dtype)
-    labels = array.reshape(count, *shape)
-    classes = max(2, output.channels)
-    if array.dtype.kind == "f" and not np.array_equal(labels, np.floor(labels)):
+    whole = array.reshape(count, *shape)
+    if loss.target == "labels":
+        return _labels(loss, whole, output)
+    if loss.target in ("answers", "shares"):
+        _check_shares(loss, whole)
+    return np.ascontiguousarray(whole, dtype=dtype)
+
+
+def as_shares(labels: Array, output: Value, dtype: np.dtype[Any]) -> Array:
+    """Labels as rows with a 1 at the class and 0 elsewhere, (N, *output)."""
+    axis = output.channel_axis + 1
+    shares = np.zeros((len(labels), *output.shape), dtype)
+    np.put_along_axis(shares, np.expand_dims(labels, axis), 1, axis)
+    return shares
+
+
+def _labels(loss: Loss, labels: Array, output: Value) -> Array:
+    if labels.dtype.kind == "f" and not np.array_equal(labels, np.floor(labels)):
         raise SpecError([NotNumbers(None, "y", f"fractions, but {loss.name} takes class labels")])
-    if count and not (labels.min() >= 0 and labels.max() < classes):
+    if labels.size and not (labels.min() >= 0 and labels.max() < output.channels):
         found = (int(labels.min()), int(labels.max()))
-        raise SpecError([LabelRange(None, found, classes, written(output.shape))])
+        raise SpecError([LabelRange(None, found, output.channels, written(output.shape))])
     return labels.astype(np.int64)
+
+
+def _check_shares(loss: Loss, whole: Array) -> None:
+    """From 0, a no, to 1, a yes."""
+    if not whole.size or (whole.min() >= 0 and whole.max() <= 1):
+        return
+    wanted = "1 for yes and 0 for no" if loss.target == "answers" else "shares from 0 to 1"
+    found = f"numbers from {whole.min():g} to {whole.max():g}, but {loss.name} takes {wanted}"
+    raise SpecError([NotNumbers(None, "y", found)])
