@@ -31,6 +31,7 @@ COMMANDS = {
     "rule": ("analyzers.docs", "what a code means"),
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
+    "sweep": ("runtime.commands_sweep", "one training under every combination of some choices"),
     "augment": ("runtime.commands_augment", "pictures as training would see them"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
@@ -47,10 +48,20 @@ FORMATS = {
 """What `--format` takes, where it is more than text and json."""
 
 COMPILING = frozenset(
-    (
-        *("check", "summary", "explain", "math", "report", "diff", "draw", "plot"),
-        *("profile", "train", "augment"),
-    )
+    {
+        "check",
+        "summary",
+        "explain",
+        "math",
+        "report",
+        "diff",
+        "draw",
+        "plot",
+        "profile",
+        "train",
+        "sweep",
+        "augment",
+    }
 )
 """The commands that compile a spec."""
 

@@ -293,6 +293,16 @@ class Augmenter:
             for name, scratch in room.scratch.items():
                 change(augmentation, rng, room.drawn, arrays[name], scratch)
 
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """Where each stream stands; set it to draw the same again."""
+        return {name: rng.bit_generator.state for name, rng in self.streams.items()}
+
+    @drawn.setter
+    def drawn(self, states: Mapping[str, Any]) -> None:
+        for name, rng in self.streams.items():
+            rng.bit_generator.state = states[name]
+
     def _of(self, batch: int) -> tuple[_Room, ...]:
         found = self._rooms.get(batch)
         if found is None:

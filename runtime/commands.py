@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,14 +18,16 @@ from ..grammar.diagnostics import SpecError
 from .data import described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
-from .ensemble import Ensemble, compiled, members
-from .history import Epoch, History, Scores
+from .durable import check_writable
+from .ensemble import Ensemble, compiled, folder, members
+from .history import History, Scores
 from .kernels import Array
 from .load import load as load_net
 from .member_table import as_json as members_as_json
 from .member_table import member_table
 from .net import Net
-from .weights import check_writable
+from .progress import noticed, number, percent, shown
+from .train import Interrupted
 
 SETTINGS = tuple(Training.model_fields)
 
@@ -51,10 +51,6 @@ def _print(value: object) -> None:
     print(json.dumps(value, indent=2))
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
-
-
 # -------------------------------------------------------------------------------------- train
 
 
@@ -63,15 +59,19 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     _data_arguments(parser)
     parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE", help="to test on")
     parser.add_argument("--save", metavar="FILE", help="write the trained net as safetensors")
+    parser.add_argument("--run", metavar="FOLDER", help="keep the run: log, checkpoints, weights")
+    parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
+    parser.add_argument("--resume", action="store_true", help="go on where the run stood")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
     for name in SETTINGS:
-        settings.add_argument(f"--{name}", metavar="VALUE")
+        settings.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
     parser.epilog = (
         "examples:\n  nnspec train specs/course/digits.nn --data digits --save digits.safetensors\n"
         '  nnspec train "4 -> fc16 relu -> fc3" --data iris --epochs 50 '
-        '--optimizer "momentum(lr=0.05)"\n'
-        "  nnspec train net.nn --data images-idx3-ubyte.gz --format json"
+        '--optimizer "momentum(lr=0.05)" --schedule "cosine(warmup=2)" --clip 1.0\n'
+        "  nnspec train net.nn --data images-idx3-ubyte.gz --format json\n"
+        "  nnspec train net.nn --data digits --run runs/a --resume    # begins, or goes on"
     )
 
 
@@ -88,7 +88,14 @@ def train(options: argparse.Namespace) -> int:
         raise SpecError(mistakes)
     if options.save:
         check_writable(Path(options.save))
-    histories = _fitted(net, learned, held, quiet=quiet)
+    try:
+        with noticed():
+            histories = [
+                _fitted(number, net, learned, held, options)
+                for number in range(1, len(members(net)) + 1)
+            ]
+    except Interrupted as stop:
+        return _stopped(stop, net, options)
     scores = net.evaluate(held.x, held.y)
     if options.save:
         net.save(options.save)
@@ -98,16 +105,19 @@ def train(options: argparse.Namespace) -> int:
             "settings": as_text(net.training),
             "params": net.params,
             "epochs": histories[0].rows(),
+            "best": histories[0].best,
+            "stopped": histories[0].stopped or None,
             "test": {"loss": scores.loss, "accuracy": scores.accuracy},
             "saved": options.save,
         }
         if isinstance(net, Ensemble):
-            report["epochs"] = [
-                {"member": number, **row}
-                for number, history in enumerate(histories, 1)
-                for row in history.rows()
+            told = members_as_json(net, held)
+            report["members"] = [
+                row | {"epochs": h.rows(), "best": h.best, "stopped": h.stopped or None}
+                for row, h in zip(told, histories, strict=True)
             ]
-            report["members"] = members_as_json(net, held)
+            for name in ("epochs", "best", "stopped"):
+                del report[name]
         _print(report)
         return 0
     seconds = sum(epoch.seconds for history in histories for epoch in history)
@@ -116,6 +126,11 @@ def train(options: argparse.Namespace) -> int:
         f"trained {nets}{net.params:,} parameters on {counted(len(learned), 'example')} of "
         f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
+    for number, history in enumerate(histories, 1):
+        if net.training.early_stop:
+            which = f"net {number}: " if len(histories) > 1 else ""
+            ended = f"{history.stopped}: " if history.stopped else ""
+            print(f"{which}{ended}the weights of epoch {history.best} are back")
     print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")
     if isinstance(net, Ensemble):
         print(f"\n{member_table(net, held)}\n")
@@ -124,20 +139,37 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
-def _fitted(net: Net | Ensemble, learned: Dataset, held: Dataset, *, quiet: bool) -> list[History]:
-    """The history of the net, or of each member."""
-    found = []
+def _fitted(
+    number: int, net: Net | Ensemble, learned: Dataset, held: Dataset, options: argparse.Namespace
+) -> History:
+    """Train the net, or the member of this number, and show how it goes."""
     several = members(net)
-    for number, member in enumerate(several, 1):
-        label = f"net {number}/{len(several)}, " if len(several) > 1 else ""
-        with progress(member, label, quiet=quiet) as (on_epoch, on_step):
-            held_out = held.x, held.y
-            found.append(
-                member.fit(
-                    learned.x, learned.y, validation=held_out, on_epoch=on_epoch, on_step=on_step
-                )
-            )
-    return found
+    member = several[number - 1]
+    label = f"net {number}/{len(several)} " if len(several) > 1 else ""
+    with nullcontext() if options.format == "json" else shown(member.training, label) as bar:
+        return member.fit(
+            learned.x,
+            learned.y,
+            validation=(held.x, held.y),
+            on_epoch=None if bar is None else bar.on_epoch,
+            on_step=None if bar is None else bar.on_step,
+            run=folder(options.run, number) if isinstance(net, Ensemble) else options.run,
+            every=options.every,
+            resume=options.resume,
+            notes={"data": described(learned) | {"held_out": len(held)}},
+        )
+
+
+def _stopped(stop: Interrupted, net: Net | Ensemble, options: argparse.Namespace) -> int:
+    """Say where training stopped, and how it can go on; of an ensemble some would be untrained, so it
+    is not saved."""
+    whole = options.save and isinstance(net, Net)
+    if whole:
+        net.save(options.save)
+    saved = f"; saved to {options.save}" if whole else ""
+    advice = f"; the same command with --resume goes on in {options.run}" if options.run else ""
+    print(f"{stop}{saved}{advice}", file=sys.stderr)
+    return 130
 
 
 def _told(scores: Scores) -> str:
@@ -146,60 +178,8 @@ def _told(scores: Scores) -> str:
     return f"accuracy {percent(scores.accuracy)}, loss {number(scores.loss)}"
 
 
-def number(loss: float) -> str:
-    """Four places, as long as that is readable."""
-    return f"{loss:.4f}" if abs(loss) < 1e6 else f"{loss:.3g}"
-
-
 def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("" if count == 1 else "s")
-
-
-@contextmanager
-def progress(net: Net, label: str, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
-    """A progress bar on stderr: epochs, loss, held-out accuracy, examples a second, time left."""
-    if quiet:
-        yield None, None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn(label + "epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
-        BarColumn(bar_width=24),
-        TextColumn("loss {task.fields[loss]}"),
-        TextColumn("{task.fields[judged]}"),
-        TextColumn("{task.fields[rate]:>9,.0f}/s"),
-        TimeRemainingColumn(compact=True),
-    )
-    epochs = net.training.epochs
-    console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, refresh_per_second=8) as bar:
-        task = bar.add_task(
-            "", total=float(epochs), epoch=1, epochs=epochs, loss="", judged="", rate=0.0
-        )
-        done = 0
-
-        def on_step(step: int, steps: int, loss: float) -> None:
-            bar.update(task, completed=done + step / steps, loss=number(loss))
-
-        def on_epoch(epoch: Epoch) -> None:
-            nonlocal done
-            done = epoch.number
-            judged = ""
-            if epoch.validation is not None and epoch.validation.accuracy is not None:
-                judged = f"accuracy {percent(epoch.validation.accuracy)}"
-            shown = min(done + 1, epochs)
-            bar.update(
-                task,
-                completed=done,
-                loss=number(epoch.loss),
-                epoch=shown,
-                judged=judged,
-                rate=epoch.rate,
-            )
-
-        yield on_epoch, on_step
 
 
 # ----------------------------------------------------------------------------------- evaluate
@@ -308,13 +288,13 @@ def predict(options: argparse.Namespace) -> int:
     if options.format == "json":
         _print(rows)
         return 0
-    for number, row in enumerate(rows, 1):
+    for place, row in enumerate(rows, 1):
         if "class" in row:
-            print(f"{number:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
+            print(f"{place:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
         elif "classes" in row:
-            print(f"{number:>4}  {row['classes']}")
+            print(f"{place:>4}  {row['classes']}")
         else:
-            print(f"{number:>4}  {np.array2string(outputs[number - 1], precision=4, threshold=12)}")
+            print(f"{place:>4}  {np.array2string(outputs[place - 1], precision=4, threshold=12)}")
     return 0
 
 

@@ -112,16 +112,18 @@ class Ensemble:
         ----------
         x, y: as `Net.fit` takes them.
         on_member: called with the number of each member, from 1, before it is trained.
-        options: what `Net.fit` takes besides: `validation`, callbacks, settings.
+        options: what `Net.fit` takes besides: `validation`, callbacks, settings; in `run` each member
+            has a folder of its own.
         """
         settings = {name: options[name] for name in options if name in self._settings}
         self.set(**settings)
         rest = {name: worth for name, worth in options.items() if name not in settings}
+        run = rest.pop("run", None)
         histories = []
         for number, member in enumerate(self.members, 1):
             if on_member:
                 on_member(number)
-            histories.append(member.fit(x, y, **rest))
+            histories.append(member.fit(x, y, run=folder(run, number), **rest))
         return tuple(histories)
 
     @property
@@ -160,6 +162,11 @@ def compiled(graph: Graph, *, seed: int | None = None, dtype: DType = "float32")
 
 def members(net: Net | Ensemble) -> tuple[Net, ...]:
     return net.members if isinstance(net, Ensemble) else (net,)
+
+
+def folder(run: str | Path | None, number: int) -> Path | None:
+    """Where the member of this number keeps its part of a run."""
+    return None if run is None else Path(run) / f"member{number}"
 
 
 def seeds(seed: int, count: int) -> list[int]:
