@@ -126,9 +126,9 @@ def train(options: argparse.Namespace) -> int:
         f"trained {nets}{net.params:,} parameters on {counted(len(learned), 'example')} of "
         f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
-    for number, history in enumerate(histories, 1):
+    for place, history in enumerate(histories, 1):
         if net.training.early_stop:
-            which = f"net {number}: " if len(histories) > 1 else ""
+            which = f"net {place}: " if len(histories) > 1 else ""
             ended = f"{history.stopped}: " if history.stopped else ""
             print(f"{which}{ended}the weights of epoch {history.best} are back")
     print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")

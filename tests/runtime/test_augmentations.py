@@ -274,6 +274,24 @@ def test_training_repeats_bit_for_bit() -> None:
         assert trained(augment) == trained(augment) != trained("none")
 
 
+def test_a_run_goes_on_to_the_bit(tmp_path: Path) -> None:
+    x, y = RNG.standard_normal((40, 3, 9, 8)), RNG.integers(0, 5, 40)
+    many = "(flip, shift(2), rotate(20), noise(0.1), cutout(3), mixup)"
+
+    def trained(**options: Any) -> bytes:
+        net = nnspec.compile(NET, loss="cross_entropy", augment=many, batch=16, epochs=4)
+        net.fit(x, y, **options)
+        return b"".join(weight.tobytes() for weight in net.weights.values())
+
+    def stop(step: Any) -> None:
+        if (step.epoch, step.number) == (3, 2):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        trained(run=tmp_path / "run", every=1, on_step=stop)
+    assert trained(run=tmp_path / "run", resume=True) == trained()
+
+
 def test_pictures_that_belong_together_stay_together() -> None:
     spec = "left: 2x8x8\nright: 3x8x8\nrest: 4\na: concat[ @left | @right ] -> flatten\n"
     graph = nnspec.graph(

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
 
 import nnspec
 from nnspec.__main__ import main
+from nnspec.compiler.settings import as_text
 from nnspec.compiler.shapes import Value
 from nnspec.compiler.training.losses import Bce, CrossEntropy, Hinge, Mse
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.data import load, split
 from nnspec.runtime.ensemble import Ensemble, seeds, together
+from nnspec.runtime.weights import write
 
 COURSE = Path(__file__).parents[2] / "specs" / "course"
 RNG = np.random.default_rng(0)
@@ -168,12 +168,10 @@ def test_saved_and_loaded(tmp_path: Path, text: str, dtype: Any) -> None:
 
 @pytest.mark.parametrize("count", ["2", "4", "100", "1"])
 def test_a_file_of_another_number_of_nets(tmp_path: Path, count: str) -> None:
-    path, changed = tmp_path / "net.safetensors", tmp_path / "changed.safetensors"
-    nnspec.compile(NET, ensemble=3).save(path)
-    with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata()
-    settings = json.loads(metadata["settings"]) | {"ensemble": count}
-    save_file(load_file(path), changed, {**metadata, "settings": json.dumps(settings)})
+    changed = tmp_path / "changed.safetensors"
+    net = nnspec.compile(NET, ensemble=3)
+    settings = as_text(net.training) | {"ensemble": count}
+    write(changed, net.graph, {**net.weights, **net.state}, settings)
     with pytest.raises(SpecError, match="NN532"):
         nnspec.load(changed)
 
@@ -185,15 +183,36 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr()
     table = printed.out.partition("\n\n")[2].partition("\n\n")[0].splitlines()
     assert [line.split()[0] for line in table] == ["net", "1", "2", "3", "mean", "ensemble"]
-    assert "net 2/3, epoch" in printed.err
+    assert "net 2/3 epoch" in printed.err
     assert main([*words, "--format", "json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert [member["seed"] for member in report["members"]] == seeds(0, 3)
-    assert [row["member"] for row in report["epochs"]] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert [len(member["epochs"]) for member in report["members"]] == [3, 3, 3]
+    assert "epochs" not in report
     assert main(["evaluate", path, "--data", "iris", "--held-out", "0.2", "--format", "json"]) == 0
     judged = json.loads(capsys.readouterr().out)
     assert judged["loss"] == report["test"]["loss"]
     assert main(["predict", path, "--data", "iris", "--first", "2"]) == 0
+
+
+def test_a_run_is_kept_by_members_and_goes_on(tmp_path: Path) -> None:
+    """Stopped in the second member, and taken up again: the same bits."""
+    whole = nnspec.compile(NET, ensemble=2, epochs=3)
+    whole.fit(X, Y)
+    torn = nnspec.compile(NET, ensemble=2, epochs=3)
+    told: list[int] = []
+
+    def stop(epoch: Any) -> None:
+        told.append(epoch.number)
+        if len(told) == 5:
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        torn.fit(X, Y, run=tmp_path / "run", on_epoch=stop)
+    again = nnspec.compile(NET, ensemble=2, epochs=3)
+    again.fit(X, Y, run=tmp_path / "run", resume=True)
+    assert bits(again) == bits(whole)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"member1", "member2"}
 
 
 def test_it_beats_its_members_on_digits() -> None:
