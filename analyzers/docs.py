@@ -69,10 +69,14 @@ def page(word: str | None = None) -> str:
     """
     if not word:
         return contents()
-    choices = [menu.choices[word] for menu in MENUS.values() if word in menu.choices]
+    choices = [
+        _choice(setting, menu.choices[word])
+        for setting, menu in MENUS.items()
+        if word in menu.choices
+    ]
     if word in CATALOGUE or choices:
         operators = [_operator(CATALOGUE[word])] if word in CATALOGUE else []
-        return "\n".join([*operators, *map(_choice, choices)])
+        return "\n".join([*operators, *choices])
     if word.upper() in rules():
         return _rule(rules()[word.upper()])
     if word.upper() in Mistake.by_code:
@@ -178,12 +182,14 @@ def _sample(kind: type[Op], text: str) -> Iterator[str]:
 # --------------------------------------------------------------------- settings and mistakes
 
 
-def _choice(kind: type[Choice]) -> str:
+def _choice(setting: str, kind: type[Choice]) -> str:
     fields = ", ".join(
-        f"{name}={_written(info.default)}" for name, info in kind.model_fields.items()
+        name if info.default is None else f"{name}={_written(info.default)}"
+        for name, info in kind.model_fields.items()
     )
     head = f"{kind.name}({fields})" if fields else kind.name
-    return f"# {head}\n\n{inspect.getdoc(kind)}\n\nSource: {kind.source}.\n"
+    said = f"{inspect.getdoc(kind)}\n\nA choice for `{setting}` in `train(...)`."
+    return f"# {head}\n\n{said}\n\nSource: {kind.source}.\n"
 
 
 def _mistake(kind: type[Mistake]) -> str:

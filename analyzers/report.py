@@ -105,6 +105,7 @@ class MemoryParts(Model):
     optimizer: int
     state: int = Field(description="running statistics")
     arena: int = Field(description="values, their gradients, scratch: memory shared by lifetime")
+    augmentation: int = Field(description="what varying the batches takes")
     total: int
 
 
@@ -282,6 +283,7 @@ def _parts(found: Memory, batch: int) -> MemoryParts:
         optimizer=found.optimizer,
         state=found.state,
         arena=found.arena,
+        augmentation=found.augmentation,
         total=found.total,
     )
 

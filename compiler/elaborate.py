@@ -52,7 +52,7 @@ from .pieces import Parts, Use, every_label, every_stage, sort
 from .settings import overridden, read_training
 from .shape_errors import ShapeMistake
 from .shapes import Value, written
-from .training import Training
+from .training import Training, unvaried
 from .walk import Walk, run
 
 POISON = ""
@@ -180,7 +180,7 @@ class _Reading:
         if self.poisoned or any(m.severity is Severity.ERROR for m in self.mistakes):
             return None
         self.unused(set(outputs.values()), labels)
-        return Graph(
+        net = Graph(
             self.source,
             self.nodes.values(),
             outputs,
@@ -191,6 +191,16 @@ class _Reading:
             self.files.texts,
             {n: w for n, w in module.lets.items() if n in lets and not isinstance(w, Lost)},
         )
+        self.varied(net, file, overrides)
+        return net
+
+    def varied(self, net: Graph, file: tree.File, overrides: Mapping[str, object]) -> None:
+        """What `augment` asks of the inputs is known once these are."""
+        written = (s.arguments for s in file.statements if isinstance(s, tree.Train))
+        spans = [a.span for arguments in written for a in arguments if a.name == "augment"]
+        where = spans[0] if spans and overrides.get("augment") is None else None
+        inputs = [node.value for node in net.inputs]
+        self.mistakes += unvaried(net.training, inputs, net.output.value, where)
 
     def neverrun(self, file: tree.File) -> None:
         """Words that mean nothing in blocks that nothing uses, and in choices never taken."""

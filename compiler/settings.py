@@ -17,6 +17,9 @@ from .op import Refused
 from .training import MENUS, Training
 from .training.choice import Choice, Menu
 
+NONE = "none"
+"""What turns a setting of many choices off, where the spec has some: `--augment none`."""
+
 
 def read_training(
     statement: tree.Train | None, base: Training | None = None, scope: Scope | None = None
@@ -85,7 +88,12 @@ def _given(value: object) -> str:
 def as_text(training: Training) -> dict[str, str]:
     """Settings as `train(...)` writes them; `overridden` reads them back."""
     values = {name: getattr(training, name) for name in Training.model_fields}
-    return {name: _written(value) for name, value in values.items() if value not in (None, ())}
+    told = {
+        name: value
+        for name, value in values.items()
+        if value is not None and (value != () or name in training.model_fields_set)
+    }
+    return {name: _written(value) for name, value in told.items()}
 
 
 def _written(value: object) -> str:
@@ -97,6 +105,8 @@ def _written(value: object) -> str:
                 if (worth := getattr(value, field)) is not None
             )
             return f"{value.name}({fields})" if fields else value.name
+        case ():
+            return NONE
         case tuple():
             return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
         case bool():
@@ -125,6 +135,8 @@ def _setting(name: str, value: tree.Expression, scope: Scope) -> object:
     if menu is None:
         return evaluate(value, scope)
     if menu.many:
+        if isinstance(value, tree.Name) and value.word == NONE:
+            return ()
         items = value.items if isinstance(value, tree.Tuple) else (value,)
         return tuple(_chosen(name, menu, item, scope) for item in items)
     return _chosen(name, menu, value, scope)

@@ -21,9 +21,12 @@ from .data import alike, described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .durable import check_writable
-from .history import Scores
+from .ensemble import Ensemble, compiled, folder, members
+from .history import History, Scores
 from .kernels import Array
 from .load import load as load_net
+from .member_table import as_json as members_as_json
+from .member_table import member_table
 from .net import Net
 from .progress import noticed, number, percent, shown
 from .train import Interrupted
@@ -61,7 +64,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-def _input_shape(net: Net) -> tuple[int, ...]:
+def _input_shape(net: Net | Ensemble) -> tuple[int, ...]:
     return net.graph.inputs[0].value.shape
 
 
@@ -114,17 +117,11 @@ def train(options: argparse.Namespace) -> int:
     if options.save:
         check_writable(Path(options.save))
     try:
-        with noticed(), nullcontext() if quiet else shown(net.training) as bar:
-            history = net.fit(
-                learned,
-                validation=held,
-                on_epoch=None if bar is None else bar.on_epoch,
-                on_step=None if bar is None else bar.on_step,
-                run=options.run,
-                every=options.every,
-                resume=options.resume,
-                notes={"data": described(learned) | {"held_out": len(held)}},
-            )
+        with noticed():
+            histories = [
+                _fitted(number, net, learned, held, options)
+                for number in range(1, len(members(net)) + 1)
+            ]
     except Interrupted as stop:
         return _stopped(stop, net, options)
     scores = net.evaluate(held)
@@ -135,23 +132,36 @@ def train(options: argparse.Namespace) -> int:
             "data": described(learned) | {"held_out": len(held)},
             "settings": as_text(net.training),
             "params": net.params,
-            "epochs": history.rows(),
-            "best": history.best,
-            "stopped": history.stopped or None,
+            "epochs": histories[0].rows(),
+            "best": histories[0].best,
+            "stopped": histories[0].stopped or None,
             "test": {"loss": scores.loss, "accuracy": scores.accuracy},
             "saved": options.save,
         }
+        if isinstance(net, Ensemble):
+            told = members_as_json(net, held)
+            report["members"] = [
+                row | {"epochs": h.rows(), "best": h.best, "stopped": h.stopped or None}
+                for row, h in zip(told, histories, strict=True)
+            ]
+            for name in ("epochs", "best", "stopped"):
+                del report[name]
         _print(report)
         return 0
-    seconds = sum(epoch.seconds for epoch in history)
+    seconds = sum(epoch.seconds for history in histories for epoch in history)
+    nets = f"{len(histories)} nets, " if len(histories) > 1 else ""
     print(
-        f"trained {net.params:,} parameters on {counted(len(learned), 'example')} of "
-        f"{learned.name}, {counted(len(history), 'epoch')} in {seconds:.1f} s"
+        f"trained {nets}{net.params:,} parameters on {counted(len(learned), 'example')} of "
+        f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
-    if net.training.early_stop:
-        ended = f"{history.stopped}: " if history.stopped else ""
-        print(f"{ended}the weights of epoch {history.best} are back")
+    for place, history in enumerate(histories, 1):
+        if net.training.early_stop:
+            which = f"net {place}: " if len(histories) > 1 else ""
+            ended = f"{history.stopped}: " if history.stopped else ""
+            print(f"{which}{ended}the weights of epoch {history.best} are back")
     print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")
+    if isinstance(net, Ensemble):
+        print(f"\n{member_table(net, held)}\n")
     if options.save:
         print(f"saved to {options.save}")
     return 0
@@ -172,7 +182,7 @@ def _stopped(stop: Interrupted, net: Net, options: argparse.Namespace) -> int:
     """Say where training stopped, and how it can go on."""
     if options.save:
         net.save(options.save)
-    saved = f"; saved to {options.save}" if options.save else ""
+    saved = f"; saved to {options.save}" if whole else ""
     advice = f"; the same command with --resume goes on in {options.run}" if options.run else ""
     print(f"{stop}{saved}{advice}", file=sys.stderr)
     return 130
@@ -229,7 +239,7 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _confusion(net: Net, data: Dataset) -> Array | None:
+def _confusion(net: Net | Ensemble, data: Dataset) -> Array | None:
     """Counts by (true class, predicted class)."""
     if net.training.judged_by(net.graph.output.value).target != "labels":
         return None
@@ -322,7 +332,7 @@ def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Arra
     return numbers.reshape(1, *shape), ()
 
 
-def _probabilities(net: Net, outputs: Array) -> Array | None:
+def _probabilities(net: Net | Ensemble, outputs: Array) -> Array | None:
     """Rows that sum to 1, where the loss gives scores that meaning."""
     loss = net.training.judged_by(net.graph.output.value)
     scores = outputs.astype(np.float64)

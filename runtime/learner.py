@@ -77,7 +77,7 @@ class Learner:
     ) -> None:
         self.graph = graph
         self.training = training
-        self.loss = training.judged_by(graph.output.value)
+        self.loss = training.learned_by(graph.output.value)
         trains = memory.gradient.size == memory.parameters.size
         vectors_more = training.optimizer.slots + (not trains)
         memory.budget.check(vectors_more * memory.parameters.nbytes, "training")

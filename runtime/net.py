@@ -18,7 +18,7 @@ from ..compiler.graph import Graph
 from ..compiler.op import Trait
 from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
-from ..compiler.training import unsuitable
+from ..compiler.training import Training, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .autopsy import first_broken
 from .batches import as_inputs, as_truth, truth_slot
@@ -69,7 +69,7 @@ class Net:
         max_memory: MaxMemory = None,
     ) -> None:
         self.graph = graph
-        self.training = graph.training
+        self.training = alone(graph.training)
         self.seed = graph.training.seed if seed is None else _seed(seed)
         self.dtype = _dtype(dtype)
         self.turns = Turns()
@@ -215,7 +215,8 @@ class Net:
         if not self._parameters.size:
             problem = "the net has no weights to train"
             return (Untrainable(None, problem, "add an operator with weights, as `fc`"),)
-        return unsuitable(self.training, self.graph.output.value)
+        inputs = [node.value for node in self.graph.inputs]
+        return unsuitable(self.training, inputs, self.graph.output.value)
 
     @waits("learning")
     def set(self, **settings: object) -> None:
@@ -225,6 +226,8 @@ class Net:
         SpecError.
         """
         training, mistakes = overridden(self.training, settings)
+        if training.ensemble != 1:
+            mistakes = (*mistakes, sized_when_compiled())
         if mistakes:
             raise SpecError(mistakes)
         if self._learner is not None and training != self.training:
@@ -345,6 +348,18 @@ class Net:
         scores = list(self._answers(asked, truth).values())[-1]
         with quiet():
             return judge(loss, output, scores, truth)
+
+
+def alone(training: Training) -> Training:
+    """The settings of a net by itself."""
+    if training.ensemble == 1:
+        return training
+    return training.model_copy(update={"ensemble": 1})
+
+
+def sized_when_compiled() -> BadSetting:
+    advice = "nnspec.compile(..., ensemble=5) makes the members"
+    return BadSetting(None, "ensemble", "is chosen when the net is compiled", advice)
 
 
 def _seed(given: object) -> int:
