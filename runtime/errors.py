@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from ..grammar.diagnostics import Mistake
 from .data_errors import shown
+
+Among: TypeAlias = Literal["data", "weights", "results"]
 
 # ---------------------------------------------------------------------------- batches, training
 
@@ -106,13 +109,31 @@ class TokenRange(Mistake):
 
 
 @dataclass(frozen=True)
+class Broken:
+    """Numbers that are not finite.
+
+    Attributes
+    ----------
+    where: which, in words; empty where nothing was found.
+    among: what they belong to: what the net was given, what it has learned, or what it computes.
+    """
+
+    where: str = ""
+    among: Among = "results"
+
+    def __bool__(self) -> bool:
+        return bool(self.where)
+
+
+@dataclass(frozen=True)
 class Diverged(Mistake):
     """The loss, a gradient or a weight is no longer a finite number; the weights of the best epoch
     were put back.
 
     Attributes
     ----------
-    where: the first numbers that were not finite when the step was looked at closely.
+    broken: the first numbers that were not finite when the step was looked at closely.
+    begins: no update had been made yet.
     kept: the epoch whose weights were put back; 0 for those before the first.
     """
 
@@ -120,20 +141,25 @@ class Diverged(Mistake):
     what: str
     epoch: int | None
     step: int
-    where: str = ""
+    broken: Broken = Broken()
+    begins: bool = False
     kept: int = 0
 
     def message(self) -> str:
-        first = f"; first there is {self.where}" if self.where else ""
+        first = f"; first there is {self.broken.where}" if self.broken else ""
         place = "" if self.epoch is None else f" of epoch {self.epoch}"
         return f"{self.what} at step {self.step}{place}{first}"
 
     def help(self) -> str:
         kept = f"the weights of epoch {self.kept}" if self.kept else "the weights it began with"
         back = "no weight has moved" if self.epoch is None else f"{kept} were put back"
-        if " of the batch" in self.where:
-            return f"clean the data; {back}"
-        return f"lower the learning rate, clip the gradient, or scale the inputs; {back}"
+        if self.broken.among == "data":
+            return f"leave these examples out, or fill in what is missing; {back}"
+        if not self.begins:
+            return f"lower the learning rate, clip the gradient, or scale the inputs; {back}"
+        if self.broken.among == "weights":
+            return "it was so before the first update: give the net weights that are finite"
+        return "it was so before the first update: scale the inputs, the truth or the first weights"
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,7 @@ class Folder:
         self._tell()
 
     def _checkpoint(self, run: Run) -> None:
+        run.check()
         arrays, facts = run.standing()
         texts = {"format": FORMAT, "digest": self.told["digest"], "facts": json.dumps(facts)}
         name = f"checkpoint-{run.learner.steps:08d}.safetensors"

@@ -20,7 +20,6 @@ from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
 from ..compiler.training import Training, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
-from .autopsy import first_broken
 from .batches import as_inputs, as_truth, truth_slot
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
@@ -267,18 +266,17 @@ class Net:
         """One training step on a batch; returns its loss, l2 and l1 included, before the step.
 
         The learning rate is the optimiser's own: schedules need a run, as `fit` has one. Raises
-        SpecError, with all weights as they were, when the loss or its gradient is not finite.
+        SpecError, with weights and statistics as they were, when loss or gradient is not finite.
         """
         bound = self._filled(x, y)
-        drawn = self.learner.drawn
         with quiet():
             try:
                 return self.learner.step(bound)
             except NotFinite as met:
-                self.learner.drawn = drawn
-                where = first_broken(self._filled(x, y), self.learner.memory)
+                broken = self.learner.broken(self._filled(x, y))
                 step = self.learner.steps + 1
-                raise SpecError([Diverged(None, met.what, None, step, where)]) from None
+                found = Diverged(None, met.what, None, step, broken, begins=step == 1)
+                raise SpecError([found]) from None
 
     @waits("learning")
     def fit(
