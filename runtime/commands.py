@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..compiler.settings import as_text
-from ..compiler.shapes import Value
 from ..compiler.training import Training
 from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
@@ -21,8 +22,10 @@ from .data import described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .history import Epoch, Scores
+from .judge import Tally
 from .kernels import Array
 from .load import load as load_net
+from .metrics import NONE, OfClass, chosen, said
 from .net import Net
 from .weights import check_writable
 
@@ -45,7 +48,20 @@ def _input_shape(net: Net) -> tuple[int, ...]:
 
 
 def _print(value: object) -> None:
-    print(json.dumps(value, indent=2))
+    print(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: object) -> object:
+    """JSON knows no NaN and no infinity: they are null."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {name: _plain(worth) for name, worth in value.items()}
+        case list() | tuple():
+            return [_plain(worth) for worth in value]
+        case _:
+            return value
 
 
 def percent(share: float) -> str:
@@ -98,7 +114,7 @@ def train(options: argparse.Namespace) -> int:
             "settings": as_text(net.training),
             "params": net.params,
             "epochs": history.rows(),
-            "test": {"loss": scores.loss, "accuracy": scores.accuracy},
+            "test": asdict(scores),
             "saved": options.save,
         }
         _print(report)
@@ -115,9 +131,14 @@ def train(options: argparse.Namespace) -> int:
 
 
 def _told(scores: Scores) -> str:
-    if scores.accuracy is None:
-        return f"loss {number(scores.loss)}"
-    return f"accuracy {percent(scores.accuracy)}, loss {number(scores.loss)}"
+    parts = {
+        "accuracy": percent(scores.accuracy) if scores.accuracy is not None else "",
+        "top 5": percent(scores.top5) if scores.top5 is not None else "",
+        "loss": number(scores.loss),
+        "mse": number(scores.mse) if scores.mse is not None else "",
+        "r2": f"{scores.r2:.4f}" if scores.r2 is not None else "",
+    }
+    return ", ".join(f"{name} {shown}" for name, shown in parts.items() if shown)
 
 
 def number(loss: float) -> str:
@@ -192,57 +213,68 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Loss, accuracy, and which classes are taken for which."""
+    """How the net does, and which classes are taken for which."""
     net = load_net(Path(options.weights))
     data = _loaded(options, _input_shape(net))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
     scores = net.evaluate(data.x, data.y)
-    confusion = _confusion(net, data)
+    found = net.tally(data.x, data.y) if _tells_classes(net) else None
     if options.format == "json":
-        _print(
-            {
-                "data": described(data),
-                "loss": scores.loss,
-                "accuracy": scores.accuracy,
-                "confusion": None if confusion is None else confusion.tolist(),
-            }
-        )
+        classes = None if found is None else [asdict(one) for one in found.classes]
+        confusion = None if found is None else found.counts.tolist()
+        told = {**asdict(scores), "confusion": confusion, "classes": classes}
+        _print({"data": described(data), **told})
         return 0
     print(f"{counted(len(data), 'example')} of {data.name}: {_told(scores)}")
-    if confusion is not None and len(confusion) <= 12:
+    if found is not None:
         print()
-        print(_matrix(confusion, data.classes))
+        names = [
+            data.classes[i] if i < len(data.classes) else str(i) for i in range(len(found.classes))
+        ]
+        print(_matrix(found, names) if len(names) <= SHOWN else _hardest(found, names))
     return 0
 
 
-def _confusion(net: Net, data: Dataset) -> Array | None:
-    """Counts by (true class, predicted class)."""
-    if net.training.judged_by(net.graph.output.value).target != "labels":
-        return None
+SHOWN = 12
+"""Classes up to which all of them are shown."""
+
+
+def _tells_classes(net: Net) -> bool:
     output = net.graph.output.value
-    count = max(2, output.channels)
-    found = np.zeros((count, count), np.int64)
-    np.add.at(found, (data.y.astype(np.int64), chosen(net(data.x), output)), 1)
-    return found
+    loss = net.training.judged_by(output)
+    return loss.compares or (loss.target == "answers" and output.size == 1)
 
 
-def chosen(scores: Array, output: Value) -> Array:
-    """The class of each row of scores; with a single score its sign decides."""
-    if output.channels == 1:
-        return (scores[:, 0] > 0).astype(np.int64)
-    return np.asarray(scores.argmax(axis=output.channel_axis + 1))
-
-
-def _matrix(confusion: Array, classes: tuple[str, ...]) -> str:
-    names = [classes[i] if i < len(classes) else str(i) for i in range(len(confusion))]
-    wide = max(4, *(len(name) for name in names), len(f"{confusion.max():,}"))
+def _matrix(found: Tally, names: list[str]) -> str:
+    """Counts, and behind each row how well its class is told from the others."""
+    wide = max(4, *(len(name) for name in names), len(f"{found.counts.max():,}"))
     head = "true \\ said".rjust(wide + 2) if wide >= 9 else "said".rjust(wide + 2)
-    lines = [head + "".join(name.rjust(wide + 1) for name in names)]
-    for name, row in zip(names, confusion, strict=True):
+    lines = [head + "".join(name.rjust(wide + 1) for name in names) + MEASURES]
+    for name, row, one in zip(names, found.counts, found.classes, strict=True):
         cells = "".join((f"{n:,}" if n else "·").rjust(wide + 1) for n in row)
-        lines.append(name.rjust(wide + 2) + cells)
+        lines.append(name.rjust(wide + 2) + cells + _measured(one))
     return "\n".join(lines)
+
+
+def _hardest(found: Tally, names: list[str]) -> str:
+    """The classes that are told worst from the others."""
+    worst = sorted(range(len(names)), key=lambda index: found.classes[index].f1)[:SHOWN]
+    wide = max(5, *(len(names[index]) for index in worst))
+    head = f"the {SHOWN} of {len(names):,} classes that it tells worst from the others"
+    lines = [head, "", "class".rjust(wide + 2) + MEASURES + "  examples"]
+    for index in worst:
+        one = found.classes[index]
+        lines.append(names[index].rjust(wide + 2) + _measured(one) + f"{one.support:>10,}")
+    return "\n".join(lines)
+
+
+MEASURES = "   precision     recall         f1"
+
+
+def _measured(one: OfClass) -> str:
+    shares = (one.precision, one.recall, one.f1)
+    return " " + "".join(percent(share).rjust(11) for share in shares)
 
 
 # ------------------------------------------------------------------------------------ predict
@@ -266,30 +298,46 @@ def predict(options: argparse.Namespace) -> int:
     x, classes = _examples(options, _input_shape(net))
     outputs, value = net(x), net.graph.output.value
     probable = _probabilities(net, outputs) if value.rank == 1 else None
-    steps = value.rank > 1 and isinstance(net.training.judged_by(value), CrossEntropy)
+    labels = _labels(net, outputs)
     rows = []
     for index, output in enumerate(outputs):
         row: dict[str, object] = {"output": output.tolist()}
-        if steps:
-            row["classes"] = chosen(outputs[index : index + 1], value)[0].tolist()
-        if probable is not None:
-            label = int(probable[index].argmax())
-            row |= {
-                "class": classes[label] if label < len(classes) else str(label),
-                "probability": float(probable[index, label]),
-            }
+        if labels is not None and value.rank > 1:
+            row["classes"] = labels[index].tolist()
+        elif labels is not None:
+            label = int(labels[index])
+            row["class"] = _named(label, classes)
+            if probable is not None and label != NONE:
+                row["probability"] = float(probable[index, label])
         rows.append(row)
     if options.format == "json":
         _print(rows)
         return 0
     for number, row in enumerate(rows, 1):
-        if "class" in row:
+        if "probability" in row:
             print(f"{number:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
+        elif "class" in row:
+            print(f"{number:>4}  {row['class'] or 'no class: a score is NaN'}")
         elif "classes" in row:
             print(f"{number:>4}  {row['classes']}")
         else:
             print(f"{number:>4}  {np.array2string(outputs[number - 1], precision=4, threshold=12)}")
     return 0
+
+
+def _labels(net: Net, outputs: Array) -> Array | None:
+    """What is chosen, where the loss makes a choice of the scores."""
+    value = net.graph.output.value
+    loss = net.training.judged_by(value)
+    if loss.compares:
+        return chosen(outputs, value.channel_axis + 1)
+    return said(outputs.reshape(-1)) if loss.target == "answers" and value.size == 1 else None
+
+
+def _named(label: int, classes: tuple[str, ...]) -> str | None:
+    if label == NONE:
+        return None
+    return classes[label] if label < len(classes) else str(label)
 
 
 def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:

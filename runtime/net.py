@@ -16,7 +16,9 @@ from ..compiler.graph import Graph
 from ..compiler.op import Trait
 from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
+from ..compiler.shapes import Value
 from ..compiler.training import unsuitable
+from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import Mistake, SpecError
 from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind
@@ -24,7 +26,7 @@ from .data_errors import BadSeed
 from .errors import Untrainable
 from .history import Epoch, History, Scores
 from .initialise import fill, stream
-from .judge import judge
+from .judge import Tally, judge, tally
 from .kernels import Array
 from .learner import Learner
 from .notebook import facts, html
@@ -228,13 +230,37 @@ class Net:
             return train(self.learner, inputs, truth, self.seed, Watch(validate, on_epoch, on_step))
 
     def evaluate(self, x: Any, y: ArrayLike) -> Scores:
-        """Loss (without l2) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""
-        loss = self.training.judged_by(self.graph.output.value)
+        """Loss (without l2); for classes accuracy, of ten or more top5; for numbers mse and r2: on
+        (x, y), noise off. Raises SpecError."""
+        with quiet():
+            return judge(*self._judged(x, y))
+
+    def tally(self, x: Any, y: ArrayLike) -> Tally:
+        """Which classes of (x, y) are taken for which, and precision, recall and f1 of each.
+
+        Raises SpecError where the loss judges numbers, or several answers at once.
+        """
+        loss, output, scores, truth = self._judged(x, y)
+        found = tally(loss, output, scores, truth)
+        if found is None:
+            what = "numbers" if loss.target == "values" else f"{output.size:,} answers at once"
+            raise SpecError(
+                [BadSetting(None, loss.name, f"judges {what}, not one class of several")]
+            )
+        return found
+
+    def confusion(self, x: Any, y: ArrayLike) -> Array:
+        """Counts by (true class, chosen class) on (x, y), noise off. An example with a NaN among its
+        scores chose none. Raises SpecError where there are no classes."""
+        return self.tally(x, y).counts
+
+    def _judged(self, x: Any, y: ArrayLike) -> tuple[Loss, Value, Array, Array]:
+        """The loss, the main output, its scores, and the truth."""
+        output = self.graph.output.value
+        loss = self.training.judged_by(output)
         scores = self(x)
         main = scores[list(self.graph.outputs)[-1]] if isinstance(scores, dict) else scores
-        truth = as_truth(loss, y, self.graph.output.value, len(main), self.dtype)
-        with quiet():
-            return judge(loss, self.graph.output.value, main, truth)
+        return loss, output, main, as_truth(loss, y, output, len(main), self.dtype)
 
 
 def quiet() -> np.errstate:
