@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import mpmath
 import numpy as np
@@ -24,6 +24,7 @@ from torch import Tensor
 import nnspec
 from nnspec.compiler.training.losses import LOSSES, CrossEntropy, Loss
 from nnspec.runtime.kernels import Array
+from nnspec.runtime.net import DType
 
 from .test_losses import computed, in_torch
 
@@ -66,8 +67,8 @@ def largest(found: Any, wanted: Any) -> float:
     return relative(found, wanted, float(abs(np.asarray(wanted)).max()))
 
 
-def run(spec: str, x: Array, dtype: str = "float32") -> Array:
-    return np.asarray(nnspec.compile(spec, seed=0, dtype=dtype)(x))
+def run(spec: str, x: Array) -> Array:
+    return np.asarray(nnspec.compile(spec, seed=0)(x))
 
 
 # ------------------------------------------------------------------------------------- values
@@ -164,10 +165,10 @@ def losses() -> Iterator[Row]:
             scores = rng.uniform(-size, size, (40, 5))
             scores[:2] = [[size] * 5, [-size] * 5]
             answers = rng.integers(0, 2, (40, 5)).astype(float)
-            truth = {"labels": rng.integers(0, 5, 40), "values": answers * size}
-            yield from _judged(
-                f"scores of +-{size:.0e}", loss, scores, truth.get(loss.target, answers)
-            )
+            wanted: dict[str, Array] = {
+                "labels": rng.integers(0, 5, 40), "values": answers * size, "answers": answers,
+            }  # fmt: skip
+            yield from _judged(f"scores of +-{size:.0e}", loss, scores, wanted[loss.target])
     for kind in LOSSES.values():
         loss = kind()
         scores, values = rng.standard_normal((2, 1_000_000, 10)).astype(np.float32)
@@ -188,9 +189,9 @@ def means() -> Iterator[Row]:
     )  # fmt: skip
 
 
-def _trained(spec: str, x: Array, dtype: str) -> Array:
+def _trained(spec: str, x: Array) -> Array:
     """The output in training mode, where bn takes the batch's own statistics."""
-    net = nnspec.compile(f"{spec}\ntrain(loss = mse)", seed=0, dtype=dtype)
+    net = nnspec.compile(f"{spec}\ntrain(loss = mse)", seed=0)
     bound = net.learner.bound(len(x))
     for array in bound.inputs.values():
         array[:] = x
@@ -230,7 +231,7 @@ def norms() -> Iterator[Row]:
 
 
 def _output(spec: str, x: Array) -> Array:
-    return _trained(spec, x, "float32") if "bn" in spec else run(spec, x)
+    return _trained(spec, x) if "bn" in spec else run(spec, x)
 
 
 def recurrence() -> Iterator[Row]:
@@ -238,8 +239,8 @@ def recurrence() -> Iterator[Row]:
     x = np.random.default_rng(0).standard_normal((1, 10_000, 4))
     for cell in ("rnn", "lstm", "gru"):
         outputs, slopes = [], []
-        for dtype in ("float32", "float64"):
-            net = nnspec.compile(f"10000x4 -> {cell}8", seed=0, dtype=dtype, loss="mse")  # type: ignore[arg-type]
+        for dtype in get_args(DType):
+            net = nnspec.compile(f"10000x4 -> {cell}8", seed=0, dtype=dtype, loss="mse")
             outputs.append(net(x))
             _, gradients = net.gradients(x, np.zeros((1, 10_000, 8)))
             slopes.append(np.concatenate([g.ravel() for g in gradients.values()]))
