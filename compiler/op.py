@@ -107,6 +107,7 @@ class Weight:
     constant: the value it starts from; None where it is drawn.
     decays: whether l2 acts on it (matrices and kernels, not biases: CS231n, neural networks 2).
     factors: the sizes as the course multiplies them, for formulas; the shape reversed by default.
+    grid: the shape with four axes: what comes into one neuron lies along the second and the last.
     """
 
     name: str
@@ -116,6 +117,12 @@ class Weight:
     constant: float | None = None
     decays: bool = False
     factors: tuple[int, ...] = ()
+    grid: tuple[int, int, int, int] | None = None
+
+    @cached_property
+    def by_neuron(self) -> tuple[int, int, int, int]:
+        """Its `grid`; where none is given the first axis counts the neurons."""
+        return self.grid or (self.shape[0], 1, 1, math.prod(self.shape[1:]))
 
     @cached_property
     def size(self) -> int:

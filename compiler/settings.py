@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, get_origin
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake
@@ -59,12 +60,25 @@ def overridden(
     given = {name: value for name, value in overrides.items() if value is not None}
     if not given:
         return training, ()
-    lines = ", ".join(f"{name} = {value}" for name, value in given.items())
+    lines = ", ".join(f"{name} = {_given(value)}" for name, value in given.items())
     file, mistakes = parse(Source("<settings>", f"train({lines})"))
     statement = file.statements[0] if file.statements else None
     if mistakes or not isinstance(statement, tree.Train):
         return training, mistakes
+    if len(file.statements) > 1 or [a.name for a in statement.arguments] != list(given):
+        strange = next(
+            (name for name, value in given.items() if "," in str(value)), next(iter(given))
+        )
+        problem = f"cannot be `{given[strange]}`"
+        return training, (BadSetting(None, strange, problem, "give every setting its own value"),)
     return read_training(statement, training)
+
+
+def _given(value: object) -> str:
+    """A setting from outside as text: the language's own, a number, a choice, or several."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_given, value))}{',' if len(value) == 1 else ''})"
+    return _written(value) if isinstance(value, Choice | bool) else str(value)
 
 
 def as_text(training: Training) -> dict[str, str]:
@@ -151,5 +165,12 @@ def _made(
             raise Refused(BadSetting(argument.span, word, problem, f"it takes {known}"))
         if field in given:
             raise Refused(BadSetting(argument.span, word, f"has {field} twice", "keep one"))
-        given[field] = Given(evaluate(argument.value, scope), argument.value.span)
+        given[field] = Given(_worth(kind, field, argument.value, scope), argument.value.span)
     return checked(kind, word, given, span)
+
+
+def _worth(kind: type[Choice], field: str, value: tree.Expression, scope: Scope) -> object:
+    """A value; where a field takes one of a few words, the bare word stands for itself."""
+    if isinstance(value, tree.Name) and get_origin(kind.model_fields[field].annotation) is Literal:
+        return value.word
+    return evaluate(value, scope)

@@ -1,4 +1,4 @@
-"""What can be wrong with weights (NN53x), and with batches and training (NN55x)."""
+"""What can be wrong with batches and training: NN55x."""
 
 from __future__ import annotations
 
@@ -6,65 +6,6 @@ from dataclasses import dataclass
 
 from ..grammar.diagnostics import Mistake
 from .data_errors import shown
-
-# ------------------------------------------------------------------------------------ weights
-
-
-@dataclass(frozen=True)
-class WeightsUnreadable(Mistake):
-    """A weights file is missing, cut short, or not in the safetensors format."""
-
-    code, name = "NN530", "weights-unreadable"
-    path: str
-    problem: str
-
-    def message(self) -> str:
-        return f"cannot read weights from `{self.path}`: {self.problem}"
-
-    def help(self) -> str:
-        return "a weights file is what `nnspec train --save FILE` or `net.save(FILE)` wrote"
-
-
-@dataclass(frozen=True)
-class WeightsWithoutSpec(Mistake):
-    """A safetensors file holds arrays, but not the spec that they belong to."""
-
-    code, name = "NN531", "weights-without-spec"
-    path: str
-
-    def message(self) -> str:
-        return f"`{self.path}` holds weights, but no spec"
-
-    def help(self) -> str:
-        return "load files that nnspec saved: the spec travels inside them"
-
-
-@dataclass(frozen=True)
-class WeightsDisagree(Mistake):
-    """The arrays in a weights file are not those of the net that its spec describes."""
-
-    code, name = "NN532", "weights-disagree"
-    path: str
-    problem: str
-
-    def message(self) -> str:
-        return f"the weights in `{self.path}` do not fit its net: {self.problem}"
-
-    def help(self) -> str:
-        return "the file was changed after it was saved; train and save again"
-
-
-@dataclass(frozen=True)
-class WeightsUnwritable(Mistake):
-    """Weights cannot be written where they should go."""
-
-    code, name = "NN533", "weights-unwritable"
-    path: str
-    problem: str
-
-    def message(self) -> str:
-        return f"cannot write weights to `{self.path}`: {self.problem}"
-
 
 # ---------------------------------------------------------------------------- batches, training
 
@@ -166,18 +107,33 @@ class TokenRange(Mistake):
 
 @dataclass(frozen=True)
 class Diverged(Mistake):
-    """The loss, or a weight, is no longer a finite number; the last good weights were put back."""
+    """The loss, a gradient or a weight is no longer a finite number; the weights of the best epoch
+    were put back.
+
+    Attributes
+    ----------
+    where: the first numbers that were not finite when the step was looked at closely.
+    kept: the epoch whose weights were put back; 0 for those before the first.
+    """
 
     code, name = "NN555", "diverged"
     what: str
-    epoch: int
+    epoch: int | None
     step: int
+    where: str = ""
+    kept: int = 0
 
     def message(self) -> str:
-        return f"{self.what} at step {self.step} of epoch {self.epoch}"
+        first = f"; first there is {self.where}" if self.where else ""
+        place = "" if self.epoch is None else f" of epoch {self.epoch}"
+        return f"{self.what} at step {self.step}{place}{first}"
 
     def help(self) -> str:
-        return "lower the learning rate, or scale the inputs"
+        kept = f"the weights of epoch {self.kept}" if self.kept else "the weights it began with"
+        back = "no weight has moved" if self.epoch is None else f"{kept} were put back"
+        if " of the batch" in self.where:
+            return f"clean the data; {back}"
+        return f"lower the learning rate, clip the gradient, or scale the inputs; {back}"
 
 
 @dataclass(frozen=True)
@@ -207,3 +163,107 @@ class TooMuchMemory(Mistake):
 
     def help(self) -> str:
         return "use a smaller batch or a smaller net; `nnspec summary` shows what takes the memory"
+
+
+@dataclass(frozen=True)
+class OutputSize(Mistake):
+    """A net that is fitted as an estimator has another output than there are classes, or values."""
+
+    code, name = "NN559", "output-size"
+    output: tuple[int, ...]
+    found: str
+
+    def message(self) -> str:
+        return f"the net's output is {'x'.join(map(str, self.output))}, but y has {self.found}"
+
+    def help(self) -> str:
+        return "end the spec with `fc(outputs)`: the estimator says how many there are"
+
+
+# ------------------------------------------------------------------------------- runs on disk
+
+
+@dataclass(frozen=True)
+class FolderTaken(Mistake):
+    """A folder that should keep a new run holds something already."""
+
+    code, name = "NN560", "folder-taken"
+    path: str
+    holds_run: bool
+
+    def message(self) -> str:
+        return f"`{self.path}` holds {'a run' if self.holds_run else 'other files'} already"
+
+    def help(self) -> str:
+        return (
+            "`--resume` (in Python resume=True) goes on with it; or choose another folder"
+            if self.holds_run
+            else "choose an empty folder, or one that is not there yet"
+        )
+
+
+@dataclass(frozen=True)
+class RunDiffers(Mistake):
+    """A run cannot go on, for it was begun with another net, other data or other settings.
+
+    Attributes
+    ----------
+    differences: (what, then, now).
+    """
+
+    code, name = "NN561", "run-differs"
+    path: str
+    differences: tuple[tuple[str, str, str], ...]
+
+    def message(self) -> str:
+        told = "; ".join(
+            f"{what} was {then}, now it is {now}" for what, then, now in self.differences
+        )
+        return f"the run in `{self.path}` cannot go on: {told}"
+
+    def help(self) -> str:
+        return "go on with what it was begun with, or begin a new run in another folder"
+
+
+@dataclass(frozen=True)
+class NoWholeCheckpoint(Mistake):
+    """Every checkpoint of a run is damaged."""
+
+    code, name = "NN562", "no-whole-checkpoint"
+    path: str
+    problems: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"no checkpoint in `{self.path}` is whole: {'; '.join(self.problems)}"
+
+    def help(self) -> str:
+        return "begin a new run in another folder; best.safetensors may still be whole"
+
+
+@dataclass(frozen=True)
+class NoRun(Mistake):
+    """A folder is not one that a run was kept in."""
+
+    code, name = "NN563", "no-run"
+    path: str
+    problem: str
+
+    def message(self) -> str:
+        return f"`{self.path}` holds no run: {self.problem}"
+
+    def help(self) -> str:
+        return "`nnspec train ... --run FOLDER` keeps a run in a folder"
+
+
+@dataclass(frozen=True)
+class BadVariation(Mistake):
+    """What `--vary` is given is not a name and its values."""
+
+    code, name = "NN564", "bad-variation"
+    text: str
+
+    def message(self) -> str:
+        return f"`--vary {self.text}` is not NAME=VALUE,VALUE"
+
+    def help(self) -> str:
+        return 'as in --vary width=16,64 or --vary "optimizer=sgd(lr=0.1),adam"'

@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..compiler.graph import Graph
 from ..compiler.plan.build import SWEEP, schedule
-from ..compiler.plan.parameters import lay_out
+from ..compiler.plan.parameters import Parameters, lay_out
 from ..compiler.training import Training
 from .bind import Bound, Memory, aligned, bind, with_gradient
-from .kernels import Array, Call
+from .clips import pace
+from .kernels import Call, Calls
+from .length import length
 from .optimizers import COMPUTE, Vectors, sweep
+from .penalties import limit, penalty
 
 REMEMBERED = 3
 """Batch sizes whose bound schedules are kept: the full batch, the rest of an epoch, one more."""
+
+
+class NotFinite(Exception):
+    """A step met what is no finite number; no weight has moved.
+
+    Attributes
+    ----------
+    what: in the user's words, `the loss became nan`.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How far a run goes, which schedules of the learning rate ask for.
+
+    Attributes
+    ----------
+    steps: of an epoch.
+    begun: updates that the learner had made when the run began.
+    """
+
+    steps: int
+    epochs: int
+    begun: int = 0
 
 
 class Learner:
@@ -25,8 +60,12 @@ class Learner:
     Attributes
     ----------
     steps: updates made so far.
+    streams: the random stream of each node that draws.
     slots: what the optimiser remembers, each of the parameters' size.
     updates: the calls that move the weights.
+    horizon: of the run that is going on; without one the rate is the optimiser's own, constantly.
+    rate: the learning rate of the last update.
+    gradient_norm: the length of the last gradient of the loss, before clipping, l2 and l1.
     """
 
     def __init__(
@@ -43,25 +82,39 @@ class Learner:
         self.memory = memory if trains else with_gradient(memory, lay_out(graph))
         memory = self.memory
         self.steps = 0
-        self._streams = streams
+        self.streams = streams
+        self.horizon: Horizon | None = None
+        self.rate = training.optimizer.lr
+        self.gradient_norm = 0.0
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         dtype = memory.parameters.dtype
         size = memory.parameters.size
         self.slots = tuple(aligned(size, dtype) for _ in range(training.optimizer.slots))
-        _, self._pace = COMPUTE[type(training.optimizer)]
-        self._tempo = {name: np.zeros((), dtype) for name in self._pace(training.optimizer, 1)}
-        self._decayed = memory.parameters[: sum(w.size for w in self._decaying())]
-        scratch = (aligned(min(size, SWEEP), dtype),)
-        vectors = Vectors(memory.parameters, memory.gradient, self.slots, scratch)
-        self.updates: tuple[Call, ...] = tuple(
-            sweep(training.optimizer, vectors, self._tempo, self._decayed.size, training.l2)
+        self._tempo = {name: np.zeros((), dtype) for name in self._pace(1)}
+        layout = lay_out(graph)
+        self._decaying = memory.parameters[: layout.decayed]
+        self._block = aligned(min(size, SWEEP), dtype)
+        vectors = Vectors(
+            memory.parameters, self._decaying, memory.gradient, self.slots, self._block
+        )
+        self.updates: tuple[Call, ...] = (
+            *sweep(training, vectors, self._tempo),
+            *self._limits(layout),
         )
 
-    def _decaying(self) -> tuple[Array, ...]:
-        decaying = {
-            f"{node.name}.{w.name}" for node in self.graph.nodes for w in node.own if w.decays
-        }
-        return tuple(a for name, a in self.memory.weights.items() if name in decaying)
+    def _limits(self, layout: Parameters) -> Calls:
+        """Every neuron's incoming weights kept to `max_norm`."""
+        for entry in layout.entries:
+            if entry.weight.decays and self.training.max_norm:
+                grid = self.memory.weights[entry.name].reshape(entry.weight.by_neuron)
+                yield limit, (grid, self.training.max_norm, self._block)
+
+    def _pace(self, step: int) -> Mapping[str, float]:
+        """What the updates' calls read, for the step of this number, from 1."""
+        optimizer = self.training.optimizer
+        _, told = COMPUTE[type(optimizer)]
+        clipped = pace(self.training.clip, self.gradient_norm)
+        return {**told(optimizer, step, self.rate), **clipped}
 
     def bound(self, batch: int) -> Bound:
         """The schedule for this many examples; fill its inputs and target, then call `gradient`."""
@@ -69,44 +122,77 @@ class Learner:
         if found is None:
             width = self.memory.parameters.itemsize
             plan = schedule(self.graph, batch, "train", self.loss, width)
-            found = self._bound[batch] = bind(plan, self.memory, self._streams)
+            found = self._bound[batch] = bind(plan, self.memory, self.streams)
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(batch)
         return found
 
     def gradient(self, bound: Bound) -> float:
-        """Run forward and backward over the filled batch; returns the mean loss, l2 included.
+        """Run forward and backward over the filled batch; returns the mean loss, l2 and l1 included.
 
-        The gradient vector then holds the loss's gradient without l2's part, which the update adds.
+        The gradient vector then holds the loss's gradient without their part, which the update adds.
         """
         bound.run()
         assert bound.loss is not None
-        penalty = (
-            0.5 * self.training.l2 * float(self._decayed.dot(self._decayed))
-            if self.training.l2
-            else 0.0
-        )
-        return float(bound.loss) + penalty
+        self.gradient_norm = length(self.memory.gradient, self._block)
+        return float(bound.loss) + penalty(self.training, self._decaying, self._block)
 
     def update(self) -> None:
         """Move the weights along the gradient."""
+        self.rate = self._scheduled()
         self.steps += 1
-        for name, value in self._pace(self.training.optimizer, self.steps).items():
+        for name, value in self._pace(self.steps).items():
             self._tempo[name][()] = value
         for function, arguments in self.updates:
             function(*arguments)
 
+    def _scheduled(self) -> float:
+        """The learning rate of the next update."""
+        rate, horizon = self.training.optimizer.lr, self.horizon
+        if horizon is None:
+            return rate
+        step = self.steps - horizon.begun
+        return rate * self.training.schedule.factor(step, horizon.steps, horizon.epochs)
+
     def step(self, bound: Bound) -> float:
+        """Gradient and update; returns the loss before it. Raises NotFinite, with all weights as
+        they were, when the loss or its gradient is no finite number."""
         loss = self.gradient(bound)
+        if not math.isfinite(loss):
+            raise NotFinite(f"the loss became {loss}")
+        if not math.isfinite(self.gradient_norm):
+            raise NotFinite(f"the gradient's norm became {self.gradient_norm}")
         self.update()
         return loss
 
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """Where each random stream stands; set it to draw the same again."""
+        return {name: rng.bit_generator.state for name, rng in self.streams.items()}
+
+    @drawn.setter
+    def drawn(self, states: Mapping[str, Any]) -> None:
+        for name, rng in self.streams.items():
+            rng.bit_generator.state = states[name]
+
+    @contextmanager
+    def towards(self, horizon: Horizon) -> Iterator[None]:
+        """Follow the schedule of the learning rate over a run."""
+        self.horizon = horizon
+        try:
+            yield
+        finally:
+            self.horizon = None
+
     def continued(self, training: Training) -> Learner:
-        """A learner with other settings, which remembers what it can when the optimiser stays."""
-        other = Learner(self.graph, training, self.memory, self._streams)
-        if training.optimizer == self.training.optimizer:
-            other.steps = self.steps
+        """A learner with other settings, which remembers what it can when the optimiser stays, or
+        differs in nothing but its rate."""
+        other = Learner(self.graph, training, self.memory, self.streams)
+        if training.optimizer == self.training.optimizer.model_copy(
+            update={"lr": training.optimizer.lr}
+        ):
+            other.steps, other.horizon = self.steps, self.horizon
             for new, old in zip(other.slots, self.slots, strict=True):
                 new[:] = old
         return other

@@ -7,22 +7,25 @@ from pathlib import Path
 from ..compiler.elaborate import elaborate
 from ..compiler.files import from_there
 from ..grammar.source import Source
+from .folder import BEST, TOLD
 from .net import DType, Net
-from .weights import pour, read
+from .weights import opened, pour
 
 
 def load(path: str | Path) -> Net:
     """The net that `Net.save` wrote: its spec is compiled anew and its weights are put back.
 
-    Raises SpecError when the file is damaged, is no weights file, or does not fit its own spec.
+    Of a folder that keeps a run it is the net of the best epoch. Raises SpecError when the file is damaged, is no weights file, or does not fit its own spec.
     """
     place = Path(path)
-    saved = read(place)
-    texts = from_there(saved.files, str(place))
-    graph = elaborate(Source(str(place), saved.spec), lets=saved.lets, files=texts).net
-    precise = any(array.dtype.itemsize == 8 for array in saved.arrays.values())
-    dtype: DType = "float64" if precise else "float32"
-    net = Net(graph, dtype=dtype)
-    net.set(**saved.settings)
-    pour(saved, place, graph, {**net.weights, **net.state})
+    if (place / TOLD).is_file():
+        place /= BEST
+    with opened(place) as saved:
+        texts = from_there(saved.files, str(place))
+        graph = elaborate(Source(str(place), saved.spec), lets=saved.lets, files=texts).net
+        precise = any(entry.dtype == "F64" for entry in saved.arrays.entries.values())
+        dtype: DType = "float64" if precise else "float32"
+        net = Net(graph, dtype=dtype)
+        net.set(**saved.settings)
+        pour(saved, graph, {**net.weights, **net.state})
     return net

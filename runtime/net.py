@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
+from operator import index
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -20,17 +22,21 @@ from ..compiler.shapes import Value
 from ..compiler.training import unsuitable
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import Mistake, SpecError
+from .autopsy import first_broken
 from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind
 from .data_errors import BadSeed
-from .errors import Untrainable
-from .history import Epoch, History, Scores
+from .errors import Diverged, Untrainable
+from .examples import InMemory
+from .folder import kept_in
+from .history import Epoch, History, Scores, Step
 from .initialise import fill, stream
 from .judge import Tally, judge, tally
 from .kernels import Array
-from .learner import Learner
+from .learner import Learner, NotFinite
 from .notebook import facts, html
-from .train import Watch, train
+from .train import Run, Watch, train
+from .turns import Turns, waits
 from .weights import write
 
 DType: TypeAlias = Literal["float32", "float64"]
@@ -57,13 +63,9 @@ class Net:
     def __init__(self, graph: Graph, *, seed: int | None = None, dtype: DType = "float32") -> None:
         self.graph = graph
         self.training = graph.training
-        self.seed = graph.training.seed if seed is None else seed
-        if self.seed < 0:
-            raise SpecError([BadSeed(None, self.seed)])
-        if dtype not in get_args(DType):
-            advice = f"choose {' or '.join(get_args(DType))}"
-            raise SpecError([BadSetting(None, "dtype", f"cannot be `{dtype}`", advice)])
-        self.dtype = np.dtype(dtype)
+        self.seed = graph.training.seed if seed is None else _seed(seed)
+        self.dtype = _dtype(dtype)
+        self.turns = Turns()
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
         self._memory = allocate(plan)
         self._parameters = plan.parameters
@@ -82,6 +84,33 @@ class Net:
 
     def _repr_html_(self) -> str:
         return html(self)
+
+    # --------------------------------------------------------------------------------- copies
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, pickled or not, is a net of its own that goes on as this one would."""
+        learned = self._learner
+        kept = {
+            "training": self.training,
+            "weights": self._memory.parameters,
+            "state": self._memory.state,
+            "noise": {name: rng.bit_generator.state for name, rng in self._streams.items()},
+            "steps": None if learned is None else learned.steps,
+            "slots": () if learned is None else learned.slots,
+        }
+        dtype: DType = "float64" if self.dtype.itemsize == 8 else "float32"
+        return partial(Net, seed=self.seed, dtype=dtype), (self.graph,), kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.training = kept["training"]
+        self._memory.parameters[:] = kept["weights"]
+        self._memory.state[:] = kept["state"]
+        for name, state in kept["noise"].items():
+            self._streams[name].bit_generator.state = state
+        if kept["steps"] is not None:
+            self.learner.steps = kept["steps"]
+            for mine, slot in zip(self.learner.slots, kept["slots"], strict=True):
+                mine[:] = slot
 
     # ---------------------------------------------------------------------------- the weights
 
@@ -106,6 +135,7 @@ class Net:
 
     # ------------------------------------------------------------------------------ inference
 
+    @waits("answering")
     def __call__(self, x: Any) -> Any:
         """The net's output for a batch: (N, *input) in, (N, *output) out, noise off.
 
@@ -157,10 +187,12 @@ class Net:
             return (Untrainable(None, problem, "add an operator with weights, as `fc`"),)
         return unsuitable(self.training, self.graph.output.value)
 
+    @waits("learning")
     def set(self, **settings: object) -> None:
         """Change training settings: ``net.set(l2=1e-4, optimizer="adam(lr=1e-2)")``.
 
-        The optimiser keeps what it remembers unless it is itself another. Raises SpecError.
+        The optimiser keeps what it remembers where it stays, or only its rate is another. Raises
+        SpecError.
         """
         training, mistakes = overridden(self.training, settings)
         if mistakes:
@@ -174,6 +206,8 @@ class Net:
         learner = self.learner
         inputs, count = as_inputs(self.graph, x, self.dtype)
         truth = as_truth(learner.loss, y, self.graph.output.value, count, self.dtype)
+        if not count:
+            raise SpecError([Untrainable(None, "there are no examples to train on", "")])
         bound = learner.bound(count)
         for name, array in bound.inputs.items():
             array[:] = inputs[name]
@@ -181,31 +215,51 @@ class Net:
         bound.target[:] = truth
         return bound
 
+    @waits("learning")
     def gradients(self, x: Any, y: ArrayLike) -> tuple[float, dict[str, Array]]:
-        """The loss of a batch, l2 included, and its gradient by every weight's name, as copies."""
+        """The loss of a batch, l2 and l1 included, and its gradient by every weight's name, as
+        copies: not clipped."""
         bound = self._filled(x, y)
         with quiet():
             loss = self.learner.gradient(bound)
         found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
         for entry in self._parameters.entries:
-            if entry.weight.decays and self.training.l2:
-                found[entry.name] += self.training.l2 * self.weights[entry.name]
+            if entry.weight.decays:
+                weight = self.weights[entry.name]
+                found[entry.name] += self.training.l2 * weight + self.training.l1 * np.sign(weight)
         return loss, found
 
+    @waits("learning")
     def step(self, x: Any, y: ArrayLike) -> float:
-        """One training step on a batch; returns its loss, l2 included, before the step."""
-        bound = self._filled(x, y)
-        with quiet():
-            return self.learner.step(bound)
+        """One training step on a batch; returns its loss, l2 and l1 included, before the step.
 
+        The learning rate is the optimiser's own: schedules need a run, as `fit` has one. Raises
+        SpecError, with all weights as they were, when the loss or its gradient is not finite.
+        """
+        bound = self._filled(x, y)
+        drawn = self.learner.drawn
+        with quiet():
+            try:
+                return self.learner.step(bound)
+            except NotFinite as met:
+                self.learner.drawn = drawn
+                where = first_broken(self._filled(x, y), self.learner.memory)
+                step = self.learner.steps + 1
+                raise SpecError([Diverged(None, met.what, None, step, where)]) from None
+
+    @waits("learning")
     def fit(
         self,
         x: Any,
         y: ArrayLike,
         *,
         validation: tuple[Any, ArrayLike] | None = None,
-        on_epoch: Callable[[Epoch], None] | None = None,
-        on_step: Callable[[int, int, float], None] | None = None,
+        on_epoch: Callable[[Epoch], object] | None = None,
+        on_step: Callable[[Step], object] | None = None,
+        run: str | Path | None = None,
+        every: int | None = None,
+        resume: bool = False,
+        notes: Mapping[str, object] = MappingProxyType({}),
         **settings: object,
     ) -> History:
         """Train by the spec's `train(...)`, overridden by keyword arguments.
@@ -214,23 +268,33 @@ class Net:
         ----------
         x, y: inputs (N, *input), and labels (N,) or values (N, *output).
         validation: held-out inputs and truth, judged after every epoch.
-        on_epoch: called with each finished epoch.
-        on_step: called with (step, steps of the epoch, loss).
+        on_epoch: called with each finished epoch; training ends when it returns True.
+        on_step: called with each step.
+        run: a folder that keeps the run: log, checkpoints, the best weights.
+        every: steps between checkpoints, beside those after each epoch.
+        notes: what else the folder's `run.json` should tell.
+        resume: go on where the run in that folder stood; begin where there is none.
         settings: `epochs=20`, `optimizer="adam(lr=1e-2)"`, ...; they stay set.
 
-        Raises SpecError when data or settings do not suit, or when the loss stops being a number;
-        the weights of the last good epoch are then put back.
+        Raises SpecError when data or settings do not suit, or when a number stops being finite; the
+        weights of the best epoch are then put back.
         """
         self.set(**settings)
         inputs, count = as_inputs(self.graph, x, self.dtype)
         truth = as_truth(self.learner.loss, y, self.graph.output.value, count, self.dtype)
         held = validation
         validate = None if held is None else lambda: self.evaluate(held[0], held[1])
-        with quiet():
-            return train(self.learner, inputs, truth, self.seed, Watch(validate, on_epoch, on_step))
+        begun = Run(self.learner, InMemory(inputs, truth), self.seed)
+        watch = Watch(validate, on_epoch, on_step)
+        if run is None:
+            with quiet():
+                return train(begun, watch)
+        keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
+        with quiet(), keeping as folder:
+            return train(begun, watch, folder)
 
     def evaluate(self, x: Any, y: ArrayLike) -> Scores:
-        """Loss (without l2); for classes accuracy, of ten or more top5; for numbers mse and r2: on
+        """Loss (without l2 and l1); for classes accuracy, of ten or more top5; for numbers mse and r2: on
         (x, y), noise off. Raises SpecError."""
         with quiet():
             return judge(*self._judged(x, y))
@@ -260,7 +324,32 @@ class Net:
         loss = self.training.judged_by(output)
         scores = self(x)
         main = scores[list(self.graph.outputs)[-1]] if isinstance(scores, dict) else scores
+        if not len(main):
+            raise SpecError([Untrainable(None, "there are no examples to judge", "")])
         return loss, output, main, as_truth(loss, y, output, len(main), self.dtype)
+
+
+def _seed(given: object) -> int:
+    try:
+        seed = index(given)  # type: ignore[arg-type]
+    except TypeError:
+        raise SpecError([BadSeed(None, given)]) from None
+    if seed < 0:
+        raise SpecError([BadSeed(None, seed)])
+    return seed
+
+
+def _dtype(given: object) -> np.dtype[Any]:
+    """By its name, or as NumPy has it."""
+    known = get_args(DType)
+    try:
+        name = "" if given is None else np.dtype(given).name  # type: ignore[call-overload]
+    except TypeError:
+        name = ""
+    if name not in known:
+        advice = f"choose {' or '.join(known)}"
+        raise SpecError([BadSetting(None, "dtype", f"cannot be `{given}`", advice)])
+    return np.dtype(name)
 
 
 def quiet() -> np.errstate:

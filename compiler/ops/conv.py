@@ -70,7 +70,8 @@ class Convolution(Op):
         taps = math.prod(kernel)
         fan_in, fan_out = x.shape[0] // groups * taps, self.shape(x).shape[0] // groups * taps
         factors = (*kernel, shape[1], narrow)
-        w = Weight("weight", shape, fan_in, fan_out, decays=True, factors=factors)
+        grid = (groups, narrow // groups, shape[1], taps) if self.backwards else None
+        w = Weight("weight", shape, fan_in, fan_out, decays=True, factors=factors, grid=grid)
         if self.nobias:
             return (w,)
         return w, Weight("bias", self.shape(x).shape[:1], fan_in, fan_out, constant=0.0)

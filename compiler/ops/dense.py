@@ -95,7 +95,8 @@ class Maxout(Op):
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         fan_in = inputs[0].shape[-1]
         shape = (self.k, self.n, fan_in)
-        w = Weight("weight", shape, fan_in, self.n, decays=True, factors=(self.k, fan_in, self.n))
+        factors, grid = (self.k, fan_in, self.n), (self.k * self.n, 1, 1, fan_in)
+        w = Weight("weight", shape, fan_in, self.n, decays=True, factors=factors, grid=grid)
         if self.nobias:
             return (w,)
         return w, Weight("bias", shape[:2], fan_in, self.n, constant=0.0, factors=(self.k, self.n))
