@@ -55,7 +55,9 @@ class Row:
 def relative(found: Any, wanted: Any, least: float = 0.0) -> float:
     """The largest error; of numbers below `least` relative to that, of 0 and infinity exact."""
     found, wanted = np.asarray(found, float), np.asarray(wanted, float)
-    off = np.where(found == wanted, 0.0, abs(found - wanted))
+    # Equal infinities have no difference; one that meets a number has an infinite one.
+    with np.errstate(invalid="ignore"):
+        off = np.where(found == wanted, 0.0, abs(found - wanted))
     # What float32 cannot hold but as a denormal has fewer digits.
     size = np.maximum(abs(wanted), max(least, float(np.finfo(np.float32).tiny) * 2**23))
     error = np.where(off == 0, 0.0, off / size)

@@ -11,7 +11,6 @@ import pytest
 from .stability_table import PARTS, Row, largest, relative
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
 def test_within_what_is_allowed(part: Callable[[], Iterator[Row]]) -> None:
     rows = list(part())
