@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import sys
-from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from ..compiler.settings import as_text
-from ..compiler.shapes import Value
 from ..compiler.training import Training
 from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
@@ -21,14 +21,16 @@ from .data import alike, described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .durable import check_writable
-from .ensemble import Ensemble, compiled, folder, members
-from .history import History, Scores
+from .ensemble import Ensemble, compiled, members
+from .history import Scores
+from .judge import Tally
 from .kernels import Array
 from .load import load as load_net
 from .member_table import as_json as members_as_json
 from .member_table import member_table
+from .metrics import NONE, OfClass, chosen, said
 from .net import Net
-from .progress import noticed, number, percent, shown
+from .progress import noticed, number, percent
 from .train import Interrupted
 
 SETTINGS = tuple(Training.model_fields)
@@ -69,7 +71,20 @@ def _input_shape(net: Net | Ensemble) -> tuple[int, ...]:
 
 
 def _print(value: object) -> None:
-    print(json.dumps(value, indent=2))
+    print(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: object) -> object:
+    """JSON knows no NaN and no infinity: they are null."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {name: _plain(worth) for name, worth in value.items()}
+        case list() | tuple():
+            return [_plain(worth) for worth in value]
+        case _:
+            return value
 
 
 # -------------------------------------------------------------------------------------- train
@@ -109,7 +124,7 @@ def train(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in SETTINGS}
     settings = {name: value for name, value in given.items() if value is not None}
     graph = options.graph(options, settings)
-    net = Net(graph, dtype=options.dtype, max_memory=options.max_memory)
+    net = compiled(graph, dtype=options.dtype, max_memory=options.max_memory)
     learned, held = _parts(options, _input_shape(net))
     quiet = options.format == "json"
     if mistakes := net.untrainable():
@@ -135,7 +150,7 @@ def train(options: argparse.Namespace) -> int:
             "epochs": histories[0].rows(),
             "best": histories[0].best,
             "stopped": histories[0].stopped or None,
-            "test": {"loss": scores.loss, "accuracy": scores.accuracy},
+            "test": asdict(scores),
             "saved": options.save,
         }
         if isinstance(net, Ensemble):
@@ -178,9 +193,31 @@ def _parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset
     return learned, alike(_loaded(options, options.validation, shape), learned)
 
 
-def _stopped(stop: Interrupted, net: Net, options: argparse.Namespace) -> int:
-    """Say where training stopped, and how it can go on."""
-    if options.save:
+def _fitted(
+    number: int, net: Net | Ensemble, learned: Dataset, held: Dataset, options: argparse.Namespace
+) -> History:
+    """Train the net, or the member of this number, and show how it goes."""
+    several = members(net)
+    member = several[number - 1]
+    label = f"net {number}/{len(several)} " if len(several) > 1 else ""
+    with nullcontext() if options.format == "json" else shown(member.training, label) as bar:
+        return member.fit(
+            learned,
+            validation=held,
+            on_epoch=None if bar is None else bar.on_epoch,
+            on_step=None if bar is None else bar.on_step,
+            run=folder(options.run, number) if isinstance(net, Ensemble) else options.run,
+            every=options.every,
+            resume=options.resume,
+            notes={"data": described(learned) | {"held_out": len(held)}},
+        )
+
+
+def _stopped(stop: Interrupted, net: Net | Ensemble, options: argparse.Namespace) -> int:
+    """Say where training stopped, and how it can go on; of an ensemble some would be untrained, so it
+    is not saved."""
+    whole = options.save and isinstance(net, Net)
+    if whole:
         net.save(options.save)
     saved = f"; saved to {options.save}" if whole else ""
     advice = f"; the same command with --resume goes on in {options.run}" if options.run else ""
@@ -189,9 +226,14 @@ def _stopped(stop: Interrupted, net: Net, options: argparse.Namespace) -> int:
 
 
 def _told(scores: Scores) -> str:
-    if scores.accuracy is None:
-        return f"loss {number(scores.loss)}"
-    return f"accuracy {percent(scores.accuracy)}, loss {number(scores.loss)}"
+    parts = {
+        "accuracy": percent(scores.accuracy) if scores.accuracy is not None else "",
+        "top 5": percent(scores.top5) if scores.top5 is not None else "",
+        "loss": number(scores.loss),
+        "mse": number(scores.mse) if scores.mse is not None else "",
+        "r2": f"{scores.r2:.4f}" if scores.r2 is not None else "",
+    }
+    return ", ".join(f"{name} {worth}" for name, worth in parts.items() if worth)
 
 
 def counted(count: int, what: str) -> str:
@@ -215,57 +257,68 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Loss, accuracy, and which classes are taken for which."""
+    """How the net does, and which classes are taken for which."""
     net = load_net(options.weights, max_memory=options.max_memory)
     data = _loaded(options, options.data, _input_shape(net))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
     scores = net.evaluate(data)
-    confusion = _confusion(net, data)
+    found = net.tally(data) if _tells_classes(net) else None
     if options.format == "json":
-        _print(
-            {
-                "data": described(data),
-                "loss": scores.loss,
-                "accuracy": scores.accuracy,
-                "confusion": None if confusion is None else confusion.tolist(),
-            }
-        )
+        classes = None if found is None else [asdict(one) for one in found.classes]
+        confusion = None if found is None else found.counts.tolist()
+        told = {**asdict(scores), "confusion": confusion, "classes": classes}
+        _print({"data": described(data), **told})
         return 0
     print(f"{counted(len(data), 'example')} of {data.name}: {_told(scores)}")
-    if confusion is not None and len(confusion) <= 12:
+    if found is not None:
         print()
-        print(_matrix(confusion, data.classes))
+        names = [
+            data.classes[i] if i < len(data.classes) else str(i) for i in range(len(found.classes))
+        ]
+        print(_matrix(found, names) if len(names) <= SHOWN else _hardest(found, names))
     return 0
 
 
-def _confusion(net: Net | Ensemble, data: Dataset) -> Array | None:
-    """Counts by (true class, predicted class)."""
-    if net.training.judged_by(net.graph.output.value).target != "labels":
-        return None
+SHOWN = 12
+"""Classes up to which all of them are shown."""
+
+
+def _tells_classes(net: Net | Ensemble) -> bool:
     output = net.graph.output.value
-    count = max(2, output.channels)
-    found = np.zeros((count, count), np.int64)
-    np.add.at(found, (data.y.astype(np.int64), chosen(net(data.x), output)), 1)
-    return found
+    loss = net.training.judged_by(output)
+    return loss.compares or (loss.target == "answers" and output.size == 1)
 
 
-def chosen(scores: Array, output: Value) -> Array:
-    """The class of each row of scores; with a single score its sign decides."""
-    if output.channels == 1:
-        return (scores[:, 0] > 0).astype(np.int64)
-    return np.asarray(scores.argmax(axis=output.channel_axis + 1))
-
-
-def _matrix(confusion: Array, classes: tuple[str, ...]) -> str:
-    names = [classes[i] if i < len(classes) else str(i) for i in range(len(confusion))]
-    wide = max(4, *(len(name) for name in names), len(f"{confusion.max():,}"))
+def _matrix(found: Tally, names: list[str]) -> str:
+    """Counts, and behind each row how well its class is told from the others."""
+    wide = max(4, *(len(name) for name in names), len(f"{found.counts.max():,}"))
     head = "true \\ said".rjust(wide + 2) if wide >= 9 else "said".rjust(wide + 2)
-    lines = [head + "".join(name.rjust(wide + 1) for name in names)]
-    for name, row in zip(names, confusion, strict=True):
+    lines = [head + "".join(name.rjust(wide + 1) for name in names) + MEASURES]
+    for name, row, one in zip(names, found.counts, found.classes, strict=True):
         cells = "".join((f"{n:,}" if n else "·").rjust(wide + 1) for n in row)
-        lines.append(name.rjust(wide + 2) + cells)
+        lines.append(name.rjust(wide + 2) + cells + _measured(one))
     return "\n".join(lines)
+
+
+def _hardest(found: Tally, names: list[str]) -> str:
+    """The classes that are told worst from the others."""
+    worst = sorted(range(len(names)), key=lambda index: found.classes[index].f1)[:SHOWN]
+    wide = max(5, *(len(names[index]) for index in worst))
+    head = f"the {SHOWN} of {len(names):,} classes that it tells worst from the others"
+    lines = [head, "", "class".rjust(wide + 2) + MEASURES + "  examples"]
+    for index in worst:
+        one = found.classes[index]
+        lines.append(names[index].rjust(wide + 2) + _measured(one) + f"{one.support:>10,}")
+    return "\n".join(lines)
+
+
+MEASURES = "   precision     recall         f1"
+
+
+def _measured(one: OfClass) -> str:
+    shares = (one.precision, one.recall, one.f1)
+    return " " + "".join(percent(share).rjust(11) for share in shares)
 
 
 # ------------------------------------------------------------------------------------ predict
@@ -290,30 +343,46 @@ def predict(options: argparse.Namespace) -> int:
     x, classes = _examples(options, _input_shape(net))
     outputs, value = net(x), net.graph.output.value
     probable = _probabilities(net, outputs) if value.rank == 1 else None
-    steps = value.rank > 1 and isinstance(net.training.judged_by(value), CrossEntropy)
+    labels = _labels(net, outputs)
     rows = []
     for index, output in enumerate(outputs):
         row: dict[str, object] = {"output": output.tolist()}
-        if steps:
-            row["classes"] = chosen(outputs[index : index + 1], value)[0].tolist()
-        if probable is not None:
-            label = int(probable[index].argmax())
-            row |= {
-                "class": classes[label] if label < len(classes) else str(label),
-                "probability": float(probable[index, label]),
-            }
+        if labels is not None and value.rank > 1:
+            row["classes"] = labels[index].tolist()
+        elif labels is not None:
+            label = int(labels[index])
+            row["class"] = _named(label, classes)
+            if probable is not None and label != NONE:
+                row["probability"] = float(probable[index, label])
         rows.append(row)
     if options.format == "json":
         _print(rows)
         return 0
     for place, row in enumerate(rows, 1):
-        if "class" in row:
+        if "probability" in row:
             print(f"{place:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
+        elif "class" in row:
+            print(f"{place:>4}  {row['class'] or 'no class: a score is NaN'}")
         elif "classes" in row:
             print(f"{place:>4}  {row['classes']}")
         else:
             print(f"{place:>4}  {np.array2string(outputs[place - 1], precision=4, threshold=12)}")
     return 0
+
+
+def _labels(net: Net | Ensemble, outputs: Array) -> Array | None:
+    """What is chosen, where the loss makes a choice of the scores."""
+    value = net.graph.output.value
+    loss = net.training.judged_by(value)
+    if loss.compares:
+        return chosen(outputs, value.channel_axis + 1)
+    return said(outputs.reshape(-1)) if loss.target == "answers" and value.size == 1 else None
+
+
+def _named(label: int, classes: tuple[str, ...]) -> str | None:
+    if label == NONE:
+        return None
+    return classes[label] if label < len(classes) else str(label)
 
 
 def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..compiler.graph import Graph
 from ..compiler.settings import as_text, overridden
 from ..compiler.shapes import Value
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import Mistake, SpecError
-from .batches import as_truth
-from .history import History, Scores
+from .answering import Answering, quiet
+from .budget import MaxMemory
+from .examples import Examples
+from .history import History
 from .initialise import stream
-from .judge import judge
 from .kernels import Array
-from .net import DType, Net, quiet, sized_when_compiled
+from .net import DType, Net, sized_when_compiled
 from .notebook import facts
 from .weights import write
 
 
-class Ensemble:
+class Ensemble(Answering):
     """Nets of one spec that begin at other weights, see the examples in another order, and answer
     together. CS231n, neural networks 3, "Model ensembles".
 
@@ -38,15 +39,24 @@ class Ensemble:
     graph: the net; `ensemble` of its `training` settings is how many there are.
     seed: the first member's; the others' seeds are drawn from it. The spec's own where None.
     dtype: "float32" or "float64".
+    max_memory: of each member, "2GiB" or bytes; 80 % of what is free where None.
     """
 
-    def __init__(self, graph: Graph, *, seed: int | None = None, dtype: DType = "float32") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        seed: int | None = None,
+        dtype: DType = "float32",
+        max_memory: MaxMemory = None,
+    ) -> None:
         self.graph = graph
         self.training = graph.training
-        first = Net(graph, seed=seed, dtype=dtype)
+        first = Net(graph, seed=seed, dtype=dtype, max_memory=max_memory)
         self.seed, self.dtype = first.seed, first.dtype
         others = seeds(first.seed, self.training.ensemble)[1:]
-        rest = (Net(graph, seed=other, dtype=dtype) for other in others)
+        made = partial(Net, graph, dtype=dtype, max_memory=max_memory)
+        rest = (made(seed=other) for other in others)
         self.members: tuple[Net, ...] = (first, *rest)
 
     def __repr__(self) -> str:
@@ -101,7 +111,7 @@ class Ensemble:
     def fit(
         self,
         x: Any,
-        y: ArrayLike,
+        y: Any = None,
         *,
         on_member: Callable[[int], None] | None = None,
         **options: Any,
@@ -130,34 +140,27 @@ class Ensemble:
     def _settings(self) -> frozenset[str]:
         return frozenset(type(self.training).model_fields)
 
-    def __call__(self, x: Any) -> Any:
-        """The members' joint output for a batch: as that of a net, in shape and in meaning."""
-        answers = [member(x) for member in self.members]
-        output = self.graph.output.value
+    def answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
+        """The members' joint outputs: as those of a net, in shape and in meaning."""
+        found = [member.answers(asked, truth) for member in self.members]
+        output, main = self.graph.output.value, list(self.graph.outputs)[-1]
         loss = self.training.judged_by(output)
-        if not isinstance(answers[0], dict):
-            return together(loss, output, answers)
-        main = list(self.graph.outputs)[-1]
         return {
-            name: together(loss if name == main else None, output, [a[name] for a in answers])
-            for name in answers[0]
+            name: together(loss if name == main else None, output, [one[name] for one in found])
+            for name in found[0]
         }
 
-    def evaluate(self, x: Any, y: ArrayLike) -> Scores:
-        """Loss (without l2) and, for classes, accuracy of the joint answer. Raises SpecError."""
-        output = self.graph.output.value
-        loss = self.training.judged_by(output)
-        scores = self(x)
-        main = scores[list(self.graph.outputs)[-1]] if isinstance(scores, dict) else scores
-        truth = as_truth(loss, y, output, len(main), self.dtype)
-        with quiet():
-            return judge(loss, output, main, truth)
 
-
-def compiled(graph: Graph, *, seed: int | None = None, dtype: DType = "float32") -> Net | Ensemble:
+def compiled(
+    graph: Graph,
+    *,
+    seed: int | None = None,
+    dtype: DType = "float32",
+    max_memory: MaxMemory = None,
+) -> Net | Ensemble:
     """The net, or the ensemble that its `train(...)` asks for."""
     kind = Ensemble if graph.training.ensemble > 1 else Net
-    return kind(graph, seed=seed, dtype=dtype)
+    return kind(graph, seed=seed, dtype=dtype, max_memory=max_memory)
 
 
 def members(net: Net | Ensemble) -> tuple[Net, ...]:

@@ -14,7 +14,17 @@ from ..compiler.graph import Graph
 from ..compiler.shapes import Value
 from ..compiler.training.losses import CrossEntropy, Loss
 from ..grammar.diagnostics import SpecError
-from .batches import Given, Slot, by_input, in_memory, input_slots, judged_by, truth_slot, typed, write_shares
+from .batches import (
+    Given,
+    Slot,
+    by_input,
+    in_memory,
+    input_slots,
+    judged_by,
+    truth_slot,
+    typed,
+    write_shares,
+)
 from .data_errors import BadExample, NoTruth, shown
 from .dataset import Dataset
 from .kernels import Array

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..compiler.shapes import Value
 from ..compiler.training.losses import (
+    STRETCH,
     Bce,
     BinaryHinge,
     CrossEntropy,
@@ -44,7 +45,7 @@ def mse(
     """mean (s - t)^2 over every number; its gradient is 2 (s - t) / count."""
     flat = gradient.reshape(-1)
     yield np.subtract, (scores, truth, gradient)
-    yield flat.dot, (flat, value)
+    yield from _dot(flat, flat, value, scratch)
     yield np.multiply, (value, scalar(1.0 / scores.size, value.dtype), value)
     yield np.multiply, (gradient, scalar(2.0 / scores.size, value.dtype), gradient)
 
@@ -81,8 +82,8 @@ def huber(
     yield np.subtract, (scores, truth, scratch["off"])
     yield partial(np.minimum, off, scalar(loss.delta, value.dtype), out=flat), ()
     yield partial(np.maximum, flat, scalar(-loss.delta, value.dtype), out=flat), ()
-    yield flat.dot, (off, value)
-    yield flat.dot, (flat, part)
+    yield from _dot(flat, off, value, scratch)
+    yield from _dot(flat, flat, part, scratch)
     yield np.multiply, (part, scalar(0.5, value.dtype), part)
     yield np.subtract, (value, part, value)
     yield np.multiply, (value, count, value)
@@ -199,10 +200,10 @@ def mixed_cross_entropy(
         yield np.multiply, (aimed, _by_class(_weights(loss, value), scores), aimed)
     yield from _class_sums(aimed, filled(1.0, scores.shape[1], value.dtype), weight)
     yield from _shift(scores, row, gradient)
-    yield flat.dot, (aimed.reshape(-1), part)
+    yield from _dot(flat, aimed.reshape(-1), part, scratch)
     yield from _softmax(gradient, row)
     yield np.log, (total, total)
-    yield total.dot, (weight, value)
+    yield from _dot(total, weight, value, scratch)
     yield np.subtract, (value, part, value)
     yield np.multiply, (value, count, value)
     yield np.multiply, (gradient, _beside(weight, scores), gradient)
@@ -270,7 +271,8 @@ def squared_hinge(
     """The mean over rows of the wrong classes' squared slack; a slack pulls by twice itself."""
     slack = scratch["slack"].reshape(scores.shape)
     yield from _slack(loss, scores, truth, scratch)
-    yield slack.reshape(-1).dot, (slack.reshape(-1), value)
+    flat = slack.reshape(-1)
+    yield from _dot(flat, flat, value, scratch)
     yield np.copyto, (gradient, slack)
     yield from _pull(2.0, scores, truth, value, gradient, scratch)
 
@@ -392,6 +394,20 @@ def _beginnings(rows: int, classes: int, places: int) -> Array:
         return first.flatten()
 
     return table(("beginnings", rows, classes, places), make)
+
+
+def _dot(one: Array, other: Array, value: Array, scratch: Mapping[str, Array]) -> Calls:
+    """The sum of products, of many numbers by stretches."""
+    if one.size <= STRETCH:
+        yield one.dot, (other, value)
+        return
+    whole, rest = divmod(one.size, STRETCH)
+    sums = scratch["stretches"][: whole + bool(rest)]
+    rows = [array[: whole * STRETCH].reshape(whole, STRETCH) for array in (one, other)]
+    yield partial(np.vecdot, *rows, out=sums[:whole]), ()
+    if rest:
+        yield one[-rest:].dot, (other[-rest:], sums[whole:].reshape(()))
+    yield np.add.reduce, (sums, 0, None, value)
 
 
 def _add_sum(terms: Array, value: Array, scratch: Mapping[str, Array]) -> Iterator[Call]:

@@ -21,14 +21,14 @@ def member_table(ensemble: Ensemble, data: Dataset) -> str:
     """A line for each member, one for their mean, and one for all of them together."""
     judged = _judged(ensemble, data)
     rows = [(str(number), scores) for number, scores in enumerate(judged, 1)]
-    rows += [("mean", _mean(judged)), ("ensemble", ensemble.evaluate(data.x, data.y))]
+    rows += [("mean", _mean(judged)), ("ensemble", ensemble.evaluate(data))]
     told = judged[0].accuracy is not None
     head = f"{'net':>10}" + ("  accuracy" if told else "") + f"{'loss':>10}"
     return "\n".join([head, *(_line(name, scores) for name, scores in rows)])
 
 
 def _judged(ensemble: Ensemble, data: Dataset) -> list[Scores]:
-    return [member.evaluate(data.x, data.y) for member in ensemble.members]
+    return [member.evaluate(data) for member in ensemble.members]
 
 
 def _mean(judged: list[Scores]) -> Scores:

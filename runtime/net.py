@@ -20,16 +20,16 @@ from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
 from ..compiler.training import Training, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
-from .batches import as_inputs, as_truth, truth_slot
+from .answering import Answering, quiet
+from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
 from .data_errors import BadSeed
 from .errors import Diverged, TooMuchMemory, Untrainable
-from .examples import Examples, examples, unjudged
+from .examples import Examples, examples
 from .folder import kept_in
-from .history import Epoch, History, Scores, Step
+from .history import Epoch, History, Step
 from .initialise import fill, stream
-from .judge import judge
 from .kernels import Array
 from .learner import Learner, NotFinite
 from .notebook import facts, html
@@ -46,7 +46,7 @@ AT_ONCE = 256
 """Examples that inference runs at a time."""
 
 
-class Net:
+class Net(Answering):
     """A compiled spec, ready to run.
 
     Parameters
@@ -145,18 +145,8 @@ class Net:
 
     # ------------------------------------------------------------------------------ inference
 
-    def __call__(self, x: Any) -> Any:
-        """The net's output for a batch: (N, *input) in, (N, *output) out, noise off.
-
-        A net of several inputs takes a mapping by name; one of several outputs returns one. `x` may
-        also be a data set, or anything with a length whose items are examples, or pairs of one and
-        its truth. Raises SpecError when the shapes do not suit.
-        """
-        results = self._answers(unjudged(self.graph, x, self.dtype), None)
-        return results if len(results) > 1 else next(iter(results.values()))
-
     @waits("answering")
-    def _answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
+    def answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
         """The outputs for some examples, a few at a time; their truth is written to `truth`."""
         count = len(asked)
         results = {
@@ -313,8 +303,8 @@ class Net:
         """
         self.set(**settings)
         learned = examples(self.graph, self.learner.loss, x, y, self.dtype)
-        held = None if validation is None else self._judged(validation, None)
-        validate = None if held is None else lambda: self._scores(held)
+        held = None if validation is None else self.judged(validation, None)
+        validate = None if held is None else lambda: self.scores(held)
         begun = Run(self.learner, learned, self.seed)
         watch = Watch(validate, on_epoch, on_step)
         if run is None:
@@ -323,29 +313,6 @@ class Net:
         keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
         with quiet(), keeping as folder:
             return train(begun, watch, folder)
-
-    def evaluate(self, x: Any, y: Any = None) -> Scores:
-        """Loss (without l2 and l1) and, for classes, accuracy on (x, y), noise off. Raises SpecError.
-
-        Without y, x is a data set, or anything with a length whose items are pairs (x, y).
-        """
-        return self._scores(self._judged(x, y))
-
-    def _judged(self, x: Any, y: Any) -> Examples:
-        loss = self.training.judged_by(self.graph.output.value)
-        return examples(self.graph, loss, x, y, self.dtype)
-
-    def _scores(self, asked: Examples) -> Scores:
-        """How the net does on examples: their outputs are held whole, their inputs are not."""
-        if not len(asked):
-            raise SpecError([Untrainable(None, "there are no examples to judge", "")])
-        output = self.graph.output.value
-        loss = self.training.judged_by(output)
-        slot = truth_slot(loss, output, self.dtype)
-        truth = np.empty((len(asked), *slot.shape), slot.dtype)
-        scores = list(self._answers(asked, truth).values())[-1]
-        with quiet():
-            return judge(loss, output, scores, truth)
 
 
 def alone(training: Training) -> Training:
@@ -381,8 +348,3 @@ def _dtype(given: object) -> np.dtype[Any]:
         advice = f"choose {' or '.join(known)}"
         raise SpecError([BadSetting(None, "dtype", f"cannot be `{given}`", advice)])
     return np.dtype(name)
-
-
-def quiet() -> np.errstate:
-    """exp may overflow to infinity on its way to a sigmoid of 0: that is meant."""
-    return np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")

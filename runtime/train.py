@@ -144,10 +144,12 @@ class Run:
         """One update; raises SpecError when a number is no longer finite, before it harms."""
         chosen = self.order[self.step * self.batch : (self.step + 1) * self.batch]
         bound = self.learner.bound(len(chosen))
+        drawn = self._augmenter.drawn
         self._fill(bound, chosen)
         try:
             loss = self.learner.step(bound)
         except NotFinite as met:
+            self._augmenter.drawn = drawn
             self._fill(bound, chosen)
             raise self._diverged(met.what, self.learner.broken(bound, chosen)) from None
         self.total += loss * len(chosen)

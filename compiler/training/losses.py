@@ -19,6 +19,16 @@ from .choice import Choice
 Target = Literal["labels", "answers", "values", "shares"]
 
 
+STRETCH = 4096
+"""Numbers whose products are summed at once: longer sums are those of stretches, added in pairs, or
+float32 would lose a digit for every hundred times as many."""
+
+
+def stretches(count: int) -> dict[str, Needed]:
+    """Where the sum of so many products keeps those of its stretches."""
+    return {"stretches": Needed((-(-count // STRETCH),))} if count > STRETCH else {}
+
+
 class Loss(Choice):
     """How far scores are from the truth; the mean over the batch.
 
@@ -74,6 +84,9 @@ class Mse(Loss):
     name, target = "mse", "values"
     source = "CS231n, neural networks 2, 'Regression'"
 
+    def scratch(self, batch: int, output: Value) -> dict[str, Needed]:
+        return stretches(batch * output.size)
+
     def equation(self, m: Any, s: Symbol, y: Symbol, output: Value) -> Symbol:
         return m.over("mean", "i", m.power(m.at(s, "i") - m.at(y, "i"), 2.0))
 
@@ -104,7 +117,8 @@ class Huber(Loss):
     delta: PositiveFloat = 1.0
 
     def scratch(self, batch: int, output: Value) -> dict[str, Needed]:
-        return {"off": Needed((batch, *output.shape)), "part": Needed(())}
+        whole = Needed((batch, *output.shape))
+        return {"off": whole, "part": Needed(()), **stretches(batch * output.size)}
 
     def equation(self, m: Any, s: Symbol, y: Symbol, output: Value) -> Symbol:
         return m.over("mean", "i", m.call("huber", m.at(s, "i") - m.at(y, "i")))
@@ -224,7 +238,8 @@ class MixedCrossEntropy(CrossEntropy):
 
     def scratch(self, batch: int, output: Value) -> dict[str, Needed]:
         row, whole = Needed((self._rows(batch, output),)), Needed((batch, *output.shape))
-        return {"row": row, "weight": row, "aimed": whole, "part": Needed(())}
+        found = {"row": row, "weight": row, "aimed": whole, "part": Needed(())}
+        return found | stretches(batch * output.size)
 
 
 class Hinge(OfClasses):
@@ -262,6 +277,9 @@ class SquaredHinge(Hinge):
 
     name = "squared_hinge"
     source = "CS231n, linear classification, 'Multiclass SVM loss'"
+
+    def scratch(self, batch: int, output: Value) -> dict[str, Needed]:
+        return super().scratch(batch, output) | stretches(batch * output.size)
 
     def _of_row(self, m: Any, s: Symbol, y: Symbol) -> Symbol:
         return m.over("sum", "j ≠ y", m.power(self._slack(m, s, y), 2.0))

@@ -91,7 +91,8 @@ def cases() -> list[tuple[Loss, Array, Array]]:
                 MixedCrossEntropy(weights=weights, smoothing=0.2),
             )
         ]
-    for shape in (*SHAPES, (5, 1), (1, 1)):
+    found += [of_classes(loss, (2100, 4)) for loss in (CrossEntropy(), SquaredHinge())]
+    for shape in (*SHAPES, (5, 1), (1, 1), (2, 2048), (3, 4099)):
         scores, values = 2 * RNG.standard_normal((2, *shape))
         yes = RNG.integers(0, 2, shape) * 1.0
         found += [(loss, scores, values) for loss in (Mse(), Mae(), Huber(), Huber(delta=0.4))]
@@ -106,7 +107,7 @@ CASES = pytest.mark.parametrize(("loss", "scores", "truth"), cases())
 @CASES
 def test_gradient(loss: Loss, scores: Array, truth: Array) -> None:
     _, gradient = computed(loss, scores, truth)
-    for index in np.ndindex(scores.shape):
+    for index in list(np.ndindex(scores.shape))[:: 1 + scores.size // 200]:
         moved = scores.copy()
         moved[index] += 1e-5
         above, _ = computed(loss, moved, truth)

@@ -14,6 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 import nnspec
+from nnspec.runtime.examples import Examples
 from nnspec.runtime.folder import BEST, LAST, LOG, Folder
 from nnspec.runtime.history import Epoch, Scores, Step
 from nnspec.runtime.kernels import Array
@@ -60,14 +61,14 @@ class Cut:
         if self.place == "at its end" and epoch.number == 2:
             fire(self.manner)
 
-    def judging(self, evaluate: Callable[..., Scores]) -> Callable[..., Scores]:
+    def judging(self, scores: Callable[..., Scores]) -> Callable[..., Scores]:
         turns: list[int] = []
 
-        def judged(x: Any, y: Any) -> Scores:
+        def judged(asked: Examples) -> Scores:
             turns.append(1)
             if self.place == "in validation" and len(turns) == 2:
                 fire(self.manner)
-            return evaluate(x, y)
+            return scores(asked)
 
         return judged
 
@@ -98,7 +99,7 @@ class Cut:
 
     def _train(self, combination: Combination, folder: Path) -> None:
         net = combination.compiled()
-        with self.behind_checkpoints(), patch.object(net, "evaluate", self.judging(net.evaluate)):
+        with self.behind_checkpoints(), patch.object(net, "scores", self.judging(net.scores)):
             fit(net, combination, folder, on_step=self.on_step, on_epoch=self.on_epoch)
 
 
