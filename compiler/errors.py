@@ -450,6 +450,55 @@ class CannotTie(Mistake):
 
 
 @dataclass(frozen=True)
+class NothingToLearn(Mistake):
+    """`freeze`, `lr=`, `l2=`, `l1=` or `max_norm=` stands where there are no weights that it could act on.
+
+    `freeze` and `lr` act on all weights; `l2`, `l1` and `max_norm` on matrices and kernels, not on
+    biases and on the scales of norms.
+    """
+
+    code, name = "NN125", "nothing-to-learn"
+    operator: str
+    words: str
+    matrices: bool = False
+
+    def message(self) -> str:
+        lacks = "no matrix or kernel" if self.matrices else "no weights"
+        return f"`{self.operator}` has {lacks} for `{self.words}` to act on"
+
+    def help(self) -> str:
+        return "it stands behind an operator with weights, a block's use or brackets: `fc4 l2=1e-3`"
+
+
+@dataclass(frozen=True)
+class LearnsElsewhere(Mistake):
+    """A use of weights that are kept elsewhere says that they learn otherwise than there.
+
+    One set of weights learns in one way: a shared chain's where it is first used, a tied one's where
+    it is made.
+    """
+
+    code, name = "NN126", "learns-elsewhere"
+    weights: str
+    found: str
+    wanted: str
+    first: Span | None = None
+
+    def message(self) -> str:
+        there = f"`{self.wanted}`" if self.wanted else "nothing of the kind"
+        return (
+            f"the weights of `{self.weights}` cannot learn with `{self.found}` here: "
+            f"where they are made they have {there}"
+        )
+
+    def help(self) -> str:
+        return "say it there; one set of weights learns in one way"
+
+    def notes(self) -> tuple[Note, ...]:
+        return (Note(self.first, "made here"),) if self.first else ()
+
+
+@dataclass(frozen=True)
 class CannotUse(Mistake):
     """`use` names a file that may not be read, or that is not there.
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..compiler.graph import Graph
 from ..compiler.plan.build import SWEEP, schedule
-from ..compiler.plan.parameters import lay_out
+from ..compiler.plan.parameters import Group, lay_out
 from ..compiler.training import Training
 from .bind import Bound, Memory, aligned, bind, with_gradient
-from .kernels import Array, Call
+from .kernels import Call, Calls
 from .optimizers import COMPUTE, Vectors, sweep
 
 REMEMBERED = 3
@@ -39,29 +39,47 @@ class Learner:
         self.graph = graph
         self.training = training
         self.loss = training.judged_by(graph.output.value)
-        trains = memory.gradient.size == memory.parameters.size
-        self.memory = memory if trains else with_gradient(memory, lay_out(graph))
+        layout = lay_out(graph)
+        trains = memory.gradient.size == layout.trainable
+        self.memory = memory if trains else with_gradient(memory, layout)
         memory = self.memory
         self.steps = 0
         self._streams = streams
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         dtype = memory.parameters.dtype
-        size = memory.parameters.size
+        size = layout.trainable
         self.slots = tuple(aligned(size, dtype) for _ in range(training.optimizer.slots))
         _, self._pace = COMPUTE[type(training.optimizer)]
-        self._tempo = {name: np.zeros((), dtype) for name in self._pace(training.optimizer, 1)}
-        self._decayed = memory.parameters[: sum(w.size for w in self._decaying())]
+        self._groups = layout.groups
+        self._tempi = {
+            group.learning.factor: {
+                name: np.zeros((), dtype) for name in self._pace(training.optimizer, 1)
+            }
+            for group in self._groups
+        }
         scratch = (aligned(min(size, SWEEP), dtype),)
-        vectors = Vectors(memory.parameters, memory.gradient, self.slots, scratch)
+        vectors = Vectors(memory.parameters[:size], memory.gradient, self.slots, scratch)
         self.updates: tuple[Call, ...] = tuple(
-            sweep(training.optimizer, vectors, self._tempo, self._decayed.size, training.l2)
+            call for group in self._groups for call in self._sweep(group, vectors)
         )
 
-    def _decaying(self) -> tuple[Array, ...]:
-        decaying = {
-            f"{node.name}.{w.name}" for node in self.graph.nodes for w in node.own if w.decays
-        }
-        return tuple(a for name, a in self.memory.weights.items() if name in decaying)
+    def _sweep(self, group: Group, vectors: Vectors) -> Calls:
+        return sweep(
+            self.training.optimizer,
+            vectors.part(group.start, group.stop),
+            self._tempi[group.learning.factor],
+            group.decayed - group.start,
+            self.training.of(group.learning).l2,
+        )
+
+    def penalty(self) -> float:
+        """What l2 adds to the loss: half its share of the squared weights that it acts on."""
+        total = 0.0
+        for group in self._groups:
+            if l2 := self.training.of(group.learning).l2:
+                weights = self.memory.parameters[group.start : group.decayed]
+                total += 0.5 * l2 * float(weights.dot(weights))
+        return total
 
     def bound(self, batch: int) -> Bound:
         """The schedule for this many examples; fill its inputs and target, then call `gradient`."""
@@ -82,18 +100,16 @@ class Learner:
         """
         bound.run()
         assert bound.loss is not None
-        penalty = (
-            0.5 * self.training.l2 * float(self._decayed.dot(self._decayed))
-            if self.training.l2
-            else 0.0
-        )
-        return float(bound.loss) + penalty
+        return float(bound.loss) + self.penalty()
 
     def update(self) -> None:
         """Move the weights along the gradient."""
         self.steps += 1
-        for name, value in self._pace(self.training.optimizer, self.steps).items():
-            self._tempo[name][()] = value
+        optimizer = self.training.optimizer
+        for factor, tempo in self._tempi.items():
+            slowed = optimizer.model_copy(update={"lr": optimizer.lr * factor})
+            for name, value in self._pace(slowed, self.steps).items():
+                tempo[name][()] = value
         for function, arguments in self.updates:
             function(*arguments)
 

@@ -95,8 +95,13 @@ class Net:
 
     @property
     def params(self) -> int:
-        """How many numbers it learns."""
+        """How many numbers it has learned, or begun with: those of frozen layers too."""
         return self._parameters.size
+
+    @property
+    def trainable(self) -> int:
+        """How many of them are not frozen."""
+        return self._parameters.trainable
 
     def save(self, path: str | Path) -> None:
         """Write weights, statistics and the spec as safetensors; raises SpecError."""
@@ -153,6 +158,10 @@ class Net:
         if not self._parameters.size:
             problem = "the net has no weights to train"
             return (Untrainable(None, problem, "add an operator with weights, as `fc`"),)
+        if not self._parameters.trainable:
+            problem = "every weight of the net is frozen"
+            advice = "take away `freeze` from a layer, or call `net.thaw(...)`"
+            return (Untrainable(None, problem, advice),)
         return unsuitable(self.training, self.graph.output.value)
 
     def set(self, **settings: object) -> None:
@@ -185,9 +194,9 @@ class Net:
         with quiet():
             loss = self.learner.gradient(bound)
         found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
-        for entry in self._parameters.entries:
-            if entry.weight.decays and self.training.l2:
-                found[entry.name] += self.training.l2 * self.weights[entry.name]
+        for entry in self._parameters.learned:
+            if entry.weight.decays and (l2 := self.training.of(entry.learning).l2):
+                found[entry.name] += l2 * self.weights[entry.name]
         return loss, found
 
     def step(self, x: Any, y: ArrayLike) -> float:

@@ -29,6 +29,15 @@ class Vectors:
     slots: tuple[Array, ...]
     scratch: tuple[Array, ...]
 
+    def part(self, start: int, stop: int) -> Vectors:
+        """The same of the numbers from `start` to `stop`."""
+        return Vectors(
+            self.parameters[start:stop],
+            self.gradient[start:stop],
+            tuple(slot[start:stop] for slot in self.slots),
+            self.scratch,
+        )
+
 
 Update: TypeAlias = Callable[[Any, Vectors, Mapping[str, Array]], Calls]
 Pace: TypeAlias = Callable[[Any, int], Mapping[str, float]]

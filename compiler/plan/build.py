@@ -72,9 +72,10 @@ def inference_memory(planned: Schedule) -> Memory:
 
 
 def training_memory(planned: Schedule, slots: int) -> Memory:
-    """`slots`: vectors of the parameters' size that the optimiser keeps; it works in one block more."""
+    """`slots`: vectors of what learns that the optimiser keeps; it works in one block more."""
     width = planned.float_bytes
     parameters = planned.parameters
-    vector = parameters.size * width
-    optimizer = slots * vector + min(parameters.size, SWEEP) * width
-    return Memory(vector, vector, optimizer, parameters.state_size * width, planned.arena_bytes)
+    learned = parameters.trainable * width
+    optimizer = slots * learned + min(parameters.trainable, SWEEP) * width
+    state = parameters.state_size * width
+    return Memory(parameters.size * width, learned, optimizer, state, planned.arena_bytes)

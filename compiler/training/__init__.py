@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 
 from ...grammar.diagnostics import Mistake
 from ..errors import BadSetting
-from ..op import Count, Index
+from ..op import Count, Index, Initialiser
 from ..shapes import Value
 from .choice import Menu
+from .learning import ON_MATRICES, Learning
 from .losses import LOSSES, CrossEntropy, Loss, Mse
 from .optimizers import OPTIMIZERS, Adam, Optimizer
 
@@ -21,7 +22,8 @@ class Training(BaseModel):
     """The settings of a run, as `train(...)` writes them.
 
     `loss` left out is cross_entropy where the net has several outputs, mse where it has one.
-    `l2` adds l2/2 times the squared weights (not biases) to the loss.
+    `l2` adds l2/2 times the squared weights (not biases) to the loss. `init` is how weights begin
+    where no operator says it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, strict=True)
@@ -32,6 +34,13 @@ class Training(BaseModel):
     epochs: Count = 10
     l2: NonNegativeFloat = 0.0
     seed: Index = 0
+    init: Initialiser | None = None
+
+    def of(self, learning: Learning) -> Training:
+        """The settings for weights that learn otherwise."""
+        own = {name: getattr(learning, name) for name in sorted(ON_MATRICES)}
+        said = {name: worth for name, worth in own.items() if worth is not None}
+        return self.model_copy(update=said) if said else self
 
     def judged_by(self, output: Value) -> Loss:
         """The loss for a net with this output."""
