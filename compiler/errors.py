@@ -139,12 +139,13 @@ class NumberWithoutOperator(Mistake):
 
     code, name = "NN107", "argument-without-operator"
     found: str
+    example: str = "fc 4"
 
     def message(self) -> str:
         return f"`{self.found}` belongs to no operator"
 
     def help(self) -> str:
-        return "write an operator before it, as in `fc 4`"
+        return f"write an operator before it, as in `{self.example}`"
 
 
 @dataclass(frozen=True)
@@ -467,7 +468,10 @@ class NothingToLearn(Mistake):
         return f"`{self.operator}` has {lacks} for `{self.words}` to act on"
 
     def help(self) -> str:
-        return "it stands behind an operator with weights, a block's use or brackets: `fc4 l2=1e-3`"
+        places = "an operator that has one" if self.matrices else "an operator with weights"
+        return (
+            f"write it behind {places}, as in `fc4 {self.words}`, or behind brackets around several"
+        )
 
 
 @dataclass(frozen=True)
@@ -485,10 +489,10 @@ class LearnsElsewhere(Mistake):
     first: Span | None = None
 
     def message(self) -> str:
-        there = f"`{self.wanted}`" if self.wanted else "nothing of the kind"
+        there = f"with `{self.wanted}`" if self.wanted else "as the net does"
         return (
-            f"the weights of `{self.weights}` cannot learn with `{self.found}` here: "
-            f"where they are made they have {there}"
+            f"the weights of `{self.weights}` learn {there} where they are made, "
+            f"so not with `{self.found}` here"
         )
 
     def help(self) -> str:

@@ -201,7 +201,7 @@ def _read(piece: tree.Piece, current: Use | None, module: Module) -> Use | None:
                 raise Refused(NumberWithoutOperator(piece.span, piece.span.text))
             current.option(name, Given(expression, expression.span), piece.span)
         case tree.Word(word="freeze", arguments=None) if "freeze" not in module.blocks:
-            raise Refused(NumberWithoutOperator(piece.span, piece.span.text))
+            raise Refused(NumberWithoutOperator(piece.span, piece.span.text, "fc4 freeze"))
         case tree.Word() if not _as_option(piece, current, module):
             return _begun(piece, module)
         case _:

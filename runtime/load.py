@@ -19,10 +19,9 @@ def load(path: str | Path) -> Net:
     place = Path(path)
     saved = read(place)
     texts = from_there(saved.files, str(place))
-    graph = elaborate(Source(str(place), saved.spec), lets=saved.lets, files=texts).net
+    graph = elaborate(Source(str(place), saved.spec), None, saved.settings, saved.lets, texts).net
     precise = any(array.dtype.itemsize == 8 for array in saved.arrays.values())
     dtype: DType = "float64" if precise else "float32"
     net = Net(graph, dtype=dtype)
-    net.set(**saved.settings)
     pour(saved, place, graph, {**net.weights, **net.state})
     return net

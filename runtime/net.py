@@ -22,6 +22,7 @@ from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind
 from .data_errors import BadSeed
 from .errors import Untrainable
+from .freezing import frozen
 from .history import Epoch, History, Scores
 from .initialise import fill, stream
 from .judge import judge
@@ -170,11 +171,42 @@ class Net:
         The optimiser keeps what it remembers unless it is itself another. Raises SpecError.
         """
         training, mistakes = overridden(self.training, settings)
+        if training.init != self.training.init:
+            advice = "give it to `nnspec.compile`, or to train(...) in the spec"
+            late = BadSetting(None, "init", "comes too late: the weights are drawn", advice)
+            mistakes = (*mistakes, late)
         if mistakes:
             raise SpecError(mistakes)
         if self._learner is not None and training != self.training:
             self._learner = self._learner.continued(training)
         self.training = training
+
+    def freeze(self, *patterns: str) -> None:
+        """Keep weights as they are: ``net.freeze("stage1.*", "conv1")``; a batch norm keeps its
+        running statistics too, and uses them in training.
+
+        A pattern means operators, or blocks with all that is in them, by the names that reports show.
+        The optimiser begins anew, and views of weights taken before are of the net no more. It is not
+        saved with the net: write `freeze` into the spec for that. Raises SpecError where a pattern
+        means nothing that has weights.
+        """
+        self._learn(patterns, freeze=True)
+
+    def thaw(self, *patterns: str) -> None:
+        """Let weights learn again that are frozen; the reverse of `freeze`."""
+        self._learn(patterns, freeze=False)
+
+    def _learn(self, patterns: tuple[str, ...], *, freeze: bool) -> None:
+        graph = frozen(self.graph, patterns, freeze=freeze)
+        plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
+        memory = allocate(plan)
+        for name, array in memory.weights.items():
+            array[:] = self._memory.weights[name]
+        for name, array in memory.statistics.items():
+            array[:] = self._memory.statistics[name]
+        self.graph, self._memory, self._parameters = graph, memory, plan.parameters
+        self._bound.clear()
+        self._learner = None
 
     def _filled(self, x: Any, y: ArrayLike) -> Bound:
         """The training schedule for a batch, its inputs and truth in place."""

@@ -149,7 +149,7 @@ def lay_out(graph: Graph) -> Parameters:
     kinds: dict[Learning, int] = {AS_THE_NET: 0}
     found: list[Entry] = []
     for node in graph.nodes:
-        begins, relu_like = _initialiser(node.op, graph.training.init), node.name in rectified
+        begins, relu_like = start(node.op, graph.training.init), node.name in rectified
         for weight in node.own:
             name = f"{node.name}.{weight.name}"
             found.append(Entry(name, weight, 0, begins, relu_like, node.learning))
@@ -176,7 +176,7 @@ def _in_a_row(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(placed)
 
 
-def _initialiser(op: Op, net: Initialiser | None) -> Initialiser | None:
+def start(op: Op, net: Initialiser | None) -> Initialiser | None:
     """What is written at the operator, else what `train(init = ...)` says; tables of embeddings and
     positions keep their own unless that is `torch`."""
     field = type(op).model_fields.get("init")
