@@ -244,6 +244,7 @@ def docs(word: str | None = None) -> str:
     for room in ("grammar", "compiler", "analyzers", "runtime"):
         import_module(f"nnspec.{room}.errors")
     import_module("nnspec.runtime.data_errors")
+    import_module("nnspec.runtime.file_errors")
     return page(word)
 
 

@@ -198,18 +198,22 @@ class Written:
 
     @cached_property
     def loss(self) -> Equation | None:
-        """The mean over the examples, and half of l2 times the squares of what decays."""
+        """The mean over the examples, and what decays: half of l2 times its squares, l1 times its
+        absolute values."""
         training, output = self.graph.training, self.graph.output
         if training.loss is None:
             return None
         s, y = self.outputs[output.name], Name("y")
         one = training.loss.equation(WRITER, s, y, output.value)
         whole = WRITER.over("mean", "examples", one)
-        if not training.l2:
-            return Equation(Name("L"), whole)
-        squares = WRITER.over("sum", "W", WRITER.power(Name("W"), 2.0))
-        says = "W: every number of a matrix or a kernel"
-        return Equation(Name("L"), whole + Number(training.l2 / 2.0) * squares, says)
+        if training.l2:
+            squares = WRITER.over("sum", "W", WRITER.power(Name("W"), 2.0))
+            whole = whole + Number(training.l2 / 2.0) * squares
+        if training.l1:
+            absolute = WRITER.over("sum", "W", WRITER.abs(Name("W")))
+            whole = whole + Number(training.l1) * absolute
+        says = "W: every number of a matrix or a kernel" if training.l2 or training.l1 else ""
+        return Equation(Name("L"), whole, says)
 
     @cached_property
     def collapses(self) -> tuple[Collapse, ...]:

@@ -142,7 +142,7 @@ class Weight:
     decays: whether l2 acts on it (matrices and kernels, not biases: CS231n, neural networks 2).
     factors: the sizes as the course multiplies them, for formulas; the shape reversed by default.
     torch: how PyTorch's layer of that kind draws it; None where it has none, or a constant.
-    leading: how many axes count the outputs, seen as a matrix.
+    grid: the shape with four axes: what comes into one neuron lies along the second and the last.
     """
 
     name: str
@@ -153,13 +153,22 @@ class Weight:
     decays: bool = False
     factors: tuple[int, ...] = ()
     torch: Draw | None = None
-    leading: int = 1
+    grid: tuple[int, int, int, int] | None = None
+
+    @cached_property
+    def by_neuron(self) -> tuple[int, int, int, int]:
+        """Its `grid`; where none is given the first axis counts the neurons."""
+        return self.grid or (self.shape[0], 1, 1, math.prod(self.shape[1:]))
 
     @property
     def matrix(self) -> tuple[int, int]:
-        """Rows, one an output, and columns."""
-        rows = math.prod(self.shape[: self.leading])
-        return rows, self.size // rows
+        """Rows and columns: a row a neuron, or, where these do not lie so, as it is stored."""
+        rows, between, beside, columns = self.by_neuron
+        return (
+            (rows, columns)
+            if between * beside == 1
+            else (self.shape[0], self.size // self.shape[0])
+        )
 
     @cached_property
     def size(self) -> int:

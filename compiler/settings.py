@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, get_origin
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake
@@ -156,5 +157,12 @@ def _made(
             raise Refused(BadSetting(argument.span, word, problem, f"it takes {known}"))
         if field in given:
             raise Refused(BadSetting(argument.span, word, f"has {field} twice", "keep one"))
-        given[field] = Given(evaluate(argument.value, scope), argument.value.span)
+        given[field] = Given(_worth(kind, field, argument.value, scope), argument.value.span)
     return checked(kind, word, given, span)
+
+
+def _worth(kind: type[Choice], field: str, value: tree.Expression, scope: Scope) -> object:
+    """A value; where a field takes one of a few words, the bare word stands for itself."""
+    if isinstance(value, tree.Name) and get_origin(kind.model_fields[field].annotation) is Literal:
+        return value.word
+    return evaluate(value, scope)

@@ -95,7 +95,7 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
     `streams`: the random stream of each node that draws.
     """
     arena = aligned(schedule.arena_bytes, np.dtype(np.uint8))
-    arrays = [_view(schedule, arena, index) for index in range(len(schedule.arrays))]
+    arrays = [view(schedule, arena, index) for index in range(len(schedule.arrays))]
     steps = [_calls(schedule, step, arrays, memory, streams) for step in schedule.steps]
     return Bound(
         schedule,
@@ -109,7 +109,7 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
     )
 
 
-def _view(schedule: Schedule, arena: Array, index: int) -> Array:
+def view(schedule: Schedule, arena: Array, index: int) -> Array:
     array = schedule.arrays[index]
     floats = FLOATS[schedule.float_bytes]
     dtype = floats if array.dtype == "float" else np.dtype(array.dtype)

@@ -20,11 +20,11 @@ from ..grammar.diagnostics import SpecError
 from .data import described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
-from .history import Epoch, Scores
+from .durable import check_writable
+from .history import Epoch, Scores, Step
 from .kernels import Array
 from .load import load as load_net
 from .net import Net
-from .weights import check_writable
 
 SETTINGS = tuple(Training.model_fields)
 
@@ -63,11 +63,11 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
     for name in SETTINGS:
-        settings.add_argument(f"--{name}", metavar="VALUE")
+        settings.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
     parser.epilog = (
         "examples:\n  nnspec train specs/course/digits.nn --data digits --save digits.safetensors\n"
         '  nnspec train "4 -> fc16 relu -> fc3" --data iris --epochs 50 '
-        '--optimizer "momentum(lr=0.05)"\n'
+        '--optimizer "momentum(lr=0.05)" --schedule "cosine(warmup=2)" --clip 1.0\n'
         "  nnspec train net.nn --data images-idx3-ubyte.gz --format json"
     )
 
@@ -154,8 +154,8 @@ def progress(net: Net, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
         )
         done = 0
 
-        def on_step(step: int, steps: int, loss: float) -> None:
-            bar.update(task, completed=done + step / steps, loss=number(loss))
+        def on_step(step: Step) -> None:
+            bar.update(task, completed=done + step.number / step.steps, loss=number(step.loss))
 
         def on_epoch(epoch: Epoch) -> None:
             nonlocal done

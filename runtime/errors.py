@@ -1,4 +1,4 @@
-"""What can be wrong with weights (NN53x), and with batches and training (NN55x)."""
+"""What can be wrong with batches and training: NN55x."""
 
 from __future__ import annotations
 
@@ -6,65 +6,6 @@ from dataclasses import dataclass
 
 from ..grammar.diagnostics import Mistake
 from .data_errors import shown
-
-# ------------------------------------------------------------------------------------ weights
-
-
-@dataclass(frozen=True)
-class WeightsUnreadable(Mistake):
-    """A weights file is missing, cut short, or not in the safetensors format."""
-
-    code, name = "NN530", "weights-unreadable"
-    path: str
-    problem: str
-
-    def message(self) -> str:
-        return f"cannot read weights from `{self.path}`: {self.problem}"
-
-    def help(self) -> str:
-        return "a weights file is what `nnspec train --save FILE` or `net.save(FILE)` wrote"
-
-
-@dataclass(frozen=True)
-class WeightsWithoutSpec(Mistake):
-    """A safetensors file holds arrays, but not the spec that they belong to."""
-
-    code, name = "NN531", "weights-without-spec"
-    path: str
-
-    def message(self) -> str:
-        return f"`{self.path}` holds weights, but no spec"
-
-    def help(self) -> str:
-        return "load files that nnspec saved: the spec travels inside them"
-
-
-@dataclass(frozen=True)
-class WeightsDisagree(Mistake):
-    """The arrays in a weights file are not those of the net that its spec describes."""
-
-    code, name = "NN532", "weights-disagree"
-    path: str
-    problem: str
-
-    def message(self) -> str:
-        return f"the weights in `{self.path}` do not fit its net: {self.problem}"
-
-    def help(self) -> str:
-        return "the file was changed after it was saved; train and save again"
-
-
-@dataclass(frozen=True)
-class WeightsUnwritable(Mistake):
-    """Weights cannot be written where they should go."""
-
-    code, name = "NN533", "weights-unwritable"
-    path: str
-    problem: str
-
-    def message(self) -> str:
-        return f"cannot write weights to `{self.path}`: {self.problem}"
-
 
 # ---------------------------------------------------------------------------- batches, training
 
@@ -166,18 +107,33 @@ class TokenRange(Mistake):
 
 @dataclass(frozen=True)
 class Diverged(Mistake):
-    """The loss, or a weight, is no longer a finite number; the last good weights were put back."""
+    """The loss, a gradient or a weight is no longer a finite number; the weights of the best epoch
+    were put back.
+
+    Attributes
+    ----------
+    where: the first numbers that were not finite when the step was looked at closely.
+    kept: the epoch whose weights were put back; 0 for those before the first.
+    """
 
     code, name = "NN555", "diverged"
     what: str
-    epoch: int
+    epoch: int | None
     step: int
+    where: str = ""
+    kept: int = 0
 
     def message(self) -> str:
-        return f"{self.what} at step {self.step} of epoch {self.epoch}"
+        first = f"; first there is {self.where}" if self.where else ""
+        place = "" if self.epoch is None else f" of epoch {self.epoch}"
+        return f"{self.what} at step {self.step}{place}{first}"
 
     def help(self) -> str:
-        return "lower the learning rate, or scale the inputs"
+        kept = f"the weights of epoch {self.kept}" if self.kept else "the weights it began with"
+        back = "no weight has moved" if self.epoch is None else f"{kept} were put back"
+        if " of the batch" in self.where:
+            return f"clean the data; {back}"
+        return f"lower the learning rate, clip the gradient, or scale the inputs; {back}"
 
 
 @dataclass(frozen=True)

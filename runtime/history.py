@@ -1,9 +1,11 @@
-"""What happened in training, epoch by epoch."""
+"""What happened in training, step by step and epoch by epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,12 +14,32 @@ class Scores:
 
     Attributes
     ----------
-    loss: mean over the examples, without l2.
+    loss: mean over the examples, without l2 and l1.
     accuracy: share of examples put into the right class; None where there are no classes.
     """
 
     loss: float
     accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update of the weights.
+
+    Attributes
+    ----------
+    epoch, number: from 1; of `steps` in its epoch.
+    loss: of its batch, before the update, penalties included.
+    lr: the learning rate of the update.
+    gradient_norm: the length of the loss's gradient, before clipping and penalties.
+    """
+
+    epoch: int
+    number: int
+    steps: int
+    loss: float
+    lr: float
+    gradient_norm: float
 
 
 @dataclass(frozen=True)
@@ -27,7 +49,7 @@ class Epoch:
     Attributes
     ----------
     number: from 1.
-    loss: mean over the epoch's examples while training, l2 included.
+    loss: mean over the epoch's examples while training, penalties included.
     seconds: time taken, validation not counted.
     examples: how many were trained on.
     validation: scores on the held-out set; None without one.
@@ -44,12 +66,35 @@ class Epoch:
         """Examples a second."""
         return self.examples / self.seconds if self.seconds else float("inf")
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Epoch:
+        """An epoch from what `asdict` made of it."""
+        judged = row["validation"]
+        return cls(**{**row, "validation": None if judged is None else Scores(**judged)})
+
+    def worth(self, metric: str) -> float:
+        """How good it is by a metric, more is better; what is no number is the worst there is."""
+        judged = self.validation
+        if metric == "accuracy" and judged is not None and judged.accuracy is not None:
+            found = judged.accuracy
+        else:
+            found = -(judged.loss if judged is not None else self.loss)
+        return float("-inf") if math.isnan(found) else found
+
 
 @dataclass(frozen=True)
 class History:
-    """All epochs of a call of `fit`."""
+    """All epochs of a training run.
+
+    Attributes
+    ----------
+    best: the number of the best epoch; 0 where none was good.
+    stopped: why it ended before its last epoch, in words; empty where it did not.
+    """
 
     epochs: tuple[Epoch, ...]
+    best: int = 0
+    stopped: str = ""
 
     def __len__(self) -> int:
         return len(self.epochs)

@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..compiler.graph import Graph
 from ..compiler.plan.build import SWEEP, schedule
-from ..compiler.plan.parameters import Group, lay_out
+from ..compiler.plan.parameters import Entry, Group, lay_out
 from ..compiler.training import Training
 from .bind import Bound, Memory, aligned, bind, with_gradient
+from .clips import pace
 from .kernels import Call, Calls
+from .length import length
 from .optimizers import COMPUTE, Vectors, sweep
+from .penalties import limit, penalty
 
 REMEMBERED = 3
 """Batch sizes whose bound schedules are kept: the full batch, the rest of an epoch, one more."""
+
+
+class NotFinite(Exception):
+    """A step met what is no finite number; no weight has moved.
+
+    Attributes
+    ----------
+    what: in the user's words, `the loss became nan`.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How far a run goes, which schedules of the learning rate ask for.
+
+    Attributes
+    ----------
+    steps: of an epoch.
+    begun: updates that the learner had made when the run began.
+    """
+
+    steps: int
+    epochs: int
+    begun: int = 0
 
 
 class Learner:
@@ -25,8 +60,12 @@ class Learner:
     Attributes
     ----------
     steps: updates made so far.
+    streams: the random stream of each node that draws.
     slots: what the optimiser remembers, each of the parameters' size.
     updates: the calls that move the weights.
+    horizon: of the run that is going on; without one the rate is the optimiser's own, constantly.
+    rate: the learning rate of the last update.
+    gradient_norm: the length of the last gradient of the loss, before clipping, l2 and l1.
     """
 
     def __init__(
@@ -44,42 +83,53 @@ class Learner:
         self.memory = memory if trains else with_gradient(memory, layout)
         memory = self.memory
         self.steps = 0
-        self._streams = streams
+        self.streams = streams
+        self.horizon: Horizon | None = None
+        self.rate = training.optimizer.lr
+        self.gradient_norm = 0.0
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         dtype = memory.parameters.dtype
         size = layout.trainable
         self.slots = tuple(aligned(size, dtype) for _ in range(training.optimizer.slots))
-        _, self._pace = COMPUTE[type(training.optimizer)]
-        self._groups = layout.groups
+        self._block = aligned(min(size, SWEEP), dtype)
         self._tempi = {
-            group.learning.factor: {
-                name: np.zeros((), dtype) for name in self._pace(training.optimizer, 1)
-            }
-            for group in self._groups
+            group.learning.factor: {name: np.zeros((), dtype) for name in self._pace(1, 1.0)}
+            for group in layout.groups
         }
-        scratch = (aligned(min(size, SWEEP), dtype),)
-        vectors = Vectors(memory.parameters[:size], memory.gradient, self.slots, scratch)
-        self.updates: tuple[Call, ...] = tuple(
-            call for group in self._groups for call in self._sweep(group, vectors)
+        self._decaying = tuple(
+            (training.of(group.learning), memory.parameters[group.start : group.decayed])
+            for group in layout.groups
+        )
+        self.updates: tuple[Call, ...] = (
+            *(call for group in layout.groups for call in self._sweep(group)),
+            *(call for entry in layout.learned for call in self._limit(entry)),
         )
 
-    def _sweep(self, group: Group, vectors: Vectors) -> Calls:
-        return sweep(
-            self.training.optimizer,
-            vectors.part(group.start, group.stop),
-            self._tempi[group.learning.factor],
-            group.decayed - group.start,
-            self.training.of(group.learning).l2,
+    def _sweep(self, group: Group) -> Calls:
+        """The update of the weights that learn in one way."""
+        part = slice(group.start, group.stop)
+        vectors = Vectors(
+            self.memory.parameters[part],
+            self.memory.parameters[group.start : group.decayed],
+            self.memory.gradient[part],
+            tuple(slot[part] for slot in self.slots),
+            self._block,
         )
+        return sweep(self.training.of(group.learning), vectors, self._tempi[group.learning.factor])
 
-    def penalty(self) -> float:
-        """What l2 adds to the loss: half its share of the squared weights that it acts on."""
-        total = 0.0
-        for group in self._groups:
-            if l2 := self.training.of(group.learning).l2:
-                weights = self.memory.parameters[group.start : group.decayed]
-                total += 0.5 * l2 * float(weights.dot(weights))
-        return total
+    def _limit(self, entry: Entry) -> Calls:
+        """Every neuron's incoming weights kept to `max_norm`."""
+        most = self.training.of(entry.learning).max_norm
+        if entry.weight.decays and most:
+            grid = self.memory.weights[entry.name].reshape(entry.weight.by_neuron)
+            yield limit, (grid, most, self._block)
+
+    def _pace(self, step: int, factor: float) -> Mapping[str, float]:
+        """What the updates' calls read, for the step of this number, from 1, at so much of the rate."""
+        optimizer = self.training.optimizer
+        _, told = COMPUTE[type(optimizer)]
+        clipped = pace(self.training.clip, self.gradient_norm)
+        return {**told(optimizer, step, self.rate * factor), **clipped}
 
     def bound(self, batch: int) -> Bound:
         """The schedule for this many examples; fill its inputs and target, then call `gradient`."""
@@ -87,42 +137,76 @@ class Learner:
         if found is None:
             width = self.memory.parameters.itemsize
             plan = schedule(self.graph, batch, "train", self.loss, width)
-            found = self._bound[batch] = bind(plan, self.memory, self._streams)
+            found = self._bound[batch] = bind(plan, self.memory, self.streams)
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(batch)
         return found
 
     def gradient(self, bound: Bound) -> float:
-        """Run forward and backward over the filled batch; returns the mean loss, l2 included.
+        """Run forward and backward over the filled batch; returns the mean loss, l2 and l1 included.
 
-        The gradient vector then holds the loss's gradient without l2's part, which the update adds.
+        The gradient vector then holds the loss's gradient without their part, which the update adds.
         """
         bound.run()
         assert bound.loss is not None
-        return float(bound.loss) + self.penalty()
+        self.gradient_norm = length(self.memory.gradient, self._block)
+        penalties = (penalty(own, part, self._block) for own, part in self._decaying)
+        return float(bound.loss) + sum(penalties)
 
     def update(self) -> None:
         """Move the weights along the gradient."""
+        self.rate = self._scheduled()
         self.steps += 1
-        optimizer = self.training.optimizer
         for factor, tempo in self._tempi.items():
-            slowed = optimizer.model_copy(update={"lr": optimizer.lr * factor})
-            for name, value in self._pace(slowed, self.steps).items():
+            for name, value in self._pace(self.steps, factor).items():
                 tempo[name][()] = value
         for function, arguments in self.updates:
             function(*arguments)
 
+    def _scheduled(self) -> float:
+        """The learning rate of the next update."""
+        rate, horizon = self.training.optimizer.lr, self.horizon
+        if horizon is None:
+            return rate
+        step = self.steps - horizon.begun
+        return rate * self.training.schedule.factor(step, horizon.steps, horizon.epochs)
+
     def step(self, bound: Bound) -> float:
+        """Gradient and update; returns the loss before it. Raises NotFinite, with all weights as
+        they were, when the loss or its gradient is no finite number."""
         loss = self.gradient(bound)
+        if not math.isfinite(loss):
+            raise NotFinite(f"the loss became {loss}")
+        if not math.isfinite(self.gradient_norm):
+            raise NotFinite(f"the gradient's norm became {self.gradient_norm}")
         self.update()
         return loss
 
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """Where each random stream stands; set it to draw the same again."""
+        return {name: rng.bit_generator.state for name, rng in self.streams.items()}
+
+    @drawn.setter
+    def drawn(self, states: Mapping[str, Any]) -> None:
+        for name, rng in self.streams.items():
+            rng.bit_generator.state = states[name]
+
+    @contextmanager
+    def towards(self, horizon: Horizon) -> Iterator[None]:
+        """Follow the schedule of the learning rate over a run."""
+        self.horizon = horizon
+        try:
+            yield
+        finally:
+            self.horizon = None
+
     def continued(self, training: Training) -> Learner:
         """A learner with other settings, which remembers what it can when the optimiser stays."""
-        other = Learner(self.graph, training, self.memory, self._streams)
+        other = Learner(self.graph, training, self.memory, self.streams)
         if training.optimizer == self.training.optimizer:
-            other.steps = self.steps
+            other.steps, other.horizon = self.steps, self.horizon
             for new, old in zip(other.slots, self.slots, strict=True):
                 new[:] = old
         return other

@@ -8,7 +8,7 @@ from ..compiler.elaborate import elaborate
 from ..compiler.files import from_there
 from ..grammar.source import Source
 from .net import DType, Net
-from .weights import pour, read
+from .weights import opened, pour
 
 
 def load(path: str | Path) -> Net:
@@ -17,11 +17,13 @@ def load(path: str | Path) -> Net:
     Raises SpecError when the file is damaged, is no weights file, or does not fit its own spec.
     """
     place = Path(path)
-    saved = read(place)
-    texts = from_there(saved.files, str(place))
-    graph = elaborate(Source(str(place), saved.spec), None, saved.settings, saved.lets, texts).net
-    precise = any(array.dtype.itemsize == 8 for array in saved.arrays.values())
-    dtype: DType = "float64" if precise else "float32"
-    net = Net(graph, dtype=dtype)
-    pour(saved, place, graph, {**net.weights, **net.state})
+    with opened(place) as saved:
+        texts = from_there(saved.files, str(place))
+        graph = elaborate(
+            Source(str(place), saved.spec), None, saved.settings, saved.lets, texts
+        ).net
+        precise = any(entry.dtype == "F64" for entry in saved.arrays.entries.values())
+        dtype: DType = "float64" if precise else "float32"
+        net = Net(graph, dtype=dtype)
+        pour(saved, graph, {**net.weights, **net.state})
     return net

@@ -18,18 +18,20 @@ from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
 from ..compiler.training import unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
+from .autopsy import first_broken
 from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind
 from .data_errors import BadSeed
-from .errors import Untrainable
+from .errors import Diverged, Untrainable
+from .examples import InMemory
 from .freezing import frozen
-from .history import Epoch, History, Scores
+from .history import Epoch, History, Scores, Step
 from .initialise import fill, stream
 from .judge import judge
 from .kernels import Array
-from .learner import Learner
+from .learner import Learner, NotFinite
 from .notebook import facts, html
-from .train import Watch, train
+from .train import Run, Watch, train
 from .weights import write
 
 DType: TypeAlias = Literal["float32", "float64"]
@@ -221,21 +223,34 @@ class Net:
         return bound
 
     def gradients(self, x: Any, y: ArrayLike) -> tuple[float, dict[str, Array]]:
-        """The loss of a batch, l2 included, and its gradient by every weight's name, as copies."""
+        """The loss of a batch, l2 and l1 included, and its gradient by every weight's name, as
+        copies: not clipped."""
         bound = self._filled(x, y)
         with quiet():
             loss = self.learner.gradient(bound)
         found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
         for entry in self._parameters.learned:
-            if entry.weight.decays and (l2 := self.training.of(entry.learning).l2):
-                found[entry.name] += l2 * self.weights[entry.name]
+            if entry.weight.decays:
+                own, weight = self.training.of(entry.learning), self.weights[entry.name]
+                found[entry.name] += own.l2 * weight + own.l1 * np.sign(weight)
         return loss, found
 
     def step(self, x: Any, y: ArrayLike) -> float:
-        """One training step on a batch; returns its loss, l2 included, before the step."""
+        """One training step on a batch; returns its loss, l2 and l1 included, before the step.
+
+        The learning rate is the optimiser's own: schedules need a run, as `fit` has one. Raises
+        SpecError, with all weights as they were, when the loss or its gradient is not finite.
+        """
         bound = self._filled(x, y)
+        drawn = self.learner.drawn
         with quiet():
-            return self.learner.step(bound)
+            try:
+                return self.learner.step(bound)
+            except NotFinite as met:
+                self.learner.drawn = drawn
+                where = first_broken(self._filled(x, y), self.learner.memory)
+                step = self.learner.steps + 1
+                raise SpecError([Diverged(None, met.what, None, step, where)]) from None
 
     def fit(
         self,
@@ -243,8 +258,11 @@ class Net:
         y: ArrayLike,
         *,
         validation: tuple[Any, ArrayLike] | None = None,
-        on_epoch: Callable[[Epoch], None] | None = None,
-        on_step: Callable[[int, int, float], None] | None = None,
+        on_epoch: Callable[[Epoch], object] | None = None,
+        on_step: Callable[[Step], object] | None = None,
+        run: str | Path | None = None,
+        every: int | None = None,
+        resume: bool = False,
         **settings: object,
     ) -> History:
         """Train by the spec's `train(...)`, overridden by keyword arguments.
@@ -253,23 +271,27 @@ class Net:
         ----------
         x, y: inputs (N, *input), and labels (N,) or values (N, *output).
         validation: held-out inputs and truth, judged after every epoch.
-        on_epoch: called with each finished epoch.
-        on_step: called with (step, steps of the epoch, loss).
+        on_epoch: called with each finished epoch; training ends when it returns True.
+        on_step: called with each step.
+        run: a folder that keeps the run: log, checkpoints, the best weights.
+        every: steps between checkpoints, beside those after each epoch.
+        resume: go on where the run in that folder stood; begin where there is none.
         settings: `epochs=20`, `optimizer="adam(lr=1e-2)"`, ...; they stay set.
 
-        Raises SpecError when data or settings do not suit, or when the loss stops being a number;
-        the weights of the last good epoch are then put back.
+        Raises SpecError when data or settings do not suit, or when a number stops being finite; the
+        weights of the best epoch are then put back.
         """
         self.set(**settings)
         inputs, count = as_inputs(self.graph, x, self.dtype)
         truth = as_truth(self.learner.loss, y, self.graph.output.value, count, self.dtype)
         held = validation
         validate = None if held is None else lambda: self.evaluate(held[0], held[1])
+        begun = Run(self.learner, InMemory(inputs, truth), self.seed)
         with quiet():
-            return train(self.learner, inputs, truth, self.seed, Watch(validate, on_epoch, on_step))
+            return train(begun, Watch(validate, on_epoch, on_step))
 
     def evaluate(self, x: Any, y: ArrayLike) -> Scores:
-        """Loss (without l2) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""
+        """Loss (without l2 and l1) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""
         loss = self.training.judged_by(self.graph.output.value)
         scores = self(x)
         main = scores[list(self.graph.outputs)[-1]] if isinstance(scores, dict) else scores

@@ -1,7 +1,8 @@
 """Optimisers in NumPy: the update of one flat vector, in blocks that stay in cache.
 
 Each is declared under the same name in `compiler/training/optimizers.py`. `slots` are vectors of the
-parameters' size that live from step to step; `tempo` are 0-d arrays that `pace` sets before a step.
+parameters' size that live from step to step; `tempo` are 0-d arrays that `pace` sets before a step,
+from the step's number, from 1, and its learning rate.
 """
 
 from __future__ import annotations
@@ -15,54 +16,117 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..compiler.plan.build import SWEEP
-from ..compiler.training.optimizers import Adam, Gd, Momentum, Optimizer, Sgd
+from ..compiler.training import Training
+from ..compiler.training.optimizers import (
+    Adagrad,
+    Adam,
+    AdamW,
+    Gd,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    RmsProp,
+    Sgd,
+)
+from .clips import bounded
 from .constants import scalar
 from .kernels import Array, Calls
+from .penalties import pulls
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """The flat vectors of one net, all of one length, and two scratch blocks."""
+    """The flat vectors of one net, all of one length.
+
+    Attributes
+    ----------
+    decaying: those of the parameters that decay, which come first.
+    step: scratch; as long as the others, or as a block of them.
+    """
 
     parameters: Array
+    decaying: Array
     gradient: Array
     slots: tuple[Array, ...]
-    scratch: tuple[Array, ...]
+    step: Array
 
-    def part(self, start: int, stop: int) -> Vectors:
-        """The same of the numbers from `start` to `stop`."""
+    def block(self, start: int) -> Vectors:
+        """The same of the SWEEP numbers from `start`."""
+        part = slice(start, start + SWEEP)
+        parameters = self.parameters[part]
         return Vectors(
-            self.parameters[start:stop],
-            self.gradient[start:stop],
-            tuple(slot[start:stop] for slot in self.slots),
-            self.scratch,
+            parameters,
+            self.decaying[part],
+            self.gradient[part],
+            tuple(slot[part] for slot in self.slots),
+            self.step[: parameters.size],
         )
 
 
 Update: TypeAlias = Callable[[Any, Vectors, Mapping[str, Array]], Calls]
-Pace: TypeAlias = Callable[[Any, int], Mapping[str, float]]
+Pace: TypeAlias = Callable[[Any, int, float], Mapping[str, float]]
 
 
 def sgd(optimizer: Sgd | Gd, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
     """w = w - lr g."""
-    (step,) = v.scratch[:1]
-    yield np.multiply, (v.gradient, tempo["lr"], step)
-    yield np.subtract, (v.parameters, step, v.parameters)
+    yield np.multiply, (v.gradient, tempo["lr"], v.step)
+    yield np.subtract, (v.parameters, v.step, v.parameters)
 
 
 def momentum(optimizer: Momentum, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
     """v = momentum v + g; w = w - lr v."""
-    (velocity,), (step, *_) = v.slots, v.scratch
+    (velocity,) = v.slots
     yield np.multiply, (velocity, scalar(optimizer.momentum, velocity.dtype), velocity)
     yield np.add, (velocity, v.gradient, velocity)
-    yield np.multiply, (velocity, tempo["lr"], step)
-    yield np.subtract, (v.parameters, step, v.parameters)
+    yield np.multiply, (velocity, tempo["lr"], v.step)
+    yield np.subtract, (v.parameters, v.step, v.parameters)
 
 
-def adam(optimizer: Adam, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
+def nesterov(optimizer: Nesterov, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
+    """v = momentum v + g; w = w - lr (g + momentum v)."""
+    (velocity,) = v.slots
+    more = scalar(optimizer.momentum, velocity.dtype)
+    yield np.multiply, (velocity, more, velocity)
+    yield np.add, (velocity, v.gradient, velocity)
+    yield np.multiply, (velocity, more, v.step)
+    yield np.add, (v.step, v.gradient, v.step)
+    yield np.multiply, (v.step, tempo["lr"], v.step)
+    yield np.subtract, (v.parameters, v.step, v.parameters)
+
+
+def adagrad(optimizer: Adagrad, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
+    """s = s + g^2; w = w - lr g / (sqrt(s) + eps)."""
+    (s,) = v.slots
+    yield np.multiply, (v.gradient, v.gradient, v.step)
+    yield np.add, (s, v.step, s)
+    yield np.sqrt, (s, v.step)
+    yield np.add, (v.step, scalar(optimizer.eps, s.dtype), v.step)
+    yield np.divide, (v.gradient, v.step, v.step)
+    yield np.multiply, (v.step, tempo["lr"], v.step)
+    yield np.subtract, (v.parameters, v.step, v.parameters)
+
+
+def rmsprop(optimizer: RmsProp, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
+    """s = alpha s + g^2, kept without the factor 1 - alpha, which is folded into the 0-d `rate` and
+    `eps`; so is the velocity, where there is a momentum."""
+    s, *velocities = v.slots
+    yield np.multiply, (s, scalar(optimizer.alpha, s.dtype), s)
+    yield np.multiply, (v.gradient, v.gradient, v.step)
+    yield np.add, (s, v.step, s)
+    yield np.sqrt, (s, v.step)
+    yield np.add, (v.step, tempo["eps"], v.step)
+    yield np.divide, (v.gradient, v.step, v.step)
+    for velocity in velocities:
+        yield np.multiply, (velocity, scalar(optimizer.momentum, s.dtype), velocity)
+        yield np.add, (velocity, v.step, velocity)
+    yield np.multiply, (velocities[0] if velocities else v.step, tempo["rate"], v.step)
+    yield np.subtract, (v.parameters, v.step, v.parameters)
+
+
+def adam(optimizer: Adam | AdamW, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
     """m = b1 m + g and s = b2 s + g^2, kept without the factors 1 - b1 and 1 - b2: these, and the
     correction for the start, are folded into the 0-d `rate` and `eps`, which saves two sweeps."""
-    (m, s), (step, *_) = v.slots, v.scratch
+    (m, s), step = v.slots, v.step
     yield np.multiply, (m, scalar(optimizer.beta1, m.dtype), m)
     yield np.add, (m, v.gradient, m)
     yield np.multiply, (s, scalar(optimizer.beta2, s.dtype), s)
@@ -75,15 +139,32 @@ def adam(optimizer: Adam, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
     yield np.subtract, (v.parameters, step, v.parameters)
 
 
-def plain_pace(optimizer: Optimizer, step: int) -> Mapping[str, float]:
-    return {"lr": optimizer.lr}
+def adamw(optimizer: AdamW, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
+    """w = (1 - lr decay) w for what decays, and then adam's step."""
+    if optimizer.decay and v.decaying.size:
+        yield np.multiply, (v.decaying, tempo["left"], v.decaying)
+    yield from adam(optimizer, v, tempo)
 
 
-def adam_pace(optimizer: Adam, step: int) -> Mapping[str, float]:
+def plain_pace(optimizer: Optimizer, step: int, rate: float) -> Mapping[str, float]:
+    return {"lr": rate}
+
+
+def rmsprop_pace(optimizer: RmsProp, step: int, rate: float) -> Mapping[str, float]:
+    """For squares kept without their factor."""
+    root = math.sqrt(1 - optimizer.alpha)
+    return {"rate": rate / root, "eps": optimizer.eps / root}
+
+
+def adam_pace(optimizer: Adam | AdamW, step: int, rate: float) -> Mapping[str, float]:
     """Kingma and Ba, end of section 2, for moments kept without their factors."""
     first = (1 - optimizer.beta1) / (1 - optimizer.beta1**step)
     second = math.sqrt((1 - optimizer.beta2) / (1 - optimizer.beta2**step))
-    return {"rate": optimizer.lr * first / second, "eps": optimizer.eps / second}
+    return {"rate": rate * first / second, "eps": optimizer.eps / second}
+
+
+def adamw_pace(optimizer: AdamW, step: int, rate: float) -> Mapping[str, float]:
+    return {**adam_pace(optimizer, step, rate), "left": 1 - rate * optimizer.decay}
 
 
 COMPUTE: Mapping[type[Optimizer], tuple[Update, Pace]] = MappingProxyType(
@@ -91,32 +172,20 @@ COMPUTE: Mapping[type[Optimizer], tuple[Update, Pace]] = MappingProxyType(
         Gd: (sgd, plain_pace),
         Sgd: (sgd, plain_pace),
         Momentum: (momentum, plain_pace),
+        Nesterov: (nesterov, plain_pace),
+        Adagrad: (adagrad, plain_pace),
+        RmsProp: (rmsprop, rmsprop_pace),
         Adam: (adam, adam_pace),
+        AdamW: (adamw, adamw_pace),
     }
 )
 
 
-def sweep(
-    optimizer: Optimizer, v: Vectors, tempo: Mapping[str, Array], decayed: int, l2: float
-) -> Calls:
-    """The calls of one update: l2 on the first `decayed` numbers, then the optimiser, by blocks."""
-    update, _ = COMPUTE[type(optimizer)]
+def sweep(training: Training, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
+    """The calls of one update, by blocks: the gradient bounded, l2 and l1, then the optimiser."""
+    update, _ = COMPUTE[type(training.optimizer)]
     for start in range(0, v.parameters.size, SWEEP):
-        stop = min(start + SWEEP, v.parameters.size)
-        scratch = tuple(block[: stop - start] for block in v.scratch)
-        pulled = min(stop, decayed)
-        if l2 and pulled > start:
-            pull = scratch[0][: pulled - start]
-            yield np.multiply, (v.parameters[start:pulled], scalar(l2, pull.dtype), pull)
-            yield np.add, (v.gradient[start:pulled], pull, v.gradient[start:pulled])
-        block = Vectors(
-            v.parameters[start:stop],
-            v.gradient[start:stop],
-            tuple(slot[start:stop] for slot in v.slots),
-            scratch,
-        )
-        yield from update(optimizer, block, tempo)
-
-
-def _scalar(like: Array, number: float) -> Array:
-    return np.array(number, like.dtype)
+        block = v.block(start)
+        yield from bounded(training.clip, block.gradient, tempo)
+        yield from pulls(training, block.decaying, block.gradient, block.step)
+        yield from update(training.optimizer, block, tempo)

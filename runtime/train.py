@@ -1,22 +1,30 @@
-"""The loop: epochs, shuffled batches, validation, and a stop when the loss is no number."""
+"""The loop: epochs of shuffled batches, each epoch judged. It can be put down after any step and
+taken up again, to the bit."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..grammar.diagnostics import SpecError
+from .autopsy import first_broken
 from .bind import Bound, Memory
 from .errors import Diverged, Untrainable
-from .history import Epoch, History, Scores
+from .examples import Examples
+from .history import Epoch, History, Scores, Step
 from .initialise import stream
+from .interrupts import held
 from .kernels import Array
-from .learner import Learner
+from .learner import Horizon, Learner, NotFinite
 from .threads import suited
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody asked to stop: the step under way was finished, and kept where a run is kept."""
 
 
 @dataclass(frozen=True)
@@ -26,85 +34,225 @@ class Watch:
     Attributes
     ----------
     validate: scores on held-out data, asked after every epoch.
-    on_epoch: called with each finished epoch.
-    on_step: called with (step, steps of the epoch, loss).
+    on_epoch: called with each finished epoch; what returns True ends the training.
+    on_step: called with each step.
     """
 
     validate: Callable[[], Scores] | None = None
-    on_epoch: Callable[[Epoch], None] | None = None
-    on_step: Callable[[int, int, float], None] | None = None
+    on_epoch: Callable[[Epoch], object] | None = None
+    on_step: Callable[[Step], object] | None = None
 
 
-def train(
-    learner: Learner, inputs: Mapping[str, Array], truth: Array, seed: int, watch: Watch
-) -> History:
-    """Train for the learner's epochs; raises SpecError when the loss diverges."""
-    count = len(truth)
-    if not count:
-        raise SpecError([Untrainable(None, "there are no examples to train on", "")])
-    settings = learner.training
-    batch = count if settings.optimizer.whole_set else min(settings.batch, count)
-    shuffle = stream(seed, "shuffle")
-    epochs: list[Epoch] = []
-    good = _kept(learner.memory)
-    for number in range(1, settings.epochs + 1):
-        begun = time.perf_counter()
-        order = np.arange(count) if batch == count else shuffle.permutation(count)
-        with suited(learner.graph, batch):
-            loss = _epoch(learner, inputs, truth, order, batch, number, watch, good)
-        seconds = time.perf_counter() - begun
-        scores = watch.validate() if watch.validate else None
-        epoch = Epoch(number, loss, seconds, count, scores)
-        epochs.append(epoch)
-        good = _kept(learner.memory)
-        if watch.on_epoch:
-            watch.on_epoch(epoch)
-    return History(tuple(epochs))
+class Keeper(Protocol):
+    """Who writes a run down while it goes on."""
+
+    def stepped(self, run: Run) -> None: ...
+
+    def judged(self, run: Run, epoch: Epoch) -> None: ...
+
+    def interrupted(self, run: Run) -> None: ...
 
 
-def _epoch(
-    learner: Learner,
-    inputs: Mapping[str, Array],
-    truth: Array,
-    order: Array,
-    batch: int,
-    number: int,
-    watch: Watch,
-    good: tuple[Array, Array],
-) -> float:
-    """One sweep; returns the mean loss."""
-    total = 0.0
-    steps = -(-len(order) // batch)
-    for step in range(steps):
-        chosen = order[step * batch : (step + 1) * batch]
-        bound = learner.bound(len(chosen))
-        _gather(bound, inputs, truth, chosen)
-        loss = learner.step(bound)
-        if not math.isfinite(loss):
-            raise _restored(learner.memory, good, f"the loss became {loss}", number, step + 1)
-        total += loss * len(chosen)
-        if watch.on_step:
-            watch.on_step(step + 1, steps, loss)
-    # A loss tells of the weights before its step: the last step of an epoch has none to tell.
-    if not np.isfinite(learner.memory.parameters).all():
-        raise _restored(learner.memory, good, "a weight became infinite", number, steps)
-    return total / len(order)
+class Best:
+    """The weights and statistics of the best epoch; those before the first where none was good."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.epoch = 0
+        self.worth = float("-inf")
+        self.parameters = memory.parameters.copy()
+        self.state = memory.state.copy()
+
+    def take(self, memory: Memory, epoch: int, worth: float) -> None:
+        self.epoch, self.worth = epoch, worth
+        np.copyto(self.parameters, memory.parameters)
+        np.copyto(self.state, memory.state)
+
+    def put_back(self, memory: Memory) -> None:
+        np.copyto(memory.parameters, self.parameters)
+        np.copyto(memory.state, self.state)
 
 
-def _restored(
-    memory: Memory, good: tuple[Array, Array], what: str, epoch: int, step: int
-) -> SpecError:
-    """Put the last good weights back; the error that says why."""
-    memory.parameters[:], memory.state[:] = good
-    return SpecError([Diverged(None, what, epoch, step)])
+class Run:
+    """A training run, and where it stands.
+
+    Attributes
+    ----------
+    epochs: the finished ones.
+    order: the examples of the epoch under way, as they come; empty between epochs.
+    step, total, seconds: its updates so far, their summed loss, the time they took.
+    best: of the finished epochs, with their weights.
+    stopped: why it ended before its last epoch; empty while it goes on.
+    """
+
+    def __init__(self, learner: Learner, examples: Examples, seed: int) -> None:
+        if not len(examples):
+            raise SpecError([Untrainable(None, "there are no examples to train on", "")])
+        self.learner = learner
+        self.examples = examples
+        self.seed = seed
+        self.settings = learner.training
+        count = len(examples)
+        whole = self.settings.optimizer.whole_set
+        self.batch = count if whole else min(self.settings.batch, count)
+        self.steps = -(-count // self.batch)
+        self._shuffle = stream(seed, "shuffle")
+        self.epochs: list[Epoch] = []
+        self.order = np.empty(0, np.int64)
+        self.step = 0
+        self.total = 0.0
+        self.seconds = 0.0
+        self.best = Best(learner.memory)
+        self.stopped = ""
+        self.begun = learner.steps
+
+    @property
+    def streams(self) -> dict[str, np.random.Generator]:
+        """Every random stream that the run draws from."""
+        noise = {f"noise {name}": rng for name, rng in self.learner.streams.items()}
+        return {"shuffle": self._shuffle, **noise}
+
+    @property
+    def horizon(self) -> Horizon:
+        return Horizon(self.steps, self.settings.epochs, self.begun)
+
+    @property
+    def over(self) -> bool:
+        return bool(self.stopped) or len(self.epochs) >= self.settings.epochs
+
+    @property
+    def history(self) -> History:
+        return History(tuple(self.epochs), self.best.epoch, self.stopped)
+
+    # ------------------------------------------------------------------------------ going on
+
+    def deal(self) -> None:
+        """Shuffle the examples of the next epoch, unless one is under way."""
+        if not len(self.order):
+            count = len(self.examples)
+            alone = self.batch == count
+            self.order = np.arange(count) if alone else self._shuffle.permutation(count)
+
+    def advance(self) -> Step:
+        """One update; raises SpecError when a number is no longer finite, before it harms."""
+        chosen = self.order[self.step * self.batch : (self.step + 1) * self.batch]
+        bound = self.learner.bound(len(chosen))
+        states = self.learner.drawn
+        self._fill(bound, chosen)
+        try:
+            loss = self.learner.step(bound)
+        except NotFinite as met:
+            self.learner.drawn = states
+            self._fill(bound, chosen)
+            raise self._diverged(met.what, first_broken(bound, self.learner.memory)) from None
+        self.total += loss * len(chosen)
+        self.step += 1
+        rate, norm = self.learner.rate, self.learner.gradient_norm
+        return Step(len(self.epochs) + 1, self.step, self.steps, loss, rate, norm)
+
+    def _fill(self, bound: Bound, chosen: Array) -> None:
+        assert bound.target is not None
+        self.examples.fill(chosen, bound.inputs, bound.target)
+
+    def judge(self, validate: Callable[[], Scores] | None) -> Epoch:
+        """Finish the epoch under way, and see whether it is the best."""
+        memory = self.learner.memory
+        # A loss tells of the weights before its step: the last of an epoch has none to tell of.
+        if not np.isfinite(memory.parameters).all():
+            raise self._diverged("a weight became infinite", "")
+        count, number = len(self.order), len(self.epochs) + 1
+        scores = validate() if validate else None
+        epoch = Epoch(number, self.total / count, self.seconds, count, scores)
+        self.epochs.append(epoch)
+        self.order, self.step, self.total, self.seconds = self.order[:0], 0, 0.0, 0.0
+        stop = self.settings.early_stop
+        worth = epoch.worth(stop.metric if stop else "loss")
+        if worth > self.best.worth + (stop.by if stop else 0.0):
+            self.best.take(memory, number, worth)
+        if stop:
+            self.stopped = stop.reason(number - self.best.epoch)
+        return epoch
+
+    def _diverged(self, what: str, where: str) -> SpecError:
+        """Put the best weights back; the error that says why."""
+        self.best.put_back(self.learner.memory)
+        epoch, step = len(self.epochs) + 1, min(self.step + 1, self.steps)
+        return SpecError([Diverged(None, what, epoch, step, where, self.best.epoch)])
+
+    # ------------------------------------------------------------------- put down, taken up
+
+    def standing(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Everything that the rest of the run depends on: arrays, and what JSON can hold."""
+        memory = self.learner.memory
+        arrays = {
+            "parameters": memory.parameters,
+            "state": memory.state,
+            **{f"slot {number}": slot for number, slot in enumerate(self.learner.slots)},
+            "order": self.order,
+            "best parameters": self.best.parameters,
+            "best state": self.best.state,
+        }
+        facts = {
+            "seed": self.seed,
+            "examples": len(self.examples),
+            "begun": self.begun,
+            "updates": self.learner.steps,
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "step": self.step,
+            "total": self.total,
+            "seconds": self.seconds,
+            "best": [self.best.epoch, self.best.worth],
+            "stopped": self.stopped,
+            "streams": {name: rng.bit_generator.state for name, rng in self.streams.items()},
+        }
+        return arrays, facts
+
+    def take_up(self, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> None:
+        """Stand where another run stood when it was put down."""
+        here, _ = self.standing()
+        for name, array in here.items():
+            if name != "order":
+                np.copyto(array, arrays[name])
+        self.order = arrays["order"].copy()
+        self.begun, self.learner.steps = facts["begun"], facts["updates"]
+        self.epochs = [Epoch.of(row) for row in facts["epochs"]]
+        self.step, self.total, self.seconds = facts["step"], facts["total"], facts["seconds"]
+        self.best.epoch, self.best.worth = facts["best"]
+        self.stopped = facts["stopped"]
+        for name, rng in self.streams.items():
+            rng.bit_generator.state = facts["streams"][name]
 
 
-def _gather(bound: Bound, inputs: Mapping[str, Array], truth: Array, chosen: Array) -> None:
-    assert bound.target is not None
-    for name, array in bound.inputs.items():
-        np.take(inputs[name], chosen, axis=0, out=array, mode="clip")
-    np.take(truth, chosen, axis=0, out=bound.target, mode="clip")
+def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
+    """Train until the last epoch, or an earlier end; raises SpecError when the loss diverges, and
+    Interrupted after the step during which Ctrl-C came."""
+    with held() as asked, run.learner.towards(run.horizon):
+        while not run.over:
+            run.deal()
+            begun, before = time.perf_counter(), run.seconds
+            with suited(run.learner.graph, run.batch):
+                while run.step < run.steps:
+                    step = run.advance()
+                    run.seconds = before + time.perf_counter() - begun
+                    if watch.on_step:
+                        watch.on_step(step)
+                    if asked.to_stop:
+                        raise _interrupted(run, keeper)
+                    if keeper:
+                        keeper.stepped(run)
+            epoch = run.judge(watch.validate)
+            if watch.on_epoch and watch.on_epoch(epoch) is True:
+                run.stopped = run.stopped or "on_epoch asked to"
+            if keeper:
+                keeper.judged(run, epoch)
+            if asked.to_stop and not run.over:
+                raise _interrupted(run, keeper)
+    if run.settings.early_stop:
+        run.best.put_back(run.learner.memory)
+    return run.history
 
 
-def _kept(memory: Memory) -> tuple[Array, Array]:
-    return memory.parameters.copy(), memory.state.copy()
+def _interrupted(run: Run, keeper: Keeper | None) -> Interrupted:
+    if keeper:
+        keeper.interrupted(run)
+    place = f"step {run.step} of epoch {len(run.epochs) + 1}" if run.step else ""
+    return Interrupted(f"stopped after {place or f'epoch {len(run.epochs)}'}")

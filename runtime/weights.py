@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from ..compiler.expressions import literal
 from ..compiler.files import from_here
 from ..compiler.graph import Graph
 from ..grammar.diagnostics import SpecError
-from .errors import WeightsDisagree, WeightsUnreadable, WeightsUnwritable, WeightsWithoutSpec
+from .durable import write_durably
+from .file_errors import WeightsDisagree, WeightsWithoutSpec, quoted
+from .header import DTYPES, Entry
 from .kernels import Array
+from .tensors import Opened, described, encode
+from .tensors import opened as arrays_in
 
 FORMAT = "nnspec 1"
 """The layout of the metadata; a file of another one is refused."""
@@ -26,7 +27,7 @@ KEYS = frozenset({"spec", "digest", "settings", "lets", "files"})
 
 @dataclass(frozen=True)
 class Saved:
-    """What a weights file holds: the spec, its net's digest, settings, arrays by name.
+    """What a weights file holds: the spec, its net's digest, settings, and arrays still on the disk.
 
     `files` are the texts that the spec uses, by their paths from its own; `lets` its constants that
     were given from outside.
@@ -37,21 +38,7 @@ class Saved:
     settings: Mapping[str, str]
     lets: Mapping[str, str]
     files: Mapping[str, str]
-    arrays: Mapping[str, Array]
-
-
-def check_writable(path: Path) -> None:
-    """Raise SpecError when weights could not be written here: better known before training."""
-    folder = path.parent
-    problem = ""
-    if path.is_dir():
-        problem = "it is a folder"
-    elif not folder.is_dir():
-        problem = f"there is no folder `{folder}`"
-    elif not os.access(path if path.exists() else folder, os.W_OK):
-        problem = "permission denied"
-    if problem:
-        raise SpecError([WeightsUnwritable(None, str(path), problem)])
+    arrays: Opened
 
 
 def write(
@@ -66,61 +53,47 @@ def write(
         "lets": json.dumps({name: literal(worth) for name, worth in graph.lets.items()}),
         "files": json.dumps(from_here(graph.files, graph.source.name)),
     }
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(save(dict(arrays), metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        problem = error.strerror or "the system refused"
-        raise SpecError([WeightsUnwritable(None, str(path), problem.lower())]) from None
+    write_durably(path, encode(arrays, metadata))
 
 
-def read(path: Path) -> Saved:
-    """Read a weights file; raises SpecError when it is not one."""
-    name = str(path)
-    if not path.is_file():
-        problem = "there is no such file" if not path.exists() else "it is no regular file"
-        raise SpecError([WeightsUnreadable(None, name, problem)])
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {key: file.get_tensor(key) for key in sorted(file.keys())}
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        problem = "it is cut short, damaged, or not a safetensors file"
-        raise SpecError([WeightsUnreadable(None, name, problem)]) from error
-    if metadata.get("format") != FORMAT or not metadata.keys() >= KEYS:
-        raise SpecError([WeightsWithoutSpec(None, name)])
-    try:
-        settings, lets, files = (
-            {str(key): str(value) for key, value in json.loads(metadata[field]).items()}
-            for field in ("settings", "lets", "files")
-        )
-    except (ValueError, AttributeError, RecursionError):
-        raise SpecError([WeightsDisagree(None, name, "its settings cannot be read")]) from None
-    return Saved(metadata["spec"], metadata["digest"], settings, lets, files, arrays)
-
-
-def pour(saved: Saved, path: Path, graph: Graph, into: Mapping[str, Array]) -> None:
-    """Copy saved arrays into a net's own; raises SpecError unless they are exactly its arrays."""
-
-    def refuse(problem: str) -> SpecError:
-        return SpecError([WeightsDisagree(None, str(path), problem)])
-
-    if saved.digest != graph.digest:
-        raise refuse("the spec inside is not the one the weights were saved with")
-    if missing := sorted(into.keys() - saved.arrays.keys()):
-        raise refuse(f"{', '.join(missing[:5])} missing")
-    if extra := sorted(saved.arrays.keys() - into.keys()):
-        raise refuse(f"{', '.join(extra[:5])} unknown")
-    for name, array in into.items():
-        found = saved.arrays[name]
-        if found.shape != array.shape or found.dtype != array.dtype:
-            raise refuse(
-                f"{name} is {found.dtype} {list(found.shape)}, not {array.dtype} {list(array.shape)}"
+@contextmanager
+def opened(path: Path) -> Iterator[Saved]:
+    """A weights file, its header checked and its arrays still on the disk; raises SpecError."""
+    with arrays_in(path) as found:
+        texts = found.metadata
+        if texts.get("format") != FORMAT or not texts.keys() >= KEYS:
+            held = tuple(map(described, found.entries.values()))
+            raise SpecError([WeightsWithoutSpec(None, found.file, held)])
+        try:
+            settings, lets, files = (
+                {str(key): str(value) for key, value in json.loads(texts[field]).items()}
+                for field in ("settings", "lets", "files")
             )
-    for name, array in into.items():
-        array[...] = saved.arrays[name]
+        except (ValueError, AttributeError, RecursionError):
+            problem = ("its settings cannot be read",)
+            raise SpecError([WeightsDisagree(None, found.file, problem)]) from None
+        yield Saved(texts["spec"], texts["digest"], settings, lets, files, found)
+
+
+def pour(saved: Saved, graph: Graph, into: Mapping[str, Array]) -> None:
+    """Read saved arrays into a net's own; raises SpecError unless they are exactly its arrays."""
+    problems = tuple(_differences(saved.arrays.entries, into))
+    if saved.digest != graph.digest:
+        problems = ("the spec inside is not the one the weights were saved with",)
+    if problems:
+        raise SpecError([WeightsDisagree(None, saved.arrays.file, problems)])
+    saved.arrays.read_into(into)
+
+
+def _differences(held: Mapping[str, Entry], wanted: Mapping[str, Array]) -> Iterator[str]:
+    for name in sorted(wanted.keys() - held.keys()):
+        yield f"{name} is missing"
+    for name in sorted(held.keys() - wanted.keys()):
+        yield f"{quoted(name)} is not in the net"
+    for name in sorted(wanted.keys() & held.keys()):
+        entry, array = held[name], wanted[name]
+        if entry.shape != array.shape or DTYPES[entry.dtype] != array.dtype:
+            yield (
+                f"{name} is {DTYPES[entry.dtype]} {list(entry.shape)}, "
+                f"not {array.dtype} {list(array.shape)}"
+            )

@@ -73,8 +73,9 @@ class Convolution(Op):
         taps = math.prod(kernel)
         fan_in, fan_out = x.shape[0] // groups * taps, self.shape(x).shape[0] // groups * taps
         factors = (*kernel, shape[1], narrow)
+        grid = (groups, narrow // groups, shape[1], taps) if self.backwards else None
         torch = even(math.prod(shape[1:]))
-        w = Weight("weight", shape, fan_in, fan_out, decays=True, factors=factors, torch=torch)
+        w = Weight("weight", shape, fan_in, fan_out, None, True, factors, torch, grid)
         if self.nobias:
             return (w,)
         filters = self.shape(x).shape[:1]

@@ -115,8 +115,8 @@ class Maxout(Op):
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         fan_in = inputs[0].shape[-1]
         shape, torch = (self.k, self.n, fan_in), even(fan_in)
-        factors = (self.k, fan_in, self.n)
-        w = Weight("weight", shape, fan_in, self.n, None, True, factors, torch, leading=2)
+        factors, grid = (self.k, fan_in, self.n), (self.k * self.n, 1, 1, fan_in)
+        w = Weight("weight", shape, fan_in, self.n, None, True, factors, torch, grid)
         if self.nobias:
             return (w,)
         return w, Weight("bias", shape[:2], fan_in, self.n, 0.0, False, (self.k, self.n), torch)

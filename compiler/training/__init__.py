@@ -13,26 +13,37 @@ from ..errors import BadSetting
 from ..op import Count, Index, Initialiser
 from ..shapes import Value
 from .choice import Menu
+from .clips import CLIPS, Clip, Norm
 from .learning import ON_MATRICES, Learning
 from .losses import LOSSES, CrossEntropy, Loss, Mse
 from .optimizers import OPTIMIZERS, Adam, Optimizer
+from .schedules import SCHEDULES, Constant, Schedule
+from .stops import STOPS, Patience, Stop
 
 
 class Training(BaseModel):
     """The settings of a run, as `train(...)` writes them.
 
     `loss` left out is cross_entropy where the net has several outputs, mse where it has one.
-    `l2` adds l2/2 times the squared weights (not biases) to the loss. `init` is how weights begin
-    where no operator says it.
+    `l2` adds l2/2 times the squared weights (not biases) to the loss, `l1` adds l1 times their
+    absolute values; both together are the elastic net. `clip` bounds the gradient before they join
+    it. `max_norm` keeps every neuron's incoming weights, a row of a matrix or a filter, to that
+    length after each step; 0 leaves them free. `init` is how weights begin where no operator
+    says it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, strict=True)
 
     loss: Loss | None = None
     optimizer: Optimizer = Adam()
+    schedule: Schedule = Constant()
+    clip: Clip | None = None
     batch: Count = 32
     epochs: Count = 10
     l2: NonNegativeFloat = 0.0
+    l1: NonNegativeFloat = 0.0
+    max_norm: NonNegativeFloat = 0.0
+    early_stop: Stop | None = None
     seed: Index = 0
     init: Initialiser | None = None
 
@@ -49,7 +60,15 @@ class Training(BaseModel):
         return CrossEntropy() if output.rank == 1 and output.size > 1 else Mse()
 
 
-MENUS: Mapping[str, Menu] = MappingProxyType({"loss": Menu(LOSSES), "optimizer": Menu(OPTIMIZERS)})
+MENUS: Mapping[str, Menu] = MappingProxyType(
+    {
+        "loss": Menu(LOSSES),
+        "optimizer": Menu(OPTIMIZERS),
+        "schedule": Menu(SCHEDULES),
+        "clip": Menu(CLIPS, bare=Norm),
+        "early_stop": Menu(STOPS, bare=Patience),
+    }
+)
 """The settings of `Training` that are chosen by name."""
 
 

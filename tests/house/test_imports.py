@@ -25,7 +25,7 @@ HOMES = {
         "analyzers/report.py", "analyzers/diagnosis.py", "analyzers/commands.py",
     ),
     "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "runtime/commands.py", "runtime/commands_profile.py"),
-    "safetensors": ("runtime/weights.py",),
+    "safetensors": (),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
 LATE = {"rich", "networkx", "matplotlib"}

@@ -45,7 +45,7 @@ LAYERS: list[tuple[str, str, Make, dict[str, str]]] = [
         (
             name,
             f"9x20 -> {name}15",
-            lambda kind=kind: kind(20, 15),  # type: ignore[misc]
+            lambda kind=kind: kind(20, 15),
             {
                 "input_weight": "weight_ih_l0",
                 "state_weight": "weight_hh_l0",

@@ -13,6 +13,7 @@ from safetensors import safe_open
 
 import nnspec
 from nnspec.grammar.diagnostics import SpecError
+from nnspec.runtime.tensors import encode
 
 NET = "3 -> fc4 relu -> fc4 relu -> fc1"
 RNG = np.random.default_rng(0)
@@ -175,7 +176,8 @@ def test_files_that_are_no_weights(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(SpecError) as error:
             nnspec.load(path)
-        assert codes(error)[0] in ("NN530", "NN531"), name
+        assert len(codes(error)) == 1, name
+        assert "NN530" < codes(error)[0] <= "NN549", name
     for missing in (tmp_path / "none", tmp_path):
         with pytest.raises(SpecError, match="NN530"):
             nnspec.load(missing)
@@ -191,14 +193,14 @@ def test_weights_that_fit_another_net(tmp_path: Path) -> None:
     good |= {"settings": "{}", "lets": "{}", "files": "{}"}
     cases: list[tuple[dict[str, Any], dict[str, str], str]] = [
         ({n: a for n, a in arrays.items() if n != "fc1.bias"}, good, "missing"),
-        (arrays | {"more": np.ones(2, np.float32)}, good, "unknown"),
+        (arrays | {"more": np.ones(2, np.float32)}, good, "not in the net"),
         (arrays | {"fc1.bias": np.ones(5, np.float32)}, good, "fc1.bias"),
         (arrays, good | {"digest": "0"}, "NN532"),
         (arrays, good | {"settings": "["}, "NN532"),
         (arrays, good | {"spec": "3 -> nope"}, "NN101"),
     ]
     for held, metadata, part in cases:
-        path.write_bytes(safetensors.numpy.save(held, metadata))
+        path.write_bytes(b"".join(encode(held, metadata)))
         with pytest.raises(SpecError, match=part):
             nnspec.load(path)
 

@@ -184,7 +184,7 @@ def test_history_and_callbacks() -> None:
     history = net.fit(
         x, y, epochs=5, batch=16, validation=(x, y),
         on_epoch=lambda epoch: seen.append(epoch.number),
-        on_step=lambda step, of, loss: steps.append((step, of)),
+        on_step=lambda step: steps.append((step.number, step.steps)),
     )  # fmt: skip
     assert seen == [1, 2, 3, 4, 5]
     assert steps[:4] == [(1, 3), (2, 3), (3, 3), (1, 3)]
@@ -198,5 +198,5 @@ def test_gd_sees_the_whole_set_at_once() -> None:
     steps: list[int] = []
     net = nnspec.compile("2 -> fc3", optimizer="gd(lr=0.1)", batch=8)
     data = load("spiral")
-    net.fit(data.x, data.y, epochs=2, on_step=lambda step, of, loss: steps.append(of))
+    net.fit(data.x, data.y, epochs=2, on_step=lambda step: steps.append(step.steps))
     assert steps == [1, 1]

@@ -1,0 +1,31 @@
+"""How long a vector is, told right where the squares of its numbers overflow or vanish."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .kernels import Array
+
+
+def length(vector: Array, block: Array) -> float:
+    """The Euclidean norm; infinite or NaN where one of the numbers is. `block` is scratch."""
+    square = float(vector.dot(vector))
+    width = np.finfo(vector.dtype)
+    if float(width.tiny) / float(width.eps) < square < math.inf:
+        return math.sqrt(square)
+    return _scaled(vector, block)
+
+
+def _scaled(vector: Array, block: Array) -> float:
+    """Over numbers that are divided by the largest of them, block by block."""
+    largest = float(max(vector.max(), -vector.min()))
+    if not 0 < largest < math.inf:
+        return largest
+    total = 0.0
+    for start in range(0, vector.size, block.size):
+        part = vector[start : start + block.size]
+        small = np.divide(part, largest, out=block[: part.size])
+        total += float(small.dot(small))
+    return largest * math.sqrt(total)
