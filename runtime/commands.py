@@ -97,6 +97,7 @@ def train(options: argparse.Namespace) -> int:
             "data": described(learned) | {"held_out": len(held)},
             "settings": as_text(net.training),
             "params": net.params,
+            "trainable": net.trainable,
             "epochs": history.rows(),
             "test": {"loss": scores.loss, "accuracy": scores.accuracy},
             "saved": options.save,
@@ -104,8 +105,9 @@ def train(options: argparse.Namespace) -> int:
         _print(report)
         return 0
     seconds = sum(epoch.seconds for epoch in history)
+    frozen = net.params - net.trainable
     print(
-        f"trained {net.params:,} parameters on {counted(len(learned), 'example')} of "
+        f"trained {net.trainable:,} parameters{f' ({frozen:,} frozen)' if frozen else ''} on {counted(len(learned), 'example')} of "
         f"{learned.name}, {counted(len(history), 'epoch')} in {seconds:.1f} s"
     )
     print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")

@@ -70,7 +70,7 @@ def _learned(plan: Order, node: Node) -> tuple[str, ...]:
 
 
 def _needs(plan: Order, node: Node) -> Needs:
-    if plan.mode == "train" and node.learning.frozen and not _learned(plan, node):
+    if plan.mode == "train" and node.weights and not _learned(plan, node):
         return node.applied.needs_frozen(plan.batch)
     return node.applied.needs(plan.batch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -144,6 +145,12 @@ OPTIMIZERS: list[tuple[str, Callable[[Parameters], torch.optim.Optimizer]]] = [
     ("adam(lr=1e-2)", lambda groups: torch.optim.Adam(groups, lr=1e-2)),
     ("momentum(lr=0.05)", lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.9)),
     ("sgd(lr=0.05)", lambda groups: torch.optim.SGD(groups, lr=0.05)),
+    (
+        "nesterov(lr=0.05)",
+        lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.9, nesterov=True),
+    ),
+    ("rmsprop(lr=1e-3)", lambda groups: torch.optim.RMSprop(groups, lr=1e-3)),
+    ("adagrad(lr=0.05)", lambda groups: torch.optim.Adagrad(groups, lr=0.05)),
 ]
 OURS = """2x8x8
 -> [conv4 3x3 p1 bn relu] freeze
@@ -229,6 +236,62 @@ def test_the_loss_and_the_gradients_hold_the_layers_own_l2() -> None:
     assert loss - bare == pytest.approx(0.25 * (w * w).sum(), rel=1e-12)
     np.testing.assert_allclose(found["fc1.weight"] - without["fc1.weight"], 0.5 * w, atol=1e-15)
     assert (found["fc3.weight"] == without["fc3.weight"]).all()
+
+
+def test_decay_goes_by_the_layers_own_rate() -> None:
+    """AdamW: what a layer loses is its rate times the decay."""
+    text = "4 -> fc5 lr=0.1 tanh -> fc3 freeze tanh -> fc2"
+    net = nnspec.compile(text, dtype="float64", loss="mse", optimizer="adamw(lr=0.01, decay=0.1)")
+    theirs = {n: torch.tensor(w) for n, w in net.weights.items()}
+    for name in theirs.keys() - net.graph.frozen:
+        theirs[name].requires_grad_()
+    groups = [
+        {"params": [theirs[f"{layer}.{kind}"]], "lr": rate, "weight_decay": decay}
+        for layer, rate in (("fc1", 1e-3), ("fc3", 1e-2))
+        for kind, decay in (("weight", 0.1), ("bias", 0.0))
+    ]
+    stepper = torch.optim.AdamW(groups)
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        x, y = rng.standard_normal((8, 4)), rng.standard_normal((8, 2))
+        net.step(x, y)
+        stepper.zero_grad()
+        h = torch.tensor(x)
+        for layer in ("fc1", "fc2", "fc3"):
+            h = h @ theirs[f"{layer}.weight"].T + theirs[f"{layer}.bias"]
+            h = h if layer == "fc3" else torch.tanh(h)
+        F.mse_loss(h, torch.tensor(y)).backward()  # type: ignore[no-untyped-call]
+        stepper.step()
+    for name, weight in theirs.items():
+        np.testing.assert_allclose(net.weights[name], weight.detach().numpy(), atol=1e-10)
+
+
+def test_l1_and_the_longest_norm_of_one_layer() -> None:
+    """sgd with l1 on one layer is the step without it less lr sign(w); the bound holds for its layer."""
+    text = "3 -> fc4 {} tanh -> fc4 {} tanh -> fc2\ntrain(loss = mse, optimizer = sgd(lr=0.1))"
+    x, y = np.ones((2, 3)), np.full((2, 2), 5.0)
+    plain, penal = (nnspec.compile(text.format(w, ""), dtype="float64") for w in ("", "l1=0.5"))
+    start = plain.weights["fc1.weight"].copy()
+    losses = plain.step(x, y), penal.step(x, y)
+    assert losses[1] - losses[0] == pytest.approx(0.5 * np.abs(start).sum(), rel=1e-12)
+    moved = plain.weights["fc1.weight"] - penal.weights["fc1.weight"]
+    np.testing.assert_allclose(moved, 0.05 * np.sign(start), atol=1e-15)
+    assert (plain.weights["fc2.weight"] == penal.weights["fc2.weight"]).all()
+    held = nnspec.compile(text.format("max_norm=0.25", "max_norm=0"), dtype="float64", max_norm=0.5)
+    held.step(x, y)
+    longest = [np.linalg.norm(held.weights[f"fc{i}.weight"], axis=1).max() for i in (1, 2, 3)]
+    assert longest[0] == pytest.approx(0.25, rel=1e-12)
+    assert longest[1] > 0.5
+    assert longest[2] <= 0.5 * (1 + 1e-12)
+
+
+def test_clipping_sees_the_gradient_of_what_learns() -> None:
+    text = "3 -> fc4 freeze tanh -> fc2\ntrain(loss = mse, optimizer = sgd(lr=1), clip = 0.01)"
+    net = nnspec.compile(text, dtype="float64")
+    before = {name: w.copy() for name, w in net.weights.items()}
+    net.step(np.ones((2, 3)), np.full((2, 2), 5.0))
+    moved = math.sqrt(sum(((net.weights[n] - w) ** 2).sum() for n, w in before.items()))
+    assert moved == pytest.approx(0.01, rel=1e-4)
 
 
 # -------------------------------------------------------------------------------- what is spared
