@@ -31,6 +31,7 @@ COMMANDS = {
     "rule": ("analyzers.docs", "what a code means"),
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
+    "sweep": ("runtime.commands_sweep", "one training under every combination of some choices"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
     "predict": ("runtime.commands", "what a trained net says"),
@@ -46,7 +47,19 @@ FORMATS = {
 """What `--format` takes, where it is more than text and json."""
 
 COMPILING = frozenset(
-    {"check", "summary", "explain", "math", "report", "diff", "draw", "plot", "profile", "train"}
+    {
+        "check",
+        "summary",
+        "explain",
+        "math",
+        "report",
+        "diff",
+        "draw",
+        "plot",
+        "profile",
+        "train",
+        "sweep",
+    }
 )
 """The commands that compile a spec."""
 

@@ -74,10 +74,16 @@ class Declarations:
             self._free(name, places)
             module.lets[name.word] = LOST
         if all(name.word in given for name in let.target.names):
-            found = {name.word: _from_outside(name.word, given) for name in let.target.names}
+            worded = isinstance(let.value, tree.Text)
+            found = {
+                name.word: _from_outside(name.word, given, worded) for name in let.target.names
+            }
         else:
             found = bound(let.target, evaluate(let.value, Scope(module.lets)), let.value.span)
-            found |= {word: _from_outside(word, given) for word in found.keys() & given.keys()}
+            found |= {
+                word: _from_outside(word, given, isinstance(found[word], str))
+                for word in found.keys() & given.keys()
+            }
         module.lets.update(found)
 
     def _block(self, written: tree.Block, module: Module, places: dict[str, Span]) -> None:
@@ -148,8 +154,9 @@ def bound(target: tree.Target, worth: Worth, span: Span) -> dict[str, Worth]:
     return dict(zip(words, worth, strict=True))
 
 
-def _from_outside(word: str, given: dict[str, object]) -> Worth:
-    """A constant given as a number, or as text in the language."""
+def _from_outside(word: str, given: dict[str, object], worded: bool) -> Worth:
+    """A constant given as a number, or as text in the language; where the file has a word in quotes
+    (`worded`), a bare one stands for itself."""
     worth = given.pop(word)
     written = str(worth).lower() if isinstance(worth, bool) else str(worth)
     file, mistakes = parse(Source("<let>", f"let {word} = {written}"))
@@ -157,4 +164,6 @@ def _from_outside(word: str, given: dict[str, object]) -> Worth:
         raise Refused(*mistakes)
     (let, *_) = file.statements
     assert isinstance(let, tree.Let)
+    if worded and isinstance(let.value, tree.Name):
+        return let.value.word
     return evaluate(let.value, Scope())

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,10 +19,12 @@ from .data import described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .durable import check_writable
-from .history import Epoch, Scores, Step
+from .history import Scores
 from .kernels import Array
 from .load import load as load_net
 from .net import Net
+from .progress import noticed, number, percent, shown
+from .train import Interrupted
 
 SETTINGS = tuple(Training.model_fields)
 
@@ -48,10 +48,6 @@ def _print(value: object) -> None:
     print(json.dumps(value, indent=2))
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
-
-
 # -------------------------------------------------------------------------------------- train
 
 
@@ -60,6 +56,9 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     _data_arguments(parser)
     parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE", help="to test on")
     parser.add_argument("--save", metavar="FILE", help="write the trained net as safetensors")
+    parser.add_argument("--run", metavar="FOLDER", help="keep the run: log, checkpoints, weights")
+    parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
+    parser.add_argument("--resume", action="store_true", help="go on where the run stood")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
     for name in SETTINGS:
@@ -68,7 +67,8 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
         "examples:\n  nnspec train specs/course/digits.nn --data digits --save digits.safetensors\n"
         '  nnspec train "4 -> fc16 relu -> fc3" --data iris --epochs 50 '
         '--optimizer "momentum(lr=0.05)" --schedule "cosine(warmup=2)" --clip 1.0\n'
-        "  nnspec train net.nn --data images-idx3-ubyte.gz --format json"
+        "  nnspec train net.nn --data images-idx3-ubyte.gz --format json\n"
+        "  nnspec train net.nn --data digits --run runs/a --resume    # begins, or goes on"
     )
 
 
@@ -85,10 +85,21 @@ def train(options: argparse.Namespace) -> int:
         raise SpecError(mistakes)
     if options.save:
         check_writable(Path(options.save))
-    with progress(net, quiet=quiet) as (on_epoch, on_step):
-        history = net.fit(
-            learned.x, learned.y, validation=(held.x, held.y), on_epoch=on_epoch, on_step=on_step
-        )
+    try:
+        with noticed(), nullcontext() if quiet else shown(net.training) as bar:
+            history = net.fit(
+                learned.x,
+                learned.y,
+                validation=(held.x, held.y),
+                on_epoch=None if bar is None else bar.on_epoch,
+                on_step=None if bar is None else bar.on_step,
+                run=options.run,
+                every=options.every,
+                resume=options.resume,
+                notes={"data": described(learned) | {"held_out": len(held)}},
+            )
+    except Interrupted as stop:
+        return _stopped(stop, net, options)
     scores = net.evaluate(held.x, held.y)
     if options.save:
         net.save(options.save)
@@ -99,6 +110,8 @@ def train(options: argparse.Namespace) -> int:
             "params": net.params,
             "trainable": net.trainable,
             "epochs": history.rows(),
+            "best": history.best,
+            "stopped": history.stopped or None,
             "test": {"loss": scores.loss, "accuracy": scores.accuracy},
             "saved": options.save,
         }
@@ -110,10 +123,23 @@ def train(options: argparse.Namespace) -> int:
         f"trained {net.trainable:,} parameters{f' ({frozen:,} frozen)' if frozen else ''} on {counted(len(learned), 'example')} of "
         f"{learned.name}, {counted(len(history), 'epoch')} in {seconds:.1f} s"
     )
+    if net.training.early_stop:
+        ended = f"{history.stopped}: " if history.stopped else ""
+        print(f"{ended}the weights of epoch {history.best} are back")
     print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")
     if options.save:
         print(f"saved to {options.save}")
     return 0
+
+
+def _stopped(stop: Interrupted, net: Net, options: argparse.Namespace) -> int:
+    """Say where training stopped, and how it can go on."""
+    if options.save:
+        net.save(options.save)
+    saved = f"; saved to {options.save}" if options.save else ""
+    advice = f"; the same command with --resume goes on in {options.run}" if options.run else ""
+    print(f"{stop}{saved}{advice}", file=sys.stderr)
+    return 130
 
 
 def _told(scores: Scores) -> str:
@@ -122,60 +148,8 @@ def _told(scores: Scores) -> str:
     return f"accuracy {percent(scores.accuracy)}, loss {number(scores.loss)}"
 
 
-def number(loss: float) -> str:
-    """Four places, as long as that is readable."""
-    return f"{loss:.4f}" if abs(loss) < 1e6 else f"{loss:.3g}"
-
-
 def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("" if count == 1 else "s")
-
-
-@contextmanager
-def progress(net: Net, *, quiet: bool) -> Iterator[tuple[Any, Any]]:
-    """A progress bar on stderr: epochs, loss, held-out accuracy, examples a second, time left."""
-    if quiet:
-        yield None, None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
-        BarColumn(bar_width=24),
-        TextColumn("loss {task.fields[loss]}"),
-        TextColumn("{task.fields[judged]}"),
-        TextColumn("{task.fields[rate]:>9,.0f}/s"),
-        TimeRemainingColumn(compact=True),
-    )
-    epochs = net.training.epochs
-    console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, refresh_per_second=8) as bar:
-        task = bar.add_task(
-            "", total=float(epochs), epoch=1, epochs=epochs, loss="", judged="", rate=0.0
-        )
-        done = 0
-
-        def on_step(step: Step) -> None:
-            bar.update(task, completed=done + step.number / step.steps, loss=number(step.loss))
-
-        def on_epoch(epoch: Epoch) -> None:
-            nonlocal done
-            done = epoch.number
-            judged = ""
-            if epoch.validation is not None and epoch.validation.accuracy is not None:
-                judged = f"accuracy {percent(epoch.validation.accuracy)}"
-            shown = min(done + 1, epochs)
-            bar.update(
-                task,
-                completed=done,
-                loss=number(epoch.loss),
-                epoch=shown,
-                judged=judged,
-                rate=epoch.rate,
-            )
-
-        yield on_epoch, on_step
 
 
 # ----------------------------------------------------------------------------------- evaluate
@@ -284,13 +258,13 @@ def predict(options: argparse.Namespace) -> int:
     if options.format == "json":
         _print(rows)
         return 0
-    for number, row in enumerate(rows, 1):
+    for place, row in enumerate(rows, 1):
         if "class" in row:
-            print(f"{number:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
+            print(f"{place:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
         elif "classes" in row:
-            print(f"{number:>4}  {row['classes']}")
+            print(f"{place:>4}  {row['classes']}")
         else:
-            print(f"{number:>4}  {np.array2string(outputs[number - 1], precision=4, threshold=12)}")
+            print(f"{place:>4}  {np.array2string(outputs[place - 1], precision=4, threshold=12)}")
     return 0
 
 

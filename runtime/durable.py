@@ -81,6 +81,21 @@ def write_durably(path: Path, content: Chunk | Iterable[Chunk], kind: Kind = "we
         _sync_directory(place.parent)
 
 
+def append_durably(path: Path, content: bytes, kind: Kind = "run") -> None:
+    """Add to the end of a file and bring it to the disk; raises SpecError when the system refuses."""
+    with _refusals(path, kind), path.open("ab", buffering=0) as file:
+        file.write(content)
+        os.fsync(file.fileno())
+
+
+def make_folder(path: Path, kind: Kind = "run") -> None:
+    """Make a folder, and those above it; raises SpecError when that cannot be."""
+    with _refusals(path, kind):
+        if path.exists() and not path.is_dir():
+            raise OSError(errno.ENOTDIR, "")
+        path.mkdir(parents=True, exist_ok=True)
+
+
 def check_writable(path: Path, kind: Kind = "weights") -> None:
     """Raise SpecError when a file could not be written here: better known before hours of training."""
     with _refusals(path, kind):

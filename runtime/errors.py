@@ -163,3 +163,92 @@ class TooMuchMemory(Mistake):
 
     def help(self) -> str:
         return "use a smaller batch or a smaller net; `nnspec summary` shows what takes the memory"
+
+
+# ------------------------------------------------------------------------------- runs on disk
+
+
+@dataclass(frozen=True)
+class FolderTaken(Mistake):
+    """A folder that should keep a new run holds something already."""
+
+    code, name = "NN560", "folder-taken"
+    path: str
+    holds_run: bool
+
+    def message(self) -> str:
+        return f"`{self.path}` holds {'a run' if self.holds_run else 'other files'} already"
+
+    def help(self) -> str:
+        return (
+            "`--resume` (in Python resume=True) goes on with it; or choose another folder"
+            if self.holds_run
+            else "choose an empty folder, or one that is not there yet"
+        )
+
+
+@dataclass(frozen=True)
+class RunDiffers(Mistake):
+    """A run cannot go on, for it was begun with another net, other data or other settings.
+
+    Attributes
+    ----------
+    differences: (what, then, now).
+    """
+
+    code, name = "NN561", "run-differs"
+    path: str
+    differences: tuple[tuple[str, str, str], ...]
+
+    def message(self) -> str:
+        told = "; ".join(
+            f"{what} was {then}, now it is {now}" for what, then, now in self.differences
+        )
+        return f"the run in `{self.path}` cannot go on: {told}"
+
+    def help(self) -> str:
+        return "go on with what it was begun with, or begin a new run in another folder"
+
+
+@dataclass(frozen=True)
+class NoWholeCheckpoint(Mistake):
+    """Every checkpoint of a run is damaged."""
+
+    code, name = "NN562", "no-whole-checkpoint"
+    path: str
+    problems: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"no checkpoint in `{self.path}` is whole: {'; '.join(self.problems)}"
+
+    def help(self) -> str:
+        return "begin a new run in another folder; best.safetensors may still be whole"
+
+
+@dataclass(frozen=True)
+class NoRun(Mistake):
+    """A folder is not one that a run was kept in."""
+
+    code, name = "NN563", "no-run"
+    path: str
+    problem: str
+
+    def message(self) -> str:
+        return f"`{self.path}` holds no run: {self.problem}"
+
+    def help(self) -> str:
+        return "`nnspec train ... --run FOLDER` keeps a run in a folder"
+
+
+@dataclass(frozen=True)
+class BadVariation(Mistake):
+    """What `--vary` is given is not a name and its values."""
+
+    code, name = "NN564", "bad-variation"
+    text: str
+
+    def message(self) -> str:
+        return f"`--vary {self.text}` is not NAME=VALUE,VALUE"
+
+    def help(self) -> str:
+        return 'as in --vary width=16,64 or --vary "optimizer=sgd(lr=0.1),adam"'

@@ -9,12 +9,13 @@ from typing import Literal, TypeAlias
 
 from ..grammar.diagnostics import Mistake
 
-Kind: TypeAlias = Literal["weights", "checkpoint"]
+Kind: TypeAlias = Literal["weights", "checkpoint", "run"]
 
 AGAIN: Mapping[Kind, str] = MappingProxyType(
     {
         "weights": "take a copy that is whole, or train and save again",
         "checkpoint": "take an earlier checkpoint of the run",
+        "run": "begin the run anew in another folder",
     }
 )
 """What to do about a file that is not as it was written."""

@@ -53,6 +53,8 @@ class Epoch:
     seconds: time taken, validation not counted.
     examples: how many were trained on.
     validation: scores on the held-out set; None without one.
+    lr: the learning rate of its last update.
+    gradient_norm: mean length of the loss's gradient over its steps.
     """
 
     number: int
@@ -60,6 +62,8 @@ class Epoch:
     seconds: float
     examples: int
     validation: Scores | None = None
+    lr: float = 0.0
+    gradient_norm: float = 0.0
 
     @property
     def rate(self) -> float:

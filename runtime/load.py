@@ -7,6 +7,7 @@ from pathlib import Path
 from ..compiler.elaborate import elaborate
 from ..compiler.files import from_there
 from ..grammar.source import Source
+from .folder import BEST, TOLD
 from .net import DType, Net
 from .weights import opened, pour
 
@@ -14,9 +15,11 @@ from .weights import opened, pour
 def load(path: str | Path) -> Net:
     """The net that `Net.save` wrote: its spec is compiled anew and its weights are put back.
 
-    Raises SpecError when the file is damaged, is no weights file, or does not fit its own spec.
+    Of a folder that keeps a run it is the net of the best epoch. Raises SpecError when the file is damaged, is no weights file, or does not fit its own spec.
     """
     place = Path(path)
+    if (place / TOLD).is_file():
+        place /= BEST
     with opened(place) as saved:
         texts = from_there(saved.files, str(place))
         graph = elaborate(

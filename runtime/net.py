@@ -24,6 +24,7 @@ from .bind import Bound, allocate, bind
 from .data_errors import BadSeed
 from .errors import Diverged, Untrainable
 from .examples import InMemory
+from .folder import kept_in
 from .freezing import frozen
 from .history import Epoch, History, Scores, Step
 from .initialise import fill, stream
@@ -263,6 +264,7 @@ class Net:
         run: str | Path | None = None,
         every: int | None = None,
         resume: bool = False,
+        notes: Mapping[str, object] = MappingProxyType({}),
         **settings: object,
     ) -> History:
         """Train by the spec's `train(...)`, overridden by keyword arguments.
@@ -275,6 +277,7 @@ class Net:
         on_step: called with each step.
         run: a folder that keeps the run: log, checkpoints, the best weights.
         every: steps between checkpoints, beside those after each epoch.
+        notes: what else the folder's `run.json` should tell.
         resume: go on where the run in that folder stood; begin where there is none.
         settings: `epochs=20`, `optimizer="adam(lr=1e-2)"`, ...; they stay set.
 
@@ -287,8 +290,13 @@ class Net:
         held = validation
         validate = None if held is None else lambda: self.evaluate(held[0], held[1])
         begun = Run(self.learner, InMemory(inputs, truth), self.seed)
-        with quiet():
-            return train(begun, Watch(validate, on_epoch, on_step))
+        watch = Watch(validate, on_epoch, on_step)
+        if run is None:
+            with quiet():
+                return train(begun, watch)
+        keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
+        with quiet(), keeping as folder:
+            return train(begun, watch, folder)
 
     def evaluate(self, x: Any, y: ArrayLike) -> Scores:
         """Loss (without l2 and l1) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""

@@ -52,6 +52,8 @@ class Keeper(Protocol):
 
     def interrupted(self, run: Run) -> None: ...
 
+    def finished(self, run: Run) -> None: ...
+
 
 class Best:
     """The weights and statistics of the best epoch; those before the first where none was good."""
@@ -79,7 +81,8 @@ class Run:
     ----------
     epochs: the finished ones.
     order: the examples of the epoch under way, as they come; empty between epochs.
-    step, total, seconds: its updates so far, their summed loss, the time they took.
+    step, total, norms, seconds: its updates so far, their summed losses and lengths of gradients, the
+        time they took.
     best: of the finished epochs, with their weights.
     stopped: why it ended before its last epoch; empty while it goes on.
     """
@@ -100,6 +103,7 @@ class Run:
         self.order = np.empty(0, np.int64)
         self.step = 0
         self.total = 0.0
+        self.norms = 0.0
         self.seconds = 0.0
         self.best = Best(learner.memory)
         self.stopped = ""
@@ -145,6 +149,7 @@ class Run:
             self._fill(bound, chosen)
             raise self._diverged(met.what, first_broken(bound, self.learner.memory)) from None
         self.total += loss * len(chosen)
+        self.norms += self.learner.gradient_norm
         self.step += 1
         rate, norm = self.learner.rate, self.learner.gradient_norm
         return Step(len(self.epochs) + 1, self.step, self.steps, loss, rate, norm)
@@ -161,16 +166,25 @@ class Run:
             raise self._diverged("a weight became infinite", "")
         count, number = len(self.order), len(self.epochs) + 1
         scores = validate() if validate else None
-        epoch = Epoch(number, self.total / count, self.seconds, count, scores)
+        rate, norm = self.learner.rate, self.norms / self.steps
+        epoch = Epoch(number, self.total / count, self.seconds, count, scores, rate, norm)
         self.epochs.append(epoch)
-        self.order, self.step, self.total, self.seconds = self.order[:0], 0, 0.0, 0.0
-        stop = self.settings.early_stop
-        worth = epoch.worth(stop.metric if stop else "loss")
-        if worth > self.best.worth + (stop.by if stop else 0.0):
-            self.best.take(memory, number, worth)
-        if stop:
+        self.order, self.step, self.seconds = self.order[:0], 0, 0.0
+        self.total = self.norms = 0.0
+        if self.better(epoch, self.best.worth):
+            self.best.take(memory, number, self.worth(epoch))
+        if stop := self.settings.early_stop:
             self.stopped = stop.reason(number - self.best.epoch)
         return epoch
+
+    def worth(self, epoch: Epoch) -> float:
+        """How good an epoch is by the metric that early stopping names, or by its loss."""
+        stop = self.settings.early_stop
+        return epoch.worth(stop.metric if stop else "loss")
+
+    def better(self, epoch: Epoch, best: float) -> bool:
+        stop = self.settings.early_stop
+        return self.worth(epoch) > best + (stop.by if stop else 0.0)
 
     def _diverged(self, what: str, where: str) -> SpecError:
         """Put the best weights back; the error that says why."""
@@ -199,6 +213,7 @@ class Run:
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "step": self.step,
             "total": self.total,
+            "norms": self.norms,
             "seconds": self.seconds,
             "best": [self.best.epoch, self.best.worth],
             "stopped": self.stopped,
@@ -215,7 +230,8 @@ class Run:
         self.order = arrays["order"].copy()
         self.begun, self.learner.steps = facts["begun"], facts["updates"]
         self.epochs = [Epoch.of(row) for row in facts["epochs"]]
-        self.step, self.total, self.seconds = facts["step"], facts["total"], facts["seconds"]
+        self.step, self.seconds = facts["step"], facts["seconds"]
+        self.total, self.norms = facts["total"], facts["norms"]
         self.best.epoch, self.best.worth = facts["best"]
         self.stopped = facts["stopped"]
         for name, rng in self.streams.items():
@@ -246,6 +262,8 @@ def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
                 keeper.judged(run, epoch)
             if asked.to_stop and not run.over:
                 raise _interrupted(run, keeper)
+    if keeper:
+        keeper.finished(run)
     if run.settings.early_stop:
         run.best.put_back(run.learner.memory)
     return run.history

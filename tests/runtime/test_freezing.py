@@ -426,3 +426,21 @@ def test_the_file_fits_whether_frozen_or_not(tmp_path: Any) -> None:
     again = nnspec.load(tmp_path / "net.safetensors")
     assert again.trainable == net.trainable == 10
     assert (again(np.ones((1, 3))) == net(np.ones((1, 3)))).all()
+
+
+def test_a_run_goes_on_only_with_the_same_layers_frozen(tmp_path: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((20, 3)), rng.integers(0, 2, 20)
+    settings: dict[str, Any] = {"epochs": 2, "run": tmp_path / "run"}
+
+    def net() -> nnspec.Net:
+        return nnspec.compile("3 -> fc4 freeze relu -> fc2", loss="cross_entropy", seed=1)
+
+    net().fit(x, y, **settings)
+    again = net()
+    assert len(again.fit(x, y, **{**settings, "epochs": 3}, resume=True)) == 3
+    other = net()
+    other.thaw("fc1")
+    other.freeze("fc2")
+    with pytest.raises(SpecError, match="how its layers learn"):
+        other.fit(x, y, **{**settings, "epochs": 4}, resume=True)

@@ -1,0 +1,153 @@
+"""`nnspec sweep`: one training under every combination of some choices."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from ..compiler.training import Training
+from ..grammar.diagnostics import SpecError
+from .data import fitted, load, split
+from .data_errors import DataUnfit
+from .errors import BadVariation
+from .net import Net
+from .progress import number, percent
+from .sweep import Choices, Outcome, combinations
+from .sweep import sweep as swept
+
+SETTINGS = frozenset(Training.model_fields)
+
+
+def configure_sweep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
+    parser.add_argument("--data", required=True, metavar="D", help="a set by name, or a file")
+    parser.add_argument("--target", metavar="COLUMN", help="which column of a table is the truth")
+    parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE", help="to test on")
+    parser.add_argument(
+        "--vary",
+        action="append",
+        required=True,
+        metavar="NAME=V1,V2",
+        help="a `let` of the spec or a setting of train(...), and what it takes; may be repeated",
+    )
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each")
+    settings = parser.add_argument_group("settings, which win over the spec's train(...)")
+    for name in Training.model_fields:
+        settings.add_argument(f"--{name}", metavar="VALUE")
+    parser.epilog = (
+        "examples:\n"
+        '  nnspec sweep specs/course/digits_mlp.nn --data digits --vary "l2=0,1e-4,1e-2"\n'
+        '  nnspec sweep net.nn --data digits --vary width=16,64 --vary "optimizer=sgd(lr=0.1),adam"'
+        " --seeds 3"
+    )
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Train every combination; print a row for each, and which was best."""
+    varied = dict(_variation(text) for text in options.vary)
+    fixed = {name: getattr(options, name) for name in Training.model_fields}
+    seeds = range(int(options.seed or 0), int(options.seed or 0) + max(1, options.seeds))
+
+    def made(choices: Choices, seed: int) -> Net:
+        settings = {name: worth for name, worth in fixed.items() if worth is not None}
+        settings |= {name: worth for name, worth in choices.items() if name in SETTINGS}
+        lets = {name: worth for name, worth in choices.items() if name not in SETTINGS}
+        chosen = argparse.Namespace(**{**vars(options), "lets": {**options.lets, **lets}})
+        return Net(options.graph(chosen, settings), seed=seed)
+
+    first = made(combinations(varied)[0], seeds[0])
+    if not 0 < options.held_out < 1:
+        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
+    shape = first.graph.inputs[0].value.shape
+    learned, held = split(
+        fitted(load(options.data, target=options.target), shape), options.held_out
+    )
+    with counted(len(combinations(varied)), quiet=options.format == "json") as tick:
+        outcomes = []
+        for outcome in swept(made, varied, seeds, learned, held):
+            outcomes.append(outcome)
+            tick()
+    if options.format == "json":
+        print(json.dumps([_plain(outcome) for outcome in outcomes], indent=2))
+    else:
+        print(table(outcomes))
+    return 0
+
+
+def _variation(text: str) -> tuple[str, list[str]]:
+    """`optimizer=sgd(lr=0.1), adam`: its name and values, parted by commas outside parentheses."""
+    name, equals, rest = text.partition("=")
+    values, depth, begun = [], 0, 0
+    for place, letter in enumerate(rest):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and not depth:
+            values.append(rest[begun:place].strip())
+            begun = place + 1
+    values.append(rest[begun:].strip())
+    if not equals or not name.strip().isidentifier() or not all(values):
+        raise SpecError([BadVariation(None, text)])
+    return name.strip(), values
+
+
+def table(outcomes: Iterable[Outcome]) -> str:
+    """A row for each combination, as text."""
+    found = list(outcomes)
+    names = list(found[0].choices)
+    head = [*names, "parameters", "training loss", "held-out loss", "accuracy"]
+    rows = [[*outcome.choices.values(), *_cells(outcome)] for outcome in found]
+    wide = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    left = len(names)
+
+    def line(cells: list[str]) -> str:
+        pairs = enumerate(zip(cells, wide, strict=True))
+        return "  ".join(c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in pairs).rstrip()
+
+    return "\n".join([line(head), "  ".join("─" * w for w in wide), *map(line, rows)])
+
+
+def _cells(outcome: Outcome) -> list[str]:
+    params = f"{outcome.trials[0].params:,}"
+    if outcome.loss is None or outcome.held_loss is None:
+        return [params, "diverged", "", ""]
+    accuracy, spread = outcome.accuracy, outcome.spread
+    told = "" if accuracy is None else percent(accuracy)
+    if spread is not None:
+        told += f" ± {100 * spread:.2f}"
+    if outcome.diverged:
+        told += f" ({outcome.diverged} diverged)"
+    return [params, number(outcome.loss), number(outcome.held_loss), told]
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "choices": dict(outcome.choices),
+        "params": outcome.trials[0].params,
+        "loss": outcome.loss,
+        "held_out_loss": outcome.held_loss,
+        "accuracy": outcome.accuracy,
+        "spread": outcome.spread,
+        "diverged": outcome.diverged,
+        "trials": [
+            {**asdict(trial), "loss": trial.loss if trial.held else None}
+            for trial in outcome.trials
+        ],
+    }
+
+
+@contextmanager
+def counted(total: int, *, quiet: bool) -> Iterator[Any]:
+    """A progress bar on stderr, a tick for each combination."""
+    if quiet:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(file=sys.stderr), transient=True) as bar:
+        task = bar.add_task("combinations", total=total)
+        yield lambda: bar.advance(task)

@@ -1,0 +1,99 @@
+"""How training is shown while it goes on: a bar on stderr, and notices above it."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..compiler.training import Training
+from .history import Epoch, Step
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PAUSE = 0.1
+"""Seconds between two looks at the bar: more often costs time that a small net would train in."""
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def number(loss: float) -> str:
+    """Four places, as long as that is readable."""
+    return f"{loss:.4f}" if abs(loss) < 1e6 else f"{loss:.3g}"
+
+
+class Bar:
+    """Epochs, loss, held-out accuracy, learning rate, examples a second, time left; drawn from the
+    first step on, so that a mistake before it stands alone."""
+
+    def __init__(self, bar: Progress, training: Training) -> None:
+        self._bar = bar
+        self._task = bar.add_task(
+            "",
+            total=float(training.epochs),
+            epoch=1,
+            epochs=training.epochs,
+            loss="",
+            judged="",
+            lr=training.optimizer.lr,
+            rate=0.0,
+        )
+        self._due = 0.0
+
+    def on_step(self, step: Step) -> None:
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + PAUSE
+        self._bar.start()
+        done = step.epoch - 1 + step.number / step.steps
+        told: dict[str, Any] = {"loss": number(step.loss), "epoch": step.epoch, "lr": step.lr}
+        self._bar.update(self._task, completed=done, **told)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        held = epoch.validation
+        if held is None:
+            judged = ""
+        elif held.accuracy is not None:
+            judged = f"accuracy {percent(held.accuracy)}"
+        else:
+            judged = f"held out {number(held.loss)}"
+        told: dict[str, Any] = {"loss": number(epoch.loss), "judged": judged, "rate": epoch.rate}
+        self._bar.update(self._task, completed=epoch.number, **told)
+
+
+@contextmanager
+def shown(training: Training) -> Iterator[Bar]:
+    """A progress bar on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
+        BarColumn(bar_width=24),
+        TextColumn("loss {task.fields[loss]}"),
+        TextColumn("{task.fields[judged]}"),
+        TextColumn("lr {task.fields[lr]:.2g}"),
+        TextColumn("{task.fields[rate]:>9,.0f}/s"),
+        TimeRemainingColumn(compact=True),
+    )
+    bar = Progress(*columns, console=Console(file=sys.stderr), refresh_per_second=8)
+    try:
+        yield Bar(bar, training)
+    finally:
+        bar.stop()
+
+
+@contextmanager
+def noticed() -> Iterator[None]:
+    """Print what we warn of as a notice."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda message, *_: print(f"nnspec: {message}", file=sys.stderr)
+        yield
