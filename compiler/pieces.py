@@ -151,7 +151,7 @@ def sort(pieces: Iterable[tree.Piece], module: Module) -> Parts:
             elif isinstance(piece, tree.Group | tree.Loop | tree.Choice):
                 parts.found.append(Bracketed(piece, piece.span))
                 current = None
-            elif parts.found and _learns(piece, parts.found[-1], module):
+            elif parts.found and _learns(piece, parts.found[-1]):
                 continue
             else:
                 begun = _read(piece, current, module)
@@ -170,10 +170,10 @@ def sort(pieces: Iterable[tree.Piece], module: Module) -> Parts:
     return parts
 
 
-def _learns(piece: tree.Piece, part: Part, module: Module) -> bool:
+def _learns(piece: tree.Piece, part: Part) -> bool:
     """Take the piece as how the part's weights learn: `freeze`, `lr=0.1`."""
     match piece:
-        case tree.Word(word="freeze", arguments=None) if "freeze" not in module.blocks:
+        case tree.Word(word="freeze", arguments=None):
             name, given = "freeze", Given(True, piece.span)
         case tree.Option(name=name, value=expression) if name in WORDS:
             given = Given(expression, piece.span)
@@ -200,8 +200,11 @@ def _read(piece: tree.Piece, current: Use | None, module: Module) -> Use | None:
             if current is None:
                 raise Refused(NumberWithoutOperator(piece.span, piece.span.text))
             current.option(name, Given(expression, expression.span), piece.span)
-        case tree.Word(word="freeze", arguments=None) if "freeze" not in module.blocks:
-            raise Refused(NumberWithoutOperator(piece.span, piece.span.text, "fc4 freeze"))
+        case tree.Word(word="freeze", arguments=arguments) if "freeze" not in module.blocks:
+            if arguments is None:
+                raise Refused(NumberWithoutOperator(piece.span, piece.span.text, "fc4 freeze"))
+            found = ", ".join(argument.span.text for argument in arguments)
+            raise Refused(ExtraArgument(piece.span, "freeze", found, "freeze"))
         case tree.Word() if not _as_option(piece, current, module):
             return _begun(piece, module)
         case _:
@@ -268,7 +271,7 @@ def _is_argument(piece: tree.Piece) -> bool:
     """Whether a piece behind an unknown operator is most likely meant for it."""
     if isinstance(piece, tree.Word):
         stem = piece.word if piece.arguments else (attached(piece.word) or ("",))[0]
-        return piece.word in FLAGS or stem in LETTERS
+        return piece.word in FLAGS or piece.word == "freeze" or stem in LETTERS
     return isinstance(piece, tree.Value | tree.Option)
 
 
