@@ -11,7 +11,7 @@ export PYTHONPATH := .dev
 test: export OPENBLAS_NUM_THREADS := 1
 test: export OMP_NUM_THREADS := 1
 
-.PHONY: help demo zoo memory test lint bench accept fuzz mutate clean
+.PHONY: help demo zoo memory test lint bench sklearn accept fuzz mutate clean
 
 help:
 	@echo "make demo    check, explain, train and judge a net on real handwritten digits"
@@ -20,6 +20,7 @@ help:
 	@echo "make test    the linters, the types, the layers and all tests"
 	@echo "make lint    only the linters, the types and the layers"
 	@echo "make bench   time nnspec against PyTorch and torchinfo, side by side"
+	@echo "make sklearn learn beside scikit-learn's multi-layer perceptron, with the same budget"
 	@echo "make fuzz    a long run of the fuzzer (CASES=1000000)"
 	@echo "make mutate  break the code in small ways and count what the tests notice (ROOM=analyzers)"
 	@echo "make accept  take the present messages as the expected ones"
@@ -72,6 +73,9 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m compileall -q grammar compiler analyzers runtime __init__.py __main__.py
 	$(BIN)/python tests/bench/versus_torch.py
 	$(BIN)/python tests/bench/front_end.py
+
+sklearn: $(VENV)/.installed-dev
+	$(BIN)/python tests/bench/versus_sklearn.py
 
 fuzz: $(VENV)/.installed-dev
 	NNSPEC_FUZZ_CASES=$(or $(CASES),1000000) $(BIN)/python -m pytest -n 2 -q tests/house/test_fuzz.py

@@ -7,7 +7,9 @@
 Names are looked up on first use, so that ``import nnspec`` costs no NumPy, networkx or pydantic.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Literal
 
+    from nnspec import sklearn as sklearn
     from nnspec.analyzers.compare import Comparison
     from nnspec.analyzers.report import Report
     from nnspec.compiler.graph import Graph
@@ -62,11 +65,36 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         module, attribute = _HOME[name]
         return getattr(import_module(module), attribute)
+    if name == "sklearn":
+        return sys.modules["nnspec.sklearn"]
     raise AttributeError(f"module 'nnspec' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Face(ModuleType):
+    """A public module whose names live in a room, which is loaded on first use of one of them."""
+
+    def __init__(self, name: str, home: str, names: tuple[str, ...]) -> None:
+        super().__init__(name, f"The public names of `{home}`.")
+        self._home = home
+        self.__all__ = names
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__all__:
+            return getattr(import_module(self._home), name)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return sorted(self.__all__)
+
+
+# A file of this name at the root would hide scikit-learn from programs that are run there.
+sys.modules["nnspec.sklearn"] = _Face(
+    "nnspec.sklearn", "nnspec.runtime.estimators", ("SpecClassifier", "SpecRegressor")
+)
 
 
 def graph(

@@ -61,12 +61,25 @@ def overridden(
     given = {name: value for name, value in overrides.items() if value is not None}
     if not given:
         return training, ()
-    lines = ", ".join(f"{name} = {value}" for name, value in given.items())
+    lines = ", ".join(f"{name} = {_given(value)}" for name, value in given.items())
     file, mistakes = parse(Source("<settings>", f"train({lines})"))
     statement = file.statements[0] if file.statements else None
     if mistakes or not isinstance(statement, tree.Train):
         return training, mistakes
+    if len(file.statements) > 1 or [a.name for a in statement.arguments] != list(given):
+        strange = next(
+            (name for name, value in given.items() if "," in str(value)), next(iter(given))
+        )
+        problem = f"cannot be `{given[strange]}`"
+        return training, (BadSetting(None, strange, problem, "give every setting its own value"),)
     return read_training(statement, training)
+
+
+def _given(value: object) -> str:
+    """A setting from outside as text: the language's own, a number, a choice, or several."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_given, value))}{',' if len(value) == 1 else ''})"
+    return _written(value) if isinstance(value, Choice | bool) else str(value)
 
 
 def as_text(training: Training) -> dict[str, str]:

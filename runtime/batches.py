@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -60,9 +61,28 @@ def _numbers(name: str, x: Any) -> Array:
         array = np.asarray(x)
     except ValueError:
         raise SpecError([NotNumbers(None, name, "rows of unequal length")]) from None
+    except (TypeError, RuntimeError) as error:
+        raise SpecError([NotNumbers(None, name, f"no array: {error}")]) from None
+    if array.dtype.kind == "O":
+        return _unwrapped(name, array)
     if array.dtype.kind not in "biuf":
         raise SpecError([NotNumbers(None, name, f"{array.dtype}, not numbers")])
     return array
+
+
+def _unwrapped(name: str, array: Array) -> Array:
+    """Python's numbers as NumPy's: a table of mixed columns comes as objects."""
+    for thing in array.flat:
+        if not isinstance(thing, Real):
+            raise SpecError([NotNumbers(None, name, f"{_told(thing)}, not numbers alone")])
+    return array.astype(np.float64)
+
+
+def _told(thing: object) -> str:
+    """What an array holds in place of a number, in a few words."""
+    if isinstance(thing, str):
+        return f"the text {thing[:40]!r}"
+    return "None" if thing is None else f"a {type(thing).__name__}"
 
 
 def as_truth(loss: Loss, y: Any, output: Value, count: int, dtype: np.dtype[Any]) -> Array:

@@ -406,7 +406,7 @@ class BadSeed(Mistake):
     """A seed is negative. The same seed, from 0 up, draws the same numbers on every run."""
 
     code, name = "NN522", "bad-seed"
-    found: int
+    found: object
 
     def message(self) -> str:
-        return f"a seed is a whole number from 0, not {self.found}"
+        return f"a seed is a whole number from 0, not {_short(str(self.found))}"

@@ -165,6 +165,21 @@ class TooMuchMemory(Mistake):
         return "use a smaller batch or a smaller net; `nnspec summary` shows what takes the memory"
 
 
+@dataclass(frozen=True)
+class OutputSize(Mistake):
+    """A net that is fitted as an estimator has another output than there are classes, or values."""
+
+    code, name = "NN559", "output-size"
+    output: tuple[int, ...]
+    found: str
+
+    def message(self) -> str:
+        return f"the net's output is {'x'.join(map(str, self.output))}, but y has {self.found}"
+
+    def help(self) -> str:
+        return "end the spec with `fc(outputs)`: the estimator says how many there are"
+
+
 # ------------------------------------------------------------------------------- runs on disk
 
 

@@ -203,9 +203,12 @@ class Learner:
             self.horizon = None
 
     def continued(self, training: Training) -> Learner:
-        """A learner with other settings, which remembers what it can when the optimiser stays."""
+        """A learner with other settings, which remembers what it can when the optimiser stays, or
+        differs in nothing but its rate."""
         other = Learner(self.graph, training, self.memory, self.streams)
-        if training.optimizer == self.training.optimizer:
+        if training.optimizer == self.training.optimizer.model_copy(
+            update={"lr": training.optimizer.lr}
+        ):
             other.steps, other.horizon = self.steps, self.horizon
             for new, old in zip(other.slots, self.slots, strict=True):
                 new[:] = old

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
+from operator import index
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -33,6 +35,7 @@ from .kernels import Array
 from .learner import Learner, NotFinite
 from .notebook import facts, html
 from .train import Run, Watch, train
+from .turns import Turns, waits
 from .weights import write
 
 DType: TypeAlias = Literal["float32", "float64"]
@@ -59,13 +62,9 @@ class Net:
     def __init__(self, graph: Graph, *, seed: int | None = None, dtype: DType = "float32") -> None:
         self.graph = graph
         self.training = graph.training
-        self.seed = graph.training.seed if seed is None else seed
-        if self.seed < 0:
-            raise SpecError([BadSeed(None, self.seed)])
-        if dtype not in get_args(DType):
-            advice = f"choose {' or '.join(get_args(DType))}"
-            raise SpecError([BadSetting(None, "dtype", f"cannot be `{dtype}`", advice)])
-        self.dtype = np.dtype(dtype)
+        self.seed = graph.training.seed if seed is None else _seed(seed)
+        self.dtype = _dtype(dtype)
+        self.turns = Turns()
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
         self._memory = allocate(plan)
         self._parameters = plan.parameters
@@ -84,6 +83,33 @@ class Net:
 
     def _repr_html_(self) -> str:
         return html(self)
+
+    # --------------------------------------------------------------------------------- copies
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, pickled or not, is a net of its own that goes on as this one would."""
+        learned = self._learner
+        kept = {
+            "training": self.training,
+            "weights": self._memory.parameters,
+            "state": self._memory.state,
+            "noise": {name: rng.bit_generator.state for name, rng in self._streams.items()},
+            "steps": None if learned is None else learned.steps,
+            "slots": () if learned is None else learned.slots,
+        }
+        dtype: DType = "float64" if self.dtype.itemsize == 8 else "float32"
+        return partial(Net, seed=self.seed, dtype=dtype), (self.graph,), kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.training = kept["training"]
+        self._memory.parameters[:] = kept["weights"]
+        self._memory.state[:] = kept["state"]
+        for name, state in kept["noise"].items():
+            self._streams[name].bit_generator.state = state
+        if kept["steps"] is not None:
+            self.learner.steps = kept["steps"]
+            for mine, slot in zip(self.learner.slots, kept["slots"], strict=True):
+                mine[:] = slot
 
     # ---------------------------------------------------------------------------- the weights
 
@@ -113,6 +139,7 @@ class Net:
 
     # ------------------------------------------------------------------------------ inference
 
+    @waits("answering")
     def __call__(self, x: Any) -> Any:
         """The net's output for a batch: (N, *input) in, (N, *output) out, noise off.
 
@@ -168,10 +195,12 @@ class Net:
             return (Untrainable(None, problem, advice),)
         return unsuitable(self.training, self.graph.output.value)
 
+    @waits("learning")
     def set(self, **settings: object) -> None:
         """Change training settings: ``net.set(l2=1e-4, optimizer="adam(lr=1e-2)")``.
 
-        The optimiser keeps what it remembers unless it is itself another. Raises SpecError.
+        The optimiser keeps what it remembers where it stays, or only its rate is another. Raises
+        SpecError.
         """
         training, mistakes = overridden(self.training, settings)
         if training.init != self.training.init:
@@ -216,6 +245,8 @@ class Net:
         learner = self.learner
         inputs, count = as_inputs(self.graph, x, self.dtype)
         truth = as_truth(learner.loss, y, self.graph.output.value, count, self.dtype)
+        if not count:
+            raise SpecError([Untrainable(None, "there are no examples to train on", "")])
         bound = learner.bound(count)
         for name, array in bound.inputs.items():
             array[:] = inputs[name]
@@ -223,6 +254,7 @@ class Net:
         bound.target[:] = truth
         return bound
 
+    @waits("learning")
     def gradients(self, x: Any, y: ArrayLike) -> tuple[float, dict[str, Array]]:
         """The loss of a batch, l2 and l1 included, and its gradient by every weight's name, as
         copies: not clipped."""
@@ -236,6 +268,7 @@ class Net:
                 found[entry.name] += own.l2 * weight + own.l1 * np.sign(weight)
         return loss, found
 
+    @waits("learning")
     def step(self, x: Any, y: ArrayLike) -> float:
         """One training step on a batch; returns its loss, l2 and l1 included, before the step.
 
@@ -253,6 +286,7 @@ class Net:
                 step = self.learner.steps + 1
                 raise SpecError([Diverged(None, met.what, None, step, where)]) from None
 
+    @waits("learning")
     def fit(
         self,
         x: Any,
@@ -304,8 +338,33 @@ class Net:
         scores = self(x)
         main = scores[list(self.graph.outputs)[-1]] if isinstance(scores, dict) else scores
         truth = as_truth(loss, y, self.graph.output.value, len(main), self.dtype)
+        if not len(main):
+            raise SpecError([Untrainable(None, "there are no examples to judge", "")])
         with quiet():
             return judge(loss, self.graph.output.value, main, truth)
+
+
+def _seed(given: object) -> int:
+    try:
+        seed = index(given)  # type: ignore[arg-type]
+    except TypeError:
+        raise SpecError([BadSeed(None, given)]) from None
+    if seed < 0:
+        raise SpecError([BadSeed(None, seed)])
+    return seed
+
+
+def _dtype(given: object) -> np.dtype[Any]:
+    """By its name, or as NumPy has it."""
+    known = get_args(DType)
+    try:
+        name = "" if given is None else np.dtype(given).name  # type: ignore[call-overload]
+    except TypeError:
+        name = ""
+    if name not in known:
+        advice = f"choose {' or '.join(known)}"
+        raise SpecError([BadSetting(None, "dtype", f"cannot be `{given}`", advice)])
+    return np.dtype(name)
 
 
 def quiet() -> np.errstate:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from ..compiler.graph import Graph
 
@@ -22,11 +23,18 @@ def suited(graph: Graph, batch: int) -> AbstractContextManager[object]:
     largest = max((node.applied.needs(batch).product for node in nodes), default=0)
     if largest >= WORTH_SHARING:
         return nullcontext()
-    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    limits: AbstractContextManager[object] = controller().limit(limits=1, user_api="blas")
     return limits
+
+
+@cache
+def controller() -> ThreadpoolController:
+    """Of the libraries that this process has loaded: to look for them takes as long as a hundred
+    steps of a small net."""
+    return ThreadpoolController()
 
 
 def blas_threads() -> int:
     """How many threads BLAS may use."""
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    pools = [pool for pool in controller().info() if pool["user_api"] == "blas"]
     return max((pool["num_threads"] for pool in pools), default=1)

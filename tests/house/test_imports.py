@@ -26,6 +26,7 @@ HOMES = {
     ),
     "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "runtime/progress.py", "runtime/commands_sweep.py", "runtime/commands_profile.py"),
     "safetensors": (),
+    "sklearn": ("runtime/estimators.py",),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
 LATE = {"rich", "networkx", "matplotlib"}
@@ -82,7 +83,8 @@ def loaded_by(program: str) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    assert not loaded_by("import nnspec") & {"numpy", "lark", "pydantic", "networkx", "rich"}
+    heavy = {"numpy", "lark", "pydantic", "networkx", "rich", "sklearn"}
+    assert not loaded_by("import nnspec, nnspec.sklearn") & heavy
 
 
 def test_check_loads_no_more_than_it_needs() -> None:
@@ -97,4 +99,5 @@ def test_fmt_loads_the_grammar_alone() -> None:
     assert {name.split(".")[1] for name in loaded if name.startswith("nnspec.")} == {
         "__main__",
         "grammar",
+        "sklearn",  # the name alone: what it stands for is loaded on first use
     }

@@ -16,7 +16,7 @@ FACE = ("__init__.py", "__main__.py", "py.typed")
 
 def test_mirror_for_type_checkers() -> None:
     mirror = ROOT / ".dev" / "nnspec"
-    assert {p.name for p in mirror.iterdir()} - {"__pycache__"} == {*ROOMS, *FACE}
+    assert {p.name for p in mirror.iterdir()} - {"__pycache__"} == {*ROOMS, *FACE, "sklearn"}
     for name in (*ROOMS, *FACE):
         assert (mirror / name).resolve() == (ROOT / name).resolve()
 
@@ -48,6 +48,8 @@ def test_nothing_else_stands_at_the_top() -> None:
 def test_every_room_is_packaged() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     globs = config["tool"]["setuptools"]["package-data"]["nnspec"]
+    stubs = config["tool"]["setuptools"]["package-dir"]["nnspec.sklearn"]
+    assert (ROOT / stubs / "__init__.pyi").is_file()
     assert {g.split("/")[0] for g in globs} == {*ROOMS, "py.typed"}
 
 
@@ -62,4 +64,4 @@ def test_wheel_carries_what_git_tracks(tmp_path: Path) -> None:
     tracked = subprocess.run(
         ["git", "ls-files", *ROOMS, *FACE], cwd=copy, check=True, capture_output=True, text=True
     ).stdout.split()
-    assert packed == set(tracked)
+    assert packed == {*tracked, "sklearn/__init__.pyi"}
