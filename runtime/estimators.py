@@ -98,6 +98,7 @@ class SpecEstimator(BaseEstimator):
         l1: float | None = None,
         max_norm: float | None = None,
         early_stop: str | int | None = None,
+        init: str | None = None,
         validation_fraction: float | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -115,6 +116,7 @@ class SpecEstimator(BaseEstimator):
         self.l1 = l1
         self.max_norm = max_norm
         self.early_stop = early_stop
+        self.init = init
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.random_state = random_state
