@@ -78,7 +78,7 @@ sklearn: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/versus_sklearn.py
 
 fuzz: $(VENV)/.installed-dev
-	NNSPEC_FUZZ_CASES=$(or $(CASES),1000000) $(BIN)/python -m pytest -n 2 -q tests/house/test_fuzz.py
+	NNSPEC_FUZZ_CASES=$(or $(CASES),1000000) $(BIN)/python -m pytest -n 2 -q tests/house/test_fuzz.py tests/runtime/test_tensors.py
 
 mutate: export OPENBLAS_NUM_THREADS := 1
 mutate: export OMP_NUM_THREADS := 1
@@ -87,7 +87,7 @@ mutate: $(VENV)/.installed-dev
 
 accept: $(VENV)/.installed-dev
 	NNSPEC_ACCEPT=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/test_readme.py \
-		tests/ops/test_facts.py tests/analyzers/test_equations.py tests/analyzers/test_words.py
+		tests/ops/test_facts.py tests/analyzers/test_equations.py tests/analyzers/test_words.py tests/runtime/test_tensors.py
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

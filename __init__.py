@@ -12,6 +12,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from nnspec.grammar.version import VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
@@ -25,12 +27,13 @@ if TYPE_CHECKING:
     from nnspec.compiler.targets.mermaid import Diagram
     from nnspec.grammar.diagnostics import SpecError
     from nnspec.grammar.limits import Limits
+    from nnspec.runtime.budget import MaxMemory
     from nnspec.runtime.data import load as load_data
     from nnspec.runtime.load import load
     from nnspec.runtime.net import DType, Net
     from nnspec.runtime.profile import Profile
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "Limits",
     "Net",
@@ -168,6 +171,7 @@ def compile(
     dtype: "DType" = "float32",
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
+    max_memory: "MaxMemory" = None,
     **settings: object,
 ) -> "Net":
     """A net ready to train and to run.
@@ -178,13 +182,15 @@ def compile(
     seed: of weights, shuffling and noise; the spec's own where None.
     dtype: "float32" or "float64".
     let: constants that win over the spec's own: ``let={"width": 32}``.
+    max_memory: what its arrays may take together, "2GiB" or bytes; 80 % of what is free where None.
     settings: win over the spec's `train(...)`: ``optimizer="adam(lr=1e-3)", loss="mse"``.
 
-    Raises SpecError when the spec or a setting is wrong.
+    Raises SpecError when the spec or a setting is wrong, or its weights take more memory.
     """
     from nnspec.runtime.net import Net
 
-    return Net(graph(spec, let=let, limits=limits, settings=settings), seed=seed, dtype=dtype)
+    compiled = graph(spec, let=let, limits=limits, settings=settings)
+    return Net(compiled, seed=seed, dtype=dtype, max_memory=max_memory)
 
 
 def fix(
@@ -250,15 +256,16 @@ def profile(
     batch: int | None = None,
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
+    max_memory: "MaxMemory" = None,
 ) -> "Profile":
     """Where the time of a pass goes, layer by layer, beside the least that its work could take.
 
-    `mode` is "train" or "infer"; `batch` the spec's own, or 1 for inference, where None. Raises
-    SpecError when the spec is wrong or cannot train.
+    `mode` is "train" or "infer"; `batch` the spec's own, or 1 for inference, where None;
+    `max_memory` as for `compile`. Raises SpecError when the spec is wrong or cannot train.
     """
     from nnspec.runtime.profile import profile as measured
 
-    return measured(graph(spec, let=let, limits=limits), mode, batch)
+    return measured(graph(spec, let=let, limits=limits), mode, batch, max_memory)
 
 
 def docs(word: str | None = None) -> str:

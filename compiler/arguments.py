@@ -64,7 +64,7 @@ def _wanted(kind: str, context: Mapping[str, Any]) -> str:
         case "greater_than":
             return f"above {context['gt']:g}"
         case "less_than_equal":
-            return f"at most {context['le']:,}"
+            return f"at most {context['le']:,}".removesuffix(".0")
         case "less_than":
             return f"below {context['lt']:g}"
         case "int_type" | "int_from_float" | "int_parsing":

@@ -47,11 +47,12 @@ def read_training(
         return training, tuple(_as_setting(mistake) for mistake in refused.mistakes)
 
 
-def _as_setting(mistake: Mistake) -> Mistake:
+def _as_setting(mistake: Mistake, name: str | None = None) -> Mistake:
+    """The same of a setting: of the one with this name, where a plain number stands for a choice."""
     if not isinstance(mistake, BadArgument):
         return mistake
     problem = f"is {mistake.found}, but must be {mistake.wanted}"
-    return BadSetting(mistake.span, mistake.argument, problem)
+    return BadSetting(mistake.span, name or mistake.argument, problem)
 
 
 def overridden(
@@ -145,7 +146,10 @@ def _chosen(name: str, menu: Menu, value: tree.Expression, scope: Scope) -> Choi
         advice = f"choose one of {', '.join(menu.choices)}"
         raise Refused(BadSetting(value.span, name, f"cannot be {value.span.text}", advice))
     given = {menu.bare.places[0]: Given(worth, value.span)}
-    return checked(menu.bare, menu.bare.name, given, value.span)
+    try:
+        return checked(menu.bare, menu.bare.name, given, value.span)
+    except Refused as refused:
+        raise Refused(*(_as_setting(mistake, name) for mistake in refused.mistakes)) from None
 
 
 def _made(

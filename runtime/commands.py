@@ -15,6 +15,7 @@ from ..compiler.shapes import Value
 from ..compiler.training import Training
 from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
+from .budget import memory_argument
 from .data import described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
@@ -60,6 +61,7 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on where the run stood")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    memory_argument(parser)
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
     for name in SETTINGS:
         settings.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
@@ -76,7 +78,8 @@ def train(options: argparse.Namespace) -> int:
     """Train on a part of the data, and judge on the part that was held out."""
     given = {name: getattr(options, name) for name in SETTINGS}
     settings = {name: value for name, value in given.items() if value is not None}
-    net = Net(options.graph(options, settings), dtype=options.dtype)
+    graph = options.graph(options, settings)
+    net = Net(graph, dtype=options.dtype, max_memory=options.max_memory)
     if not 0 < options.held_out < 1:
         raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
     learned, held = split(_loaded(options, _input_shape(net)), options.held_out)
@@ -161,6 +164,7 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--held-out", type=float, metavar="SHARE", help="judge only the part that training held out"
     )
+    memory_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec evaluate digits.safetensors --data digits --held-out 0.2\n"
         "  nnspec evaluate digits.safetensors --data new.npz --format json"
@@ -169,7 +173,7 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Loss, accuracy, and which classes are taken for which."""
-    net = load_net(Path(options.weights))
+    net = load_net(options.weights, max_memory=options.max_memory)
     data = _loaded(options, _input_shape(net))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
@@ -230,6 +234,7 @@ def configure_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", metavar="COLUMN", help="which column of a .csv is the truth")
     parser.add_argument("--input", metavar="NUMBERS", help="one example: 5.1,3.5,1.4,0.2")
     parser.add_argument("--first", type=int, default=10, metavar="N", help="examples to show")
+    memory_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec predict iris.safetensors --input 5.1,3.5,1.4,0.2\n"
         "  nnspec predict digits.safetensors --data digits --first 5 --format json"
@@ -238,7 +243,7 @@ def configure_predict(parser: argparse.ArgumentParser) -> None:
 
 def predict(options: argparse.Namespace) -> int:
     """Classes with their probabilities, or plain outputs."""
-    net = load_net(Path(options.weights))
+    net = load_net(options.weights, max_memory=options.max_memory)
     x, classes = _examples(options, _input_shape(net))
     outputs, value = net(x), net.graph.output.value
     probable = _probabilities(net, outputs) if value.rank == 1 else None

@@ -26,9 +26,9 @@ from zlib import crc32
 
 import numpy as np
 
-from .. import __version__
 from ..compiler.settings import as_text
 from ..grammar.diagnostics import SpecError
+from ..grammar.version import VERSION
 from .durable import alone_in, append_durably, clear_unfinished, make_folder, write_durably
 from .errors import FolderTaken, NoRun, NoWholeCheckpoint, RunDiffers
 from .history import Epoch
@@ -229,7 +229,7 @@ def _pair(key: str, then: object, now: object) -> tuple[str, str]:
 
 def _versions() -> dict[str, str]:
     return {
-        "nnspec": __version__,
+        "nnspec": VERSION,
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),

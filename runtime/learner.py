@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..compiler.graph import Graph
-from ..compiler.plan.build import SWEEP, schedule
+from ..compiler.plan.build import SWEEP
 from ..compiler.plan.parameters import Entry, Group, lay_out
 from ..compiler.training import Training
-from .bind import Bound, Memory, aligned, bind, with_gradient
+from .bind import Bound, Memory, aligned, bind_batch, with_gradient
 from .clips import pace
 from .kernels import Call, Calls
 from .length import length
@@ -80,6 +80,10 @@ class Learner:
         self.loss = training.judged_by(graph.output.value)
         layout = lay_out(graph)
         trains = memory.gradient.size == layout.trainable
+        vectors_more = training.optimizer.slots + (not trains)
+        memory.budget.check(
+            vectors_more * layout.trainable * memory.parameters.itemsize, "training"
+        )
         self.memory = memory if trains else with_gradient(memory, layout)
         memory = self.memory
         self.steps = 0
@@ -88,9 +92,12 @@ class Learner:
         self.rate = training.optimizer.lr
         self.gradient_norm = 0.0
         self._bound: OrderedDict[int, Bound] = OrderedDict()
+        memory.budget.may_clear(self._bound)
         dtype = memory.parameters.dtype
         size = layout.trainable
-        self.slots = tuple(aligned(size, dtype) for _ in range(training.optimizer.slots))
+        self.slots = tuple(
+            aligned(size, dtype, memory.budget) for _ in range(training.optimizer.slots)
+        )
         self._block = aligned(min(size, SWEEP), dtype)
         self._tempi = {
             group.learning.factor: {name: np.zeros((), dtype) for name in self._pace(1, 1.0)}
@@ -135,9 +142,8 @@ class Learner:
         """The schedule for this many examples; fill its inputs and target, then call `gradient`."""
         found = self._bound.get(batch)
         if found is None:
-            width = self.memory.parameters.itemsize
-            plan = schedule(self.graph, batch, "train", self.loss, width)
-            found = self._bound[batch] = bind(plan, self.memory, self.streams)
+            found = bind_batch(self.graph, batch, "train", self.memory, self.streams, self.loss)
+            self._bound[batch] = found
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(batch)

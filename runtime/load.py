@@ -7,15 +7,18 @@ from pathlib import Path
 from ..compiler.elaborate import elaborate
 from ..compiler.files import from_there
 from ..grammar.source import Source
+from .budget import MaxMemory
 from .folder import BEST, TOLD
 from .net import DType, Net
 from .weights import opened, pour
 
 
-def load(path: str | Path) -> Net:
+def load(path: str | Path, *, max_memory: MaxMemory = None) -> Net:
     """The net that `Net.save` wrote: its spec is compiled anew and its weights are put back.
 
-    Of a folder that keeps a run it is the net of the best epoch. Raises SpecError when the file is damaged, is no weights file, or does not fit its own spec.
+    Of a folder that keeps a run it is the net of the best epoch. `max_memory` is what its arrays may
+    take together, "2GiB" or bytes; 80 % of what is free where None. Raises SpecError when the file is
+    damaged, is no weights file, or does not fit its own spec.
     """
     place = Path(path)
     if (place / TOLD).is_file():
@@ -27,6 +30,6 @@ def load(path: str | Path) -> Net:
         ).net
         precise = any(entry.dtype == "F64" for entry in saved.arrays.entries.values())
         dtype: DType = "float64" if precise else "float32"
-        net = Net(graph, dtype=dtype)
+        net = Net(graph, dtype=dtype, max_memory=max_memory)
         pour(saved, graph, {**net.weights, **net.state})
     return net

@@ -22,9 +22,10 @@ from ..compiler.training import unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .autopsy import first_broken
 from .batches import as_inputs, as_truth
-from .bind import Bound, allocate, bind
+from .bind import Bound, allocate, bind_batch
+from .budget import Budget, MaxMemory
 from .data_errors import BadSeed
-from .errors import Diverged, Untrainable
+from .errors import Diverged, TooMuchMemory, Untrainable
 from .examples import InMemory
 from .folder import kept_in
 from .freezing import frozen
@@ -55,18 +56,26 @@ class Net:
     graph: the net; its `training` settings hold the loss, the optimiser and their numbers.
     seed: of weights, shuffling and noise; the spec's own where None.
     dtype: "float32" or "float64".
+    max_memory: what its arrays may take together, "2GiB" or bytes; 80 % of what is free where None.
 
-    Raises SpecError for another dtype, or a negative seed.
+    Raises SpecError for another dtype, a negative seed, or when the weights alone take more memory.
     """
 
-    def __init__(self, graph: Graph, *, seed: int | None = None, dtype: DType = "float32") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        seed: int | None = None,
+        dtype: DType = "float32",
+        max_memory: MaxMemory = None,
+    ) -> None:
         self.graph = graph
         self.training = graph.training
         self.seed = graph.training.seed if seed is None else _seed(seed)
         self.dtype = _dtype(dtype)
         self.turns = Turns()
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
-        self._memory = allocate(plan)
+        self._memory = allocate(plan, Budget(max_memory))
         self._parameters = plan.parameters
         fill(plan.parameters, self._memory.parameters, self._memory.state, self.seed)
         self._streams = {
@@ -75,6 +84,8 @@ class Net:
             if Trait.RANDOM in node.op.traits
         }
         self._bound: OrderedDict[int, Bound] = OrderedDict()
+        self._memory.budget.may_clear(self._bound)
+        self._most = AT_ONCE
         self._learner: Learner | None = None
 
     def __repr__(self) -> str:
@@ -98,7 +109,9 @@ class Net:
             "slots": () if learned is None else learned.slots,
         }
         dtype: DType = "float64" if self.dtype.itemsize == 8 else "float32"
-        return partial(Net, seed=self.seed, dtype=dtype), (self.graph,), kept
+        budget = self._memory.budget
+        most = budget.most if budget.asked else None
+        return partial(Net, seed=self.seed, dtype=dtype, max_memory=most), (self.graph,), kept
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.training = kept["training"]
@@ -151,27 +164,45 @@ class Net:
             name: np.empty((count, *self.graph[node].value.shape), self.dtype)
             for name, node in self.graph.outputs.items()
         }
-        for start in range(0, count, AT_ONCE):
-            stop = min(start + AT_ONCE, count)
-            bound = self.inference(stop - start)
-            for name, array in bound.inputs.items():
-                array[:] = inputs[name][start:stop]
-            with quiet():
-                bound.run()
-            for name, result in results.items():
-                result[start:stop] = bound.outputs[name]
+        at_once = self._at_once(count)
+        for start in range(0, count, at_once):
+            self._answer(inputs, results, slice(start, min(start + at_once, count)))
         return results if len(results) > 1 else next(iter(results.values()))
+
+    def _answer(
+        self, inputs: Mapping[str, Array], results: Mapping[str, Array], part: slice
+    ) -> None:
+        """Run a part of the examples, and put what comes out in its place."""
+        bound = self.inference(part.stop - part.start)
+        for name, array in bound.inputs.items():
+            array[:] = inputs[name][part]
+        with quiet():
+            bound.run()
+        for name, result in results.items():
+            result[part] = bound.outputs[name]
 
     def inference(self, batch: int) -> Bound:
         """The schedule for this many examples: fill its inputs, run it, read its outputs."""
         found = self._bound.get(batch)
         if found is None:
-            plan = schedule(self.graph, batch, "infer", float_bytes=self.dtype.itemsize)
-            found = self._bound[batch] = bind(plan, self._memory, {})
+            found = bind_batch(self.graph, batch, "infer", self._memory, {})
+            self._bound[batch] = found
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(batch)
         return found
+
+    def _at_once(self, count: int) -> int:
+        """How many examples are run at a time: as many as there is memory for."""
+        most = max(1, min(self._most, count))
+        try:
+            self.inference(most)
+        except SpecError as error:
+            fits = [m.fits for m in error.diagnostics if isinstance(m, TooMuchMemory)]
+            if not any(fits):
+                raise
+            self._most = most = fits[0]
+        return most
 
     # ------------------------------------------------------------------------------- training
 
@@ -231,7 +262,7 @@ class Net:
     def _learn(self, patterns: tuple[str, ...], *, freeze: bool) -> None:
         graph = frozen(self.graph, patterns, freeze=freeze)
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
-        memory = allocate(plan)
+        memory = allocate(plan, self._memory.budget)
         for name, array in memory.weights.items():
             array[:] = self._memory.weights[name]
         for name, array in memory.statistics.items():

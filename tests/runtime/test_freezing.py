@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -444,3 +445,14 @@ def test_a_run_goes_on_only_with_the_same_layers_frozen(tmp_path: Any) -> None:
     other.freeze("fc2")
     with pytest.raises(SpecError, match="how its layers learn"):
         other.fit(x, y, **{**settings, "epochs": 4}, resume=True)
+
+
+def test_a_copy_stays_frozen() -> None:
+    net = nnspec.compile("3 -> fc4 relu -> fc2", loss="mse", seed=1)
+    net.freeze("fc1")
+    x, y = np.ones((2, 3)), np.ones((2, 2))
+    net.step(x, y)
+    other = copy.deepcopy(net)
+    assert other.trainable == net.trainable == 10
+    assert net.step(x, y) == other.step(x, y)
+    assert all((other.weights[name] == w).all() for name, w in net.weights.items())
