@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..compiler.training import Training
 from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
 from .budget import memory_argument
-from .data import described, fitted, load, load_inputs, split
+from .data import alike, described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .durable import check_writable
@@ -30,15 +31,34 @@ from .train import Interrupted
 SETTINGS = tuple(Training.model_fields)
 
 
-def _data_arguments(parser: argparse.ArgumentParser) -> None:
+DATA = "a set by name (digits, iris, spiral, moons, wine ...), a file, or a folder of images"
+HELD_OUT = 0.2
+"""The share of the examples that training tests on where nothing else is said."""
+
+
+def _data_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument("--data", required=required, metavar="D", help=DATA)
     parser.add_argument(
-        "--data", required=True, metavar="D", help="digits, iris, spiral, moons, or a file"
+        "--target", metavar="COLUMN", help="which column of a .csv or .parquet is the truth"
     )
-    parser.add_argument("--target", metavar="COLUMN", help="which column of a .csv is the truth")
+    parser.add_argument(
+        "--resize", metavar="HxW", help="bring a folder's images to one size, as 32x32"
+    )
 
 
-def _loaded(options: argparse.Namespace, shape: tuple[int, ...]) -> Dataset:
-    return fitted(load(options.data, target=options.target), shape)
+def _loaded(options: argparse.Namespace, name: str, shape: tuple[int, ...]) -> Dataset:
+    return fitted(load(name, target=options.target, resize=_size(options.resize)), shape)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """Height and width, from `32x32`."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not found:
+        advice = "write height x width in pixels: --resize 32x32"
+        raise SpecError([DataUnfit(None, "--resize", f"is not a size: {text}", advice)])
+    return int(found[1]), int(found[2])
 
 
 def _input_shape(net: Net) -> tuple[int, ...]:
@@ -55,7 +75,13 @@ def _print(value: object) -> None:
 def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
     _data_arguments(parser)
-    parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE", help="to test on")
+    tested = parser.add_mutually_exclusive_group()
+    tested.add_argument(
+        "--held-out", type=float, metavar="SHARE", help=f"of the data, to test on: {HELD_OUT}"
+    )
+    tested.add_argument(
+        "--validation", metavar="D", help="a set to test on; all of --data is then trained on"
+    )
     parser.add_argument("--save", metavar="FILE", help="write the trained net as safetensors")
     parser.add_argument("--run", metavar="FOLDER", help="keep the run: log, checkpoints, weights")
     parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
@@ -70,7 +96,8 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
         '  nnspec train "4 -> fc16 relu -> fc3" --data iris --epochs 50 '
         '--optimizer "momentum(lr=0.05)" --schedule "cosine(warmup=2)" --clip 1.0\n'
         "  nnspec train net.nn --data images-idx3-ubyte.gz --format json\n"
-        "  nnspec train net.nn --data digits --run runs/a --resume    # begins, or goes on"
+        "  nnspec train net.nn --data digits --run runs/a --resume    # begins, or goes on\n"
+        "  nnspec train net.nn --data photos/train --validation photos/test --resize 32x32"
     )
 
 
@@ -80,9 +107,7 @@ def train(options: argparse.Namespace) -> int:
     settings = {name: value for name, value in given.items() if value is not None}
     graph = options.graph(options, settings)
     net = Net(graph, dtype=options.dtype, max_memory=options.max_memory)
-    if not 0 < options.held_out < 1:
-        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
-    learned, held = split(_loaded(options, _input_shape(net)), options.held_out)
+    learned, held = _parts(options, _input_shape(net))
     quiet = options.format == "json"
     if mistakes := net.untrainable():
         raise SpecError(mistakes)
@@ -91,9 +116,8 @@ def train(options: argparse.Namespace) -> int:
     try:
         with noticed(), nullcontext() if quiet else shown(net.training) as bar:
             history = net.fit(
-                learned.x,
-                learned.y,
-                validation=(held.x, held.y),
+                learned,
+                validation=held,
                 on_epoch=None if bar is None else bar.on_epoch,
                 on_step=None if bar is None else bar.on_step,
                 run=options.run,
@@ -103,7 +127,7 @@ def train(options: argparse.Namespace) -> int:
             )
     except Interrupted as stop:
         return _stopped(stop, net, options)
-    scores = net.evaluate(held.x, held.y)
+    scores = net.evaluate(held)
     if options.save:
         net.save(options.save)
     if quiet:
@@ -133,6 +157,17 @@ def train(options: argparse.Namespace) -> int:
     if options.save:
         print(f"saved to {options.save}")
     return 0
+
+
+def _parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset, Dataset]:
+    """What to train on, and what to test on: another set, or a share of the same."""
+    share = HELD_OUT if options.held_out is None else options.held_out
+    if not 0 < share < 1:
+        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
+    learned = _loaded(options, options.data, shape)
+    if options.validation is None:
+        return split(learned, share)
+    return learned, alike(_loaded(options, options.validation, shape), learned)
 
 
 def _stopped(stop: Interrupted, net: Net, options: argparse.Namespace) -> int:
@@ -174,10 +209,10 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
 def evaluate(options: argparse.Namespace) -> int:
     """Loss, accuracy, and which classes are taken for which."""
     net = load_net(options.weights, max_memory=options.max_memory)
-    data = _loaded(options, _input_shape(net))
+    data = _loaded(options, options.data, _input_shape(net))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
-    scores = net.evaluate(data.x, data.y)
+    scores = net.evaluate(data)
     confusion = _confusion(net, data)
     if options.format == "json":
         _print(
@@ -230,14 +265,14 @@ def _matrix(confusion: Array, classes: tuple[str, ...]) -> str:
 
 def configure_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", help="a file that `nnspec train --save` wrote")
-    parser.add_argument("--data", metavar="D", help="digits, iris, spiral, moons, or a file")
-    parser.add_argument("--target", metavar="COLUMN", help="which column of a .csv is the truth")
+    _data_arguments(parser, required=False)
     parser.add_argument("--input", metavar="NUMBERS", help="one example: 5.1,3.5,1.4,0.2")
     parser.add_argument("--first", type=int, default=10, metavar="N", help="examples to show")
     memory_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec predict iris.safetensors --input 5.1,3.5,1.4,0.2\n"
-        "  nnspec predict digits.safetensors --data digits --first 5 --format json"
+        "  nnspec predict digits.safetensors --data digits --first 5 --format json\n"
+        "  nnspec predict pets.safetensors --data photo.png --resize 32x32"
     )
 
 
@@ -275,7 +310,8 @@ def predict(options: argparse.Namespace) -> int:
 
 def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
     if options.data:
-        data = load_inputs(options.data, shape, target=options.target)
+        size = _size(options.resize)
+        data = load_inputs(options.data, shape, target=options.target, resize=size)
         return data.x[: options.first], data.classes
     try:
         numbers = np.array([float(cell) for cell in (options.input or "").split(",")])

@@ -21,12 +21,12 @@ from ..compiler.settings import as_text, overridden
 from ..compiler.training import unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .autopsy import first_broken
-from .batches import as_inputs, as_truth
+from .batches import as_inputs, as_truth, truth_slot
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
 from .data_errors import BadSeed
 from .errors import Diverged, TooMuchMemory, Untrainable
-from .examples import InMemory
+from .examples import Examples, examples, unjudged
 from .folder import kept_in
 from .freezing import frozen
 from .history import Epoch, History, Scores, Step
@@ -152,34 +152,35 @@ class Net:
 
     # ------------------------------------------------------------------------------ inference
 
-    @waits("answering")
     def __call__(self, x: Any) -> Any:
         """The net's output for a batch: (N, *input) in, (N, *output) out, noise off.
 
-        A net of several inputs takes a mapping by name; one of several outputs returns one.
-        Raises SpecError when the shapes do not suit.
+        A net of several inputs takes a mapping by name; one of several outputs returns one. `x` may
+        also be a data set, or anything with a length whose items are examples, or pairs of one and
+        its truth. Raises SpecError when the shapes do not suit.
         """
-        inputs, count = as_inputs(self.graph, x, self.dtype)
+        results = self._answers(unjudged(self.graph, x, self.dtype), None)
+        return results if len(results) > 1 else next(iter(results.values()))
+
+    @waits("answering")
+    def _answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
+        """The outputs for some examples, a few at a time; their truth is written to `truth`."""
+        count = len(asked)
         results = {
             name: np.empty((count, *self.graph[node].value.shape), self.dtype)
             for name, node in self.graph.outputs.items()
         }
         at_once = self._at_once(count)
         for start in range(0, count, at_once):
-            self._answer(inputs, results, slice(start, min(start + at_once, count)))
-        return results if len(results) > 1 else next(iter(results.values()))
-
-    def _answer(
-        self, inputs: Mapping[str, Array], results: Mapping[str, Array], part: slice
-    ) -> None:
-        """Run a part of the examples, and put what comes out in its place."""
-        bound = self.inference(part.stop - part.start)
-        for name, array in bound.inputs.items():
-            array[:] = inputs[name][part]
-        with quiet():
-            bound.run()
-        for name, result in results.items():
-            result[part] = bound.outputs[name]
+            stop = min(start + at_once, count)
+            bound = self.inference(stop - start)
+            known = None if truth is None else truth[start:stop]
+            asked.fill(np.arange(start, stop), bound.inputs, known)
+            with quiet():
+                bound.run()
+            for name, result in results.items():
+                result[start:stop] = bound.outputs[name]
+        return results
 
     def inference(self, batch: int) -> Bound:
         """The schedule for this many examples: fill its inputs, run it, read its outputs."""
@@ -321,9 +322,9 @@ class Net:
     def fit(
         self,
         x: Any,
-        y: ArrayLike,
+        y: Any = None,
         *,
-        validation: tuple[Any, ArrayLike] | None = None,
+        validation: Any = None,
         on_epoch: Callable[[Epoch], object] | None = None,
         on_step: Callable[[Step], object] | None = None,
         run: str | Path | None = None,
@@ -336,8 +337,9 @@ class Net:
 
         Parameters
         ----------
-        x, y: inputs (N, *input), and labels (N,) or values (N, *output).
-        validation: held-out inputs and truth, judged after every epoch.
+        x, y: inputs (N, *input), and labels (N,) or values (N, *output). Without y, x is a data
+            set, or anything with a length whose items are pairs (x, y).
+        validation: held-out inputs and truth as a tuple, or a set, judged after every epoch.
         on_epoch: called with each finished epoch; training ends when it returns True.
         on_step: called with each step.
         run: a folder that keeps the run: log, checkpoints, the best weights.
@@ -350,11 +352,10 @@ class Net:
         weights of the best epoch are then put back.
         """
         self.set(**settings)
-        inputs, count = as_inputs(self.graph, x, self.dtype)
-        truth = as_truth(self.learner.loss, y, self.graph.output.value, count, self.dtype)
-        held = validation
-        validate = None if held is None else lambda: self.evaluate(held[0], held[1])
-        begun = Run(self.learner, InMemory(inputs, truth), self.seed)
+        learned = examples(self.graph, self.learner.loss, x, y, self.dtype)
+        held = None if validation is None else self._judged(validation, None)
+        validate = None if held is None else lambda: self._scores(held)
+        begun = Run(self.learner, learned, self.seed)
         watch = Watch(validate, on_epoch, on_step)
         if run is None:
             with quiet():
@@ -363,16 +364,28 @@ class Net:
         with quiet(), keeping as folder:
             return train(begun, watch, folder)
 
-    def evaluate(self, x: Any, y: ArrayLike) -> Scores:
-        """Loss (without l2 and l1) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""
+    def evaluate(self, x: Any, y: Any = None) -> Scores:
+        """Loss (without l2 and l1) and, for classes, accuracy on (x, y), noise off. Raises SpecError.
+
+        Without y, x is a data set, or anything with a length whose items are pairs (x, y).
+        """
+        return self._scores(self._judged(x, y))
+
+    def _judged(self, x: Any, y: Any) -> Examples:
         loss = self.training.judged_by(self.graph.output.value)
-        scores = self(x)
-        main = scores[list(self.graph.outputs)[-1]] if isinstance(scores, dict) else scores
-        truth = as_truth(loss, y, self.graph.output.value, len(main), self.dtype)
-        if not len(main):
+        return examples(self.graph, loss, x, y, self.dtype)
+
+    def _scores(self, asked: Examples) -> Scores:
+        """How the net does on examples: their outputs are held whole, their inputs are not."""
+        if not len(asked):
             raise SpecError([Untrainable(None, "there are no examples to judge", "")])
+        output = self.graph.output.value
+        loss = self.training.judged_by(output)
+        slot = truth_slot(loss, output, self.dtype)
+        truth = np.empty((len(asked), *slot.shape), slot.dtype)
+        scores = list(self._answers(asked, truth).values())[-1]
         with quiet():
-            return judge(loss, self.graph.output.value, main, truth)
+            return judge(loss, output, scores, truth)
 
 
 def _seed(given: object) -> int:

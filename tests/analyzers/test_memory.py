@@ -33,6 +33,8 @@ MORE = (
     "3x12x12 -> convt4 3 s2 gelu -> avgpool3 s2 -> upsample2 bilinear -> apool4 -> gmp -> fc3",
     "6x9 -> fc4 mish -> flatten maxout(3, k=4)\ntrain(loss=hinge, optimizer=momentum)",
     "5 -> fc4 prelu dropout0.5 -> fc3 noise0.1 -> fc1\ntrain(loss=bce, optimizer=sgd)",
+    "5 -> fc4 tanh -> fc1\ntrain(optimizer=adamw, clip=1.0, max_norm=3, l1=1e-3, l2=1e-3)",
+    "5 -> fc4 tanh -> fc1\ntrain(optimizer=rmsprop(momentum=0.9), clip=value(1))",
 )
 
 
