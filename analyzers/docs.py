@@ -44,6 +44,7 @@ CONCEPTS: Mapping[str, str] = MappingProxyType(
         "files": "blocks from other files and from the library",
         "promises": "what must be true of the net",
         "training": "losses, optimisers, settings",
+        "learning": "layers that learn otherwise than the net: freezing, a rate of their own",
         "layout": "comments and line ends",
         "limits": "what a spec may not exceed",
     }
@@ -56,6 +57,8 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "if": "choices", "else": "choices", "use": "files", "expect": "promises",
         "train": "training", "output": "chain", "input": "chain", "int": "chain", "id": "branches",
         "init": "operators", "tie": "shared", "in": "blocks", "fmt": "layout",
+        "freeze": "learning", "lr": "learning", "l2": "learning", "l1": "learning",
+        "max_norm": "learning",
     }
 )  # fmt: skip
 """Words of the language, with the page that tells of them."""

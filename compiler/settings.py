@@ -13,7 +13,8 @@ from ..grammar.source import Source, Span
 from .arguments import Given, checked
 from .errors import BadArgument, BadSetting
 from .expressions import Scope, evaluate
-from .op import Refused
+from .initialisers import read_initialiser
+from .op import Initialiser, Refused
 from .training import MENUS, Training
 from .training.choice import Choice, Menu
 
@@ -107,6 +108,8 @@ def _written(value: object) -> str:
             return f"{value.name}({fields})" if fields else value.name
         case ():
             return NONE
+        case Initialiser():
+            return str(value)
         case tuple():
             return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
         case bool():
@@ -132,6 +135,8 @@ def _known(argument: tree.Argument) -> str:
 def _setting(name: str, value: tree.Expression, scope: Scope) -> object:
     """The worth of one setting: a number, what a menu calls by that name, or several of them."""
     menu = MENUS.get(name)
+    if name == "init":
+        return read_initialiser(value, scope)
     if menu is None:
         return evaluate(value, scope)
     if menu.many:

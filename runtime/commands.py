@@ -7,6 +7,7 @@ import json
 import math
 import re
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from .data import alike, described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .durable import check_writable
-from .ensemble import Ensemble, compiled, members
-from .history import Scores
+from .ensemble import Ensemble, compiled, folder, members
+from .history import History, Scores
 from .judge import Tally
 from .kernels import Array
 from .load import load as load_net
@@ -30,7 +31,7 @@ from .member_table import as_json as members_as_json
 from .member_table import member_table
 from .metrics import NONE, OfClass, chosen, said
 from .net import Net
-from .progress import noticed, number, percent
+from .progress import noticed, number, percent, shown
 from .train import Interrupted
 
 SETTINGS = tuple(Training.model_fields)
@@ -147,6 +148,7 @@ def train(options: argparse.Namespace) -> int:
             "data": described(learned) | {"held_out": len(held)},
             "settings": as_text(net.training),
             "params": net.params,
+            "trainable": net.trainable,
             "epochs": histories[0].rows(),
             "best": histories[0].best,
             "stopped": histories[0].stopped or None,
@@ -165,8 +167,9 @@ def train(options: argparse.Namespace) -> int:
         return 0
     seconds = sum(epoch.seconds for history in histories for epoch in history)
     nets = f"{len(histories)} nets, " if len(histories) > 1 else ""
+    frozen = f" ({net.params - net.trainable:,} frozen)" if net.params > net.trainable else ""
     print(
-        f"trained {nets}{net.params:,} parameters on {counted(len(learned), 'example')} of "
+        f"trained {nets}{net.trainable:,} parameters{frozen} on {counted(len(learned), 'example')} of "
         f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
     for place, history in enumerate(histories, 1):

@@ -70,6 +70,11 @@ class Ensemble(Answering):
         return sum(member.params for member in self.members)
 
     @property
+    def trainable(self) -> int:
+        """How many of these are not frozen."""
+        return sum(member.trainable for member in self.members)
+
+    @property
     def weights(self) -> Mapping[str, Array]:
         """Every member's weights by name, `member1.fc1.weight`, as writable views."""
         return self._named([member.weights for member in self.members])

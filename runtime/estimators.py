@@ -99,6 +99,7 @@ class SpecEstimator(BaseEstimator):
         max_norm: float | None = None,
         early_stop: str | int | None = None,
         augment: str | None = None,
+        init: str | None = None,
         validation_fraction: float | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -117,6 +118,7 @@ class SpecEstimator(BaseEstimator):
         self.max_norm = max_norm
         self.early_stop = early_stop
         self.augment = augment
+        self.init = init
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.random_state = random_state

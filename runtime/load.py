@@ -26,12 +26,12 @@ def load(path: str | Path, *, max_memory: MaxMemory = None) -> Net | Ensemble:
         place /= BEST
     with opened(place) as saved:
         texts = from_there(saved.files, str(place))
-        size = {"ensemble": saved.settings.get("ensemble", 1)}
-        graph = elaborate(Source(str(place), saved.spec), None, size, saved.lets, texts).net
+        graph = elaborate(
+            Source(str(place), saved.spec), None, saved.settings, saved.lets, texts
+        ).net
         check_members(saved, graph.training.ensemble)
         precise = any(entry.dtype == "F64" for entry in saved.arrays.entries.values())
         dtype: DType = "float64" if precise else "float32"
         net = compiled(graph, dtype=dtype, max_memory=max_memory)
-        net.set(**saved.settings)
         pour(saved, graph, {**net.weights, **net.state})
     return net

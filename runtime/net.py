@@ -28,6 +28,7 @@ from .data_errors import BadSeed
 from .errors import Diverged, TooMuchMemory, Untrainable
 from .examples import Examples, examples
 from .folder import kept_in
+from .freezing import frozen
 from .history import Epoch, History, Step
 from .initialise import fill, stream
 from .kernels import Array
@@ -136,8 +137,13 @@ class Net(Answering):
 
     @property
     def params(self) -> int:
-        """How many numbers it learns."""
+        """How many numbers it has learned, or begun with: those of frozen layers too."""
         return self._parameters.size
+
+    @property
+    def trainable(self) -> int:
+        """How many of them are not frozen."""
+        return self._parameters.trainable
 
     def save(self, path: str | Path) -> None:
         """Write weights, statistics and the spec as safetensors; raises SpecError."""
@@ -204,6 +210,10 @@ class Net(Answering):
         if not self._parameters.size:
             problem = "the net has no weights to train"
             return (Untrainable(None, problem, "add an operator with weights, as `fc`"),)
+        if not self._parameters.trainable:
+            problem = "every weight of the net is frozen"
+            advice = "take away `freeze` from a layer, or call `net.thaw(...)`"
+            return (Untrainable(None, problem, advice),)
         inputs = [node.value for node in self.graph.inputs]
         return unsuitable(self.training, inputs, self.graph.output.value)
 
@@ -217,11 +227,42 @@ class Net(Answering):
         training, mistakes = overridden(self.training, settings)
         if training.ensemble != 1:
             mistakes = (*mistakes, sized_when_compiled())
+        if training.init != self.training.init:
+            advice = "give it to `nnspec.compile`, or to train(...) in the spec"
+            late = BadSetting(None, "init", "comes too late: the weights are drawn", advice)
+            mistakes = (*mistakes, late)
         if mistakes:
             raise SpecError(mistakes)
         if self._learner is not None and training != self.training:
             self._learner = self._learner.continued(training)
         self.training = training
+
+    def freeze(self, *patterns: str) -> None:
+        """Keep weights as they are: ``net.freeze("stage1.*", "conv1")``; a batch norm keeps its
+        running statistics too, and uses them in training.
+
+        A pattern means operators, or blocks with all that is in them, by the names that reports show.
+        The optimiser begins anew, and views of weights taken before are of the net no more. It is not
+        saved with the net: write `freeze` into the spec for that. Raises SpecError where a pattern
+        means nothing that has weights.
+        """
+        self._learn(patterns, freeze=True)
+
+    def thaw(self, *patterns: str) -> None:
+        """Let weights learn again that are frozen; the reverse of `freeze`."""
+        self._learn(patterns, freeze=False)
+
+    def _learn(self, patterns: tuple[str, ...], *, freeze: bool) -> None:
+        graph = frozen(self.graph, patterns, freeze=freeze)
+        plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
+        memory = allocate(plan, self._memory.budget)
+        for name, array in memory.weights.items():
+            array[:] = self._memory.weights[name]
+        for name, array in memory.statistics.items():
+            array[:] = self._memory.statistics[name]
+        self.graph, self._memory, self._parameters = graph, memory, plan.parameters
+        self._bound.clear()
+        self._learner = None
 
     def _filled(self, x: Any, y: ArrayLike) -> Bound:
         """The training schedule for a batch, its inputs and truth in place."""
@@ -245,10 +286,10 @@ class Net(Answering):
         with quiet():
             loss = self.learner.gradient(bound)
         found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
-        for entry in self._parameters.entries:
+        for entry in self._parameters.learned:
             if entry.weight.decays:
-                weight = self.weights[entry.name]
-                found[entry.name] += self.training.l2 * weight + self.training.l1 * np.sign(weight)
+                own, weight = self.training.of(entry.learning), self.weights[entry.name]
+                found[entry.name] += own.l2 * weight + own.l1 * np.sign(weight)
         return loss, found
 
     @waits("learning")

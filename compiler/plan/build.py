@@ -76,15 +76,15 @@ def inference_memory(planned: Schedule) -> Memory:
 
 
 def training_memory(planned: Schedule, slots: int, augmentation: int = 0) -> Memory:
-    """`slots`: vectors of the parameters' size that the optimiser keeps; it works in one block more.
+    """`slots`: vectors of what learns that the optimiser keeps; it works in one block more.
     `augmentation`: bytes that varying the batches takes."""
     width = planned.float_bytes
     parameters = planned.parameters
-    vector = parameters.size * width
-    optimizer = slots * vector + min(parameters.size, SWEEP) * width
+    learned = parameters.trainable * width
+    optimizer = slots * learned + min(parameters.trainable, SWEEP) * width
     return Memory(
-        vector,
-        vector,
+        parameters.size * width,
+        learned,
         optimizer,
         parameters.state_size * width,
         planned.arena_bytes,

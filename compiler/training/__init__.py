@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 from ...grammar.diagnostics import Mistake
 from ...grammar.source import Span
 from ..errors import BadSetting
-from ..op import Count, Index
+from ..op import Count, Index, Initialiser
 from ..shapes import Value
 from .augmentations import AUGMENTATIONS, Augmentation, unsuited
 from .choice import Menu
 from .clips import CLIPS, Clip, Norm
+from .learning import ON_MATRICES, Learning
 from .losses import LOSSES, CrossEntropy, Loss, Mse
 from .optimizers import OPTIMIZERS, Adam, Optimizer
 from .schedules import SCHEDULES, Constant, Schedule
@@ -30,7 +31,7 @@ class Training(BaseModel):
     absolute values; both together are the elastic net. `clip` bounds the gradient before they join
     it. `max_norm` keeps every neuron's incoming weights, a row of a matrix or a filter, to that
     length after each step; 0 leaves them free. `augment` varies what training sees. `ensemble` is how
-    many nets are trained, whose answers are averaged.
+    many nets are trained, whose answers are averaged. `init` is how weights begin where no operator says it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, strict=True)
@@ -48,6 +49,13 @@ class Training(BaseModel):
     augment: tuple[Augmentation, ...] = ()
     ensemble: Annotated[int, Field(ge=1, le=100)] = 1
     seed: Index = 0
+    init: Initialiser | None = None
+
+    def of(self, learning: Learning) -> Training:
+        """The settings for weights that learn otherwise."""
+        own = {name: getattr(learning, name) for name in sorted(ON_MATRICES)}
+        said = {name: worth for name, worth in own.items() if worth is not None}
+        return self.model_copy(update=said) if said else self
 
     def judged_by(self, output: Value) -> Loss:
         """The loss for a net with this output."""

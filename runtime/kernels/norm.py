@@ -98,6 +98,22 @@ class BatchNormKernel:
         yield np.multiply, (dx, along_channels(first, value), dx)
 
 
+@kernel(BatchNorm, "frozen")
+class FrozenBatchNormKernel(BatchNormKernel):
+    """y = scale (x - mean) / sqrt(variance + eps) + shift by the running statistics, which stay."""
+
+    forward = BatchNormKernel.infer
+
+    def backward(self, op: BatchNorm, a: Arrays) -> Calls:
+        """dx = dy scale / sqrt(variance + eps)."""
+        spread, (dx,), dy = a.scratch["spread"], a.d_inputs, a.d_output
+        assert dy is not None
+        yield np.add, (a.state["variance"], scalar(op.eps, dy.dtype), spread)
+        yield np.sqrt, (spread, spread)
+        yield np.divide, (a.weights["scale"], spread, spread)
+        yield np.multiply, (dy, along_channels(spread, a.values[0]), dx)
+
+
 def summed(source: Array, target: Array, a: Arrays) -> Calls:
     """Fill `target` with the sum over all but channels: products with ones, four times faster."""
     value = a.values[0]

@@ -50,6 +50,13 @@ BOUNDED: list[dict[str, object]] = [
 ]
 
 
+VARIED = ("noise(0.1)", "mixup(0.4)", "(noise(0.1), mixup(0.2))", None)
+"""For any net."""
+
+PICTURES = ("flip", "(shift(1), cutout(2))", "(rotate(10), crop(1))", "(flip, mixup(0.4))")
+"""For nets on pictures."""
+
+
 @dataclass(frozen=True)
 class Combination:
     """A training of few steps that can be begun any number of times."""
@@ -85,4 +92,7 @@ def combinations(count: int = 50) -> Iterator[Combination]:
     )
     for seed, (net, optimizer, schedule, bounds) in enumerate(islice(parts, count)):
         settings = {"optimizer": optimizer, "schedule": schedule, **bounds}
+        varied = PICTURES if NETS[net][1:4:2] == "xx" else VARIED
+        if augment := varied[seed // 3 % 4]:
+            settings["augment"] = augment
         yield Combination(net, settings, "float64" if seed % 3 == 2 else "float32", seed)
