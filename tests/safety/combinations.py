@@ -28,6 +28,7 @@ NETS: dict[str, str] = {
     "attention": "4x6 -> ln attn2 -> slice 0 1 axis=0 -> flatten -> fc3",
     "shared": "shared twice = fc4 tanh\n4 -> twice -> twice -> fc3",
     "two inputs": "a: 3\nb: 4\nconcat[ @a | @b ] -> fc5 relu dropout0.4 -> fc3",
+    "frozen": "6 -> fc5 freeze relu -> fc4 lr=0.1 l2=1e-2 tanh -> fc3",
     "groups": "4x4x4 -> conv4 3x3 p1 g2 -> gn2 -> prelu -> flatten -> fc3",
 }
 
