@@ -161,15 +161,20 @@ class Net(Answering):
         }
         at_once = self._at_once(count)
         for start in range(0, count, at_once):
-            stop = min(start + at_once, count)
-            bound = self.inference(stop - start)
-            known = None if truth is None else truth[start:stop]
-            asked.fill(np.arange(start, stop), bound.inputs, known)
-            with quiet():
-                bound.run()
-            for name, result in results.items():
-                result[start:stop] = bound.outputs[name]
+            part = slice(start, min(start + at_once, count))
+            self._answer(asked, part, results, None if truth is None else truth[part])
         return results
+
+    def _answer(
+        self, asked: Examples, part: slice, results: Mapping[str, Array], truth: Array | None
+    ) -> None:
+        """Run some of the examples; their schedule is let go before that of the next is bound."""
+        bound = self.inference(part.stop - part.start)
+        asked.fill(np.arange(part.start, part.stop), bound.inputs, truth)
+        with quiet():
+            bound.run()
+        for name, result in results.items():
+            result[part] = bound.outputs[name]
 
     def inference(self, batch: int) -> Bound:
         """The schedule for this many examples: fill its inputs, run it, read its outputs."""
