@@ -176,7 +176,8 @@ def train(options: argparse.Namespace) -> int:
         if net.training.early_stop:
             which = f"net {place}: " if len(histories) > 1 else ""
             ended = f"{history.stopped}: " if history.stopped else ""
-            print(f"{which}{ended}the weights of epoch {history.best} are back")
+            back = f"of epoch {history.best}" if history.best else "it began with"
+            print(f"{which}{ended}the weights {back} are back")
     print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")
     if isinstance(net, Ensemble):
         print(f"\n{member_table(net, held)}\n")

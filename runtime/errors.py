@@ -303,6 +303,21 @@ class NoRun(Mistake):
 
 
 @dataclass(frozen=True)
+class DamagedRun(Mistake):
+    """A folder held a run, but what tells of it is damaged, or of another version."""
+
+    code, name = "NN565", "damaged-run"
+    path: str
+    problem: str
+
+    def message(self) -> str:
+        return f"the run in `{self.path}` cannot go on: {self.problem}"
+
+    def help(self) -> str:
+        return "begin a new run in another folder; best.safetensors may still be whole"
+
+
+@dataclass(frozen=True)
 class BadVariation(Mistake):
     """What `--vary` is given is not a name and its values."""
 

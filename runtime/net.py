@@ -347,6 +347,7 @@ class Net(Answering):
         Raises SpecError when data or settings do not suit, or when a number stops being finite; the
         weights of the best epoch are then put back.
         """
+        _keepable(run, every, resume=resume)
         self.set(**settings)
         learned = examples(self.graph, self.learner.loss, x, y, self.dtype)
         held = None if validation is None else self.judged(validation, None)
@@ -356,7 +357,7 @@ class Net(Answering):
         if run is None:
             with quiet():
                 return train(begun, watch)
-        keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
+        keeping = kept_in(Path(run), begun, held=held, resume=resume, every=every, notes=notes)
         with quiet(), keeping as folder:
             return train(begun, watch, folder)
 
@@ -371,6 +372,18 @@ def alone(training: Training) -> Training:
 def sized_when_compiled() -> BadSetting:
     advice = "nnspec.compile(..., ensemble=5) makes the members"
     return BadSetting(None, "ensemble", "is chosen when the net is compiled", advice)
+
+
+def _keepable(run: str | Path | None, every: object, *, resume: bool) -> None:
+    """Raise SpecError for what is asked of a run that no folder keeps, or cannot be."""
+    whole = isinstance(every, int) and not isinstance(every, bool)
+    if every is not None and not (whole and every > 0):
+        problem = f"is {every!r}, but counts the updates between two checkpoints"
+        raise SpecError([BadSetting(None, "every", problem, "give a whole number from 1")])
+    for name in ("every",) * (every is not None) + ("resume",) * resume:
+        if run is None:
+            advice = "name the folder of the run: run=..., or --run on the command line"
+            raise SpecError([BadSetting(None, name, "needs a run that is kept", advice)])
 
 
 def _seed(given: object) -> int:

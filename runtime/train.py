@@ -123,6 +123,11 @@ class Run:
     def horizon(self) -> Horizon:
         return Horizon(self.steps, self.settings.epochs, self.begun)
 
+    def rate_planned_for(self, epochs: int) -> float:
+        """The learning rate of the next update in a run of so many epochs."""
+        settings, done = self.settings, self.learner.steps - self.begun
+        return settings.optimizer.lr * settings.schedule.factor(done, self.steps, epochs)
+
     @property
     def over(self) -> bool:
         return bool(self.stopped) or len(self.epochs) >= self.settings.epochs

@@ -19,7 +19,6 @@ import numpy as np
 
 import nnspec
 from nnspec.compiler.ops import CATALOGUE
-from nnspec.compiler.plan.schedule import Phase
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.answering import quiet
 from nnspec.runtime.autopsy import _written

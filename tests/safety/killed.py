@@ -25,6 +25,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
+from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.durable import UNFINISHED
 from nnspec.runtime.folder import BEST, KEPT, LAST, LOG
 from nnspec.runtime.history import Step
@@ -79,7 +80,7 @@ def training(combination: Combination, folder: Path, every: int) -> Iterator[tup
         try:
             fit(combination, folder, every, tell)
             status = 0
-        except Exception as error:
+        except (SpecError, OSError, ValueError, LookupError) as error:
             print(f"{combination}: {error!r}", file=sys.stderr, flush=True)
         finally:
             os._exit(status)
@@ -149,7 +150,7 @@ def look(folder: Path, count: Count) -> None:
         for path in (*kept, folder / BEST, folder / LAST):
             if path in kept or path.exists():
                 decode(path)
-    except Exception as error:
+    except (SpecError, AssertionError, ValueError) as error:
         count.wrong.append(str(error))
         return
     count.seen["while a file was written"] += any(folder.glob(f".*{UNFINISHED}"))
