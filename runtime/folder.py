@@ -112,6 +112,7 @@ class Folder:
                 )
             for other in damaged:
                 os.replace(other, other.with_name(f"damaged-{other.name}"))
+            self._thin_out()
             return
         if damaged:
             raise SpecError([NoWholeCheckpoint(None, str(self.path), tuple(damaged.values()))])
@@ -131,6 +132,9 @@ class Folder:
         texts = {"format": FORMAT, "digest": self.told["digest"], "facts": json.dumps(facts)}
         name = f"{CHECKPOINT}{run.learner.steps:08d}.safetensors"
         write_durably(self.path / name, encode(arrays, texts), "checkpoint")
+        self._thin_out()
+
+    def _thin_out(self) -> None:
         for old in self._checkpoints()[KEPT:]:
             remove(old, "checkpoint")
 

@@ -17,6 +17,7 @@ import struct
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ from .combinations import Combination, combinations
 from .cuts import left_in, log, unequal
 
 EPOCHS = 12
+PATIENCE = 60.0
+"""Seconds that a process has for its first update."""
+
 UPDATE = struct.Struct("<q")
 
 
@@ -65,9 +69,10 @@ def fit(combination: Combination, folder: Path, every: int, told: int) -> None:
 
     x, y = combination.data()
     held = {name: array[:9] for name, array in x.items()}, y[:9]
-    combination.compiled().fit(
-        x, y, validation=held, run=folder, every=every, epochs=EPOCHS, resume=True, on_step=on_step
-    )
+    settings = {"run": folder, "every": every, "epochs": EPOCHS, "resume": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the last process may have come to the end
+        combination.compiled().fit(x, y, validation=held, on_step=on_step, **settings)
 
 
 @contextmanager
@@ -110,8 +115,9 @@ def until_done(combination: Combination, every: int, rng: Random, kills: int, co
         whole, reached = time.monotonic() - begun, 0
         while count.kills < kills:
             with training(combination, folder, every) as (child, told):
-                select.select([told], [], [], rng.choice((0.0, whole / 2)))
-                time.sleep(rng.random() * whole / 2)
+                if rng.random() < 0.8:
+                    select.select([told], [], [], PATIENCE)
+                time.sleep(rng.random() * whole / 4)
                 os.kill(child, signal.SIGKILL)
                 _, ended = os.waitpid(child, 0)
                 made = updates(told)
@@ -167,9 +173,7 @@ def main(words: list[str]) -> int:
                 break
             every = every % 5 + 1
             until_done(combination, every, rng, kills, count)
-        print(count, flush=True)
-    for told in count.wrong:
-        print(told)
+        print(count, *count.wrong, sep="\n", flush=True)
     return 1 if count.wrong else 0
 
 
