@@ -207,9 +207,11 @@ def alone_in(directory: Path, kind: Kind = "checkpoint") -> Iterator[None]:
     try:
         yield
     finally:
+        # What the lock file held matters to nobody: no refusal here spoils what was done.
         with suppress(OSError):
             os.unlink(place)
-        os.close(file)
+        with suppress(OSError):
+            os.close(file)
 
 
 def _taken(place: Path) -> int:

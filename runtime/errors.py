@@ -255,7 +255,7 @@ class RunDiffers(Mistake):
 
     Attributes
     ----------
-    differences: (what, then, now).
+    differences: (what, then, now); then and now are empty for what is too long to show.
     """
 
     code, name = "NN561", "run-differs"
@@ -264,7 +264,8 @@ class RunDiffers(Mistake):
 
     def message(self) -> str:
         told = "; ".join(
-            f"{what} was {then}, now it is {now}" for what, then, now in self.differences
+            f"{what} was {then}, now it is {now}" if then else f"{what} has changed"
+            for what, then, now in self.differences
         )
         return f"the run in `{self.path}` cannot go on: {told}"
 

@@ -141,7 +141,7 @@ def compare(path: Path, now: Mapping[str, Any]) -> dict[str, Any]:
     there now, and warns where its bits may differ."""
     then = told_in(path)
     differences = tuple(_differences(then, now)) or tuple(
-        (what, "another", "this one") for key, what in SETS.items() if then[key] != now[key]
+        (what, "", "") for key, what in SETS.items() if then[key] != now[key]
     )
     if differences:
         raise SpecError([RunDiffers(None, str(path), differences)])

@@ -13,7 +13,6 @@ from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.training.losses import LOSSES
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.history import Epoch, History, Scores
-from nnspec.runtime.kernels import Array
 
 from .broken_numbers import Found, nets, searched
 
@@ -105,7 +104,7 @@ def test_the_last_step_of_an_epoch_is_looked_at() -> None:
 def test_no_checkpoint_holds_what_is_not_finite(tmp_path: Path) -> None:
     net = nnspec.compile(SPEC, seed=0)
 
-    def spoil(step: object) -> None:
+    def spoil(_: object) -> None:
         if net.learner.steps == 4:
             net.weights["fc1.bias"][0] = np.nan
 
@@ -193,5 +192,3 @@ def test_scores_of_nan_choose_no_class() -> None:
     found = net.evaluate(X, np.zeros(40, int))
     assert found.accuracy == 0
     assert found.loss == INF
-
-

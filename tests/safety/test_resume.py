@@ -70,7 +70,9 @@ def under_way(run: subprocess.Popen[str], folder: Path, epochs: int) -> None:
     """Wait until so many epochs are written down."""
     until = time.monotonic() + 60
     while time.monotonic() < until and run.poll() is None:
-        if (folder / "log.jsonl").exists() and len((folder / "log.jsonl").read_text()) > 90 * epochs:
+        if (folder / "log.jsonl").exists() and len(
+            (folder / "log.jsonl").read_text()
+        ) > 90 * epochs:
             return
         time.sleep(0.005)
     raise AssertionError(f"the command ended before: {run.communicate()}")
