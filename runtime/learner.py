@@ -186,8 +186,7 @@ class Learner:
         """Gradient and update; returns the loss before it. Raises NotFinite, with weights, running
         statistics and random streams as they were, when the loss or its gradient is no finite number.
         """
-        np.copyto(self._statistics, self.memory.state)
-        self._drawn = self._states()
+        self._remember()
         loss = self.gradient(bound)
         if not (math.isfinite(loss) and math.isfinite(self.gradient_norm)):
             self._back()
@@ -204,6 +203,13 @@ class Learner:
         found = first_broken(bound, self.memory, chosen)
         self._back()
         return found
+
+    def _remember(self) -> None:
+        """Keep what `_back` needs; a net without statistics or noise has nothing to keep."""
+        if self._statistics.size:
+            np.copyto(self._statistics, self.memory.state)
+        if self.streams:
+            self._drawn = self._states()
 
     def _states(self) -> dict[str, Any]:
         """Where each random stream stands."""

@@ -24,6 +24,7 @@ from .answering import Answering, quiet
 from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
+from .data import parted
 from .data_errors import BadSeed
 from .errors import Diverged, TooMuchMemory, Untrainable
 from .examples import Examples, examples
@@ -335,7 +336,8 @@ class Net(Answering):
         ----------
         x, y: inputs (N, *input), and labels (N,) or values (N, *output). Without y, x is a data
             set, or anything with a length whose items are pairs (x, y).
-        validation: held-out inputs and truth as a tuple, or a set, judged after every epoch.
+        validation: held-out inputs and truth as a tuple, or a set, judged after every epoch; or the
+            share of (x, y) to hold out, each class by itself, as 0.2.
         on_epoch: called with each finished epoch; training ends when it returns True.
         on_step: called with each step.
         run: a folder that keeps the run: log, checkpoints, the best weights.
@@ -349,6 +351,8 @@ class Net(Answering):
         """
         _keepable(run, every, resume=resume)
         self.set(**settings)
+        if isinstance(validation, float):
+            x, y, validation = parted(x, y, validation, self.seed)
         learned = examples(self.graph, self.learner.loss, x, y, self.dtype)
         held = None if validation is None else self.judged(validation, None)
         validate = None if held is None else lambda: self.scores(held)
