@@ -159,11 +159,7 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tu
     for key, what in NAMED.items():
         if then[key] != now[key]:
             shown = key in SHOWN
-            yield (
-                what,
-                str(then[key]) if shown else "another",
-                str(now[key]) if shown else "this one",
-            )
+            yield (what, str(then[key]), str(now[key])) if shown else (what, "", "")
     before, after = then["settings"], now["settings"]
     for name in sorted({*before, *after} - {"epochs"}):
         if before.get(name) != after.get(name):

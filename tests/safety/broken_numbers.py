@@ -23,7 +23,7 @@ from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.answering import quiet
 from nnspec.runtime.autopsy import _written
 from nnspec.runtime.bind import Bound
-from nnspec.runtime.kernels import Array
+from nnspec.runtime.kernels import Array, Call
 from nnspec.runtime.learner import NotFinite
 
 from ..runtime.random_nets import random_net
@@ -133,7 +133,8 @@ def behind(bound: Bound, index: int, array: Array, place: int, bad: float) -> Bo
     """The same calls, and behind those of a step one that spoils a number."""
     place_of = np.unravel_index(place, array.shape)
     end = bound.ends[index]
-    calls = (*bound.calls[:end], (array.__setitem__, (place_of, bad)), *bound.calls[end:])
+    spoil: Call = array.__setitem__, (place_of, bad)
+    calls = (*bound.calls[:end], spoil, *bound.calls[end:])
     ends = (*bound.ends[:index], *(stop + 1 for stop in bound.ends[index:]))
     return replace(bound, calls=calls, ends=ends)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,7 +41,7 @@ SCHEDULED = {
     "one_cycle": "one_cycle(rise=0.4)",
 }
 
-BOUNDED: list[dict[str, object]] = [
+BOUNDED: list[dict[str, Any]] = [
     {},
     {"clip": 0.5},
     {"l2": 1e-2, "clip": "value(0.1)"},
@@ -63,8 +64,8 @@ class Combination:
     """A training of few steps that can be begun any number of times."""
 
     net: str
-    settings: dict[str, object]
-    dtype: str
+    settings: dict[str, Any]
+    dtype: Literal["float32", "float64"]
     seed: int
 
     def __str__(self) -> str:
@@ -72,9 +73,8 @@ class Combination:
         return f"{self.net}, {self.dtype}: {told}"
 
     def compiled(self) -> nnspec.Net:
-        return nnspec.compile(
-            NETS[self.net], seed=self.seed, dtype=self.dtype, batch=BATCH, **self.settings
-        )
+        text, settings = NETS[self.net], self.settings
+        return nnspec.compile(text, seed=self.seed, dtype=self.dtype, batch=BATCH, **settings)
 
     def data(self) -> tuple[dict[str, Array], Array]:
         rng = np.random.default_rng(self.seed)

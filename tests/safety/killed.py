@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.durable import UNFINISHED
@@ -69,7 +70,7 @@ def fit(combination: Combination, folder: Path, every: int, told: int) -> None:
 
     x, y = combination.data()
     held = {name: array[:9] for name, array in x.items()}, y[:9]
-    settings = {"run": folder, "every": every, "epochs": EPOCHS, "resume": True}
+    settings: dict[str, Any] = {"run": folder, "every": every, "epochs": EPOCHS, "resume": True}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the last process may have come to the end
         combination.compiled().fit(x, y, validation=held, on_step=on_step, **settings)

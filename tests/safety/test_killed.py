@@ -1,4 +1,4 @@
-"""`kill -9` at random moments; `make killed` runs two thousand."""
+"""`kill -9` at random moments; `make safety` runs two thousand."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,14 +134,14 @@ def test_a_gradient_of_1e30_is_let_be() -> None:
 # --------------------------------------------------------------------------------- validation
 
 
-def judged_by(worths: list[float], **settings: object) -> tuple[History, list[int]]:
+def judged_by(worths: list[float], **settings: Any) -> tuple[History, list[int]]:
     """A training whose held-out losses are given; the epochs that it held for the best."""
     net, seen = nnspec.compile("3 -> fc4", seed=0), iter(worths)
 
     def scores(_: object) -> Scores:
         return Scores(next(seen), 0.9)
 
-    net.scores = scores  # type: ignore[method-assign]
+    net.scores = scores  # type: ignore[method-assign,assignment]
     history = net.fit(X, Y, validation=(X, Y), epochs=len(worths), **settings)
     best, found = float("-inf"), []
     for epoch in history:

@@ -29,7 +29,7 @@ EACH = [(c, CUTS[(7 * number) % len(CUTS)]) for number, c in enumerate(combinati
     ("combination", "cut"), EACH, ids=[f"{i}-{c.net}-{cut}" for i, (c, cut) in enumerate(EACH)]
 )
 def test_resumed_is_uninterrupted(combination: Combination, cut: Cut, tmp_path: Path) -> None:
-    """Each of fifty combinations under one of twenty cuts; `make resumed` tries all thousand."""
+    """Each of fifty combinations under one of twenty cuts; `make safety` tries all thousand."""
     cut.happens(combination, tmp_path / "cut")
     found = whole(combination, tmp_path / "cut")
     assert unequal(found, whole(combination, tmp_path / "through")) == []

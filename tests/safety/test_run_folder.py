@@ -36,10 +36,9 @@ X, Y = RNG.standard_normal((22, 6)), RNG.integers(0, 3, 22)
 SPEC = "6 -> fc5 relu dropout0.2 -> fc3"
 
 
-def net(spec: str = SPEC, seed: int = 0, dtype: Any = "float32", **settings: object) -> nnspec.Net:
-    found = nnspec.compile(spec, seed=seed, dtype=dtype, **{"batch": 8, **settings})
-    assert isinstance(found, nnspec.Net)
-    return found
+def net(spec: str = SPEC, seed: int = 0, dtype: Any = "float32", **settings: Any) -> nnspec.Net:
+    given: dict[str, Any] = {"batch": 8, **settings}
+    return nnspec.compile(spec, seed=seed, dtype=dtype, **given)
 
 
 def fit(folder: Path | str | None, one: nnspec.Net | None = None, **options: Any) -> int:
@@ -87,6 +86,22 @@ def each_checkpoint(folder: Path, change: Callable[[Path], object], count: int) 
         change(path)
 
 
+def removed(*paths: Path) -> None:
+    for path in paths:
+        path.unlink()
+
+
+def emptied(folder: Path) -> Path:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    return folder
+
+
+def a_file(folder: Path) -> None:
+    emptied(folder).rmdir()
+    folder.write_text("")
+
+
 def other_rows() -> Any:
     x = X.copy()
     x[13, 2] += 1e-3
@@ -121,13 +136,13 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "run.json has lost a part": lambda f: (f / "run.json").write_text('{"format": "nnspec run 1"}'),
     "run.json has a strange part": lambda f: told(f, settings=[1]),
     "run.json is of another version": lambda f: told(f, format="nnspec run 9"),
-    "run.json is gone": lambda f: (f / "run.json").unlink(),
+    "run.json is gone": lambda f: removed(f / "run.json"),
     "begun with other versions": lambda f: told(f, versions=other_versions(f)),
     "the log is torn": lambda f: (f / "log.jsonl").write_text('{"epoch": 1, "lo'),
-    "log and spec are gone": lambda f: [(f / name).unlink() for name in ("log.jsonl", "spec.nn")],
-    "other files": lambda f: [shutil.rmtree(f), f.mkdir(), (f / "thesis.tex").write_text("")],
-    "a file": lambda f: [shutil.rmtree(f), f.write_text("")],
-    "an empty folder": lambda f: [shutil.rmtree(f), f.mkdir()],
+    "log and spec are gone": lambda f: removed(f / "log.jsonl", f / "spec.nn"),
+    "other files": lambda f: (emptied(f) / "thesis.tex").write_text(""),
+    "a file": a_file,
+    "an empty folder": emptied,
 }
 
 
@@ -180,6 +195,22 @@ def test_the_course_of_the_rate_is_planned_anew(tmp_path: Path) -> None:
     fit(tmp_path, net(schedule="cosine"))
     with pytest.warns(UserWarning, match="planned over 3 epochs, now over 6: it goes on at 0.0005"):
         fit(tmp_path, net(schedule="cosine"), epochs=6)
+
+
+@pytest.mark.parametrize("batch", [22, 64])
+@pytest.mark.parametrize("every", [None, 1, 1000])
+def test_an_epoch_of_one_step(batch: int, every: int | None, tmp_path: Path) -> None:
+    """And checkpoints that would be further apart than all updates."""
+
+    def stop(step: Any) -> None:
+        if step.epoch == 2:
+            raise KeyboardInterrupt
+
+    fit(tmp_path / "through", net(batch=batch), every=every)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "run", net(batch=batch), every=every, on_step=stop)
+    fit(tmp_path / "run", net(batch=batch), every=every)
+    assert unequal(left_in(tmp_path / "run"), left_in(tmp_path / "through")) == []
 
 
 @pytest.mark.parametrize("every", [0, -1, 1.5, True, "2"])

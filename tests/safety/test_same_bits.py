@@ -34,7 +34,7 @@ UMASKS = ("022", "077", "000")
 LOCALES = ("C", "C.UTF-8", "POSIX")
 ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns")
 RUNS = int(os.environ.get("NNSPEC_SAME_BITS", "4"))
-"""`make same` takes twenty."""
+"""`make safety` takes twenty."""
 
 
 def digests(folder: Path, number: int, umask: str, locale: str, zone: str) -> dict[str, object]:
