@@ -380,8 +380,8 @@ def sized_when_compiled() -> BadSetting:
 
 def _keepable(run: str | Path | None, every: object, *, resume: bool) -> None:
     """Raise SpecError for what is asked of a run that no folder keeps, or cannot be."""
-    whole = isinstance(every, int) and not isinstance(every, bool)
-    if every is not None and not (whole and every > 0):
+    counts = isinstance(every, int) and not isinstance(every, bool) and every > 0
+    if every is not None and not counts:
         problem = f"is {every!r}, but counts the updates between two checkpoints"
         raise SpecError([BadSetting(None, "every", problem, "give a whole number from 1")])
     for name in ("every",) * (every is not None) + ("resume",) * resume:

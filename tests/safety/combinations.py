@@ -74,7 +74,10 @@ class Combination:
 
     def compiled(self) -> nnspec.Net:
         text, settings = NETS[self.net], self.settings
-        return nnspec.compile(text, seed=self.seed, dtype=self.dtype, batch=BATCH, **settings)
+        net: nnspec.Net = nnspec.compile(
+            text, seed=self.seed, dtype=self.dtype, batch=BATCH, **settings
+        )
+        return net
 
     def data(self) -> tuple[dict[str, Array], Array]:
         rng = np.random.default_rng(self.seed)

@@ -38,7 +38,8 @@ SPEC = "6 -> fc5 relu dropout0.2 -> fc3"
 
 def net(spec: str = SPEC, seed: int = 0, dtype: Any = "float32", **settings: Any) -> nnspec.Net:
     given: dict[str, Any] = {"batch": 8, **settings}
-    return nnspec.compile(spec, seed=seed, dtype=dtype, **given)
+    found: nnspec.Net = nnspec.compile(spec, seed=seed, dtype=dtype, **given)
+    return found
 
 
 def fit(folder: Path | str | None, one: nnspec.Net | None = None, **options: Any) -> int:
