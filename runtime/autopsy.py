@@ -121,6 +121,8 @@ def _counted(array: Array) -> str:
     finite = np.isfinite(array)
     if finite.all():
         return ""
+    if array.size == 1:
+        return "NaN" if np.isnan(array).all() else "infinity"
     nan = int(np.isnan(array).sum())
     infinite = int((~finite).sum()) - nan
     parts = [f"{count:,} {what}" for count, what in ((nan, "NaN"), (infinite, "infinite")) if count]

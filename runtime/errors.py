@@ -130,11 +130,8 @@ class Diverged(Mistake):
     """The loss, a gradient or a weight is no longer a finite number; the weights of the best epoch
     were put back.
 
-    Attributes
-    ----------
-    broken: the first numbers that were not finite when the step was looked at closely.
-    begins: no update had been made yet.
-    kept: the epoch whose weights were put back; 0 for those before the first.
+    The step is made again, one operator at a time, and every array that it writes is looked at: the
+    message names the first that holds NaN or infinity, and of data the examples.
     """
 
     code, name = "NN555", "diverged"
@@ -143,7 +140,9 @@ class Diverged(Mistake):
     step: int
     broken: Broken = Broken()
     begins: bool = False
+    """Whether no update had been made yet."""
     kept: int = 0
+    """The epoch whose weights were put back; 0 for those before the first."""
 
     def message(self) -> str:
         first = f"; first there is {self.broken.where}" if self.broken else ""
@@ -253,14 +252,14 @@ class FolderTaken(Mistake):
 class RunDiffers(Mistake):
     """A run cannot go on, for it was begun with another net, other data or other settings.
 
-    Attributes
-    ----------
-    differences: (what, then, now); then and now are empty for what is too long to show.
+    The number of epochs may be another. Of a set of more than 4,096 examples, so many are compared,
+    evenly spread.
     """
 
     code, name = "NN561", "run-differs"
     path: str
     differences: tuple[tuple[str, str, str], ...]
+    """(what, then, now); then and now are empty for what is too long to show."""
 
     def message(self) -> str:
         told = "; ".join(
@@ -305,7 +304,11 @@ class NoRun(Mistake):
 
 @dataclass(frozen=True)
 class DamagedRun(Mistake):
-    """A folder held a run, but what tells of it is damaged, or of another version."""
+    """A folder held a run, but what tells of it is damaged, or of another version.
+
+    Every file of a run is written whole or not at all, and a checkpoint that was damaged later gives
+    way to the one before it; `run.json` has none before it.
+    """
 
     code, name = "NN565", "damaged-run"
     path: str

@@ -187,3 +187,13 @@ def test_scores_of_nan_choose_no_class() -> None:
     found = net.evaluate(X, np.zeros(40, int))
     assert found.accuracy == 0
     assert found.loss == INF
+
+
+@pytest.mark.parametrize(
+    ("bad", "what"), [(np.nan, "NaN or infinity"), (np.inf, "NaN or infinity"), (0.5, "fractions")]
+)
+def test_labels_that_are_none(bad: float, what: str) -> None:
+    y = Y.astype(float)
+    y[5] = bad
+    said = refused(lambda: nnspec.compile("3 -> fc4").fit(X, y))
+    assert f"`y` holds {what} (first in example 5, counted from 0), but cross_entropy takes" in said
