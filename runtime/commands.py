@@ -59,6 +59,7 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", metavar="FOLDER", help="keep the run: log, checkpoints, weights")
     parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on where the run stood")
+    parser.add_argument("--watch", action="store_true", help="after each epoch, look at the net")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
     for name in SETTINGS:
@@ -96,6 +97,7 @@ def train(options: argparse.Namespace) -> int:
                 run=options.run,
                 every=options.every,
                 resume=options.resume,
+                watch=options.watch,
                 notes={"data": described(learned) | {"held_out": len(held)}},
             )
     except Interrupted as stop:

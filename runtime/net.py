@@ -32,9 +32,11 @@ from .initialise import fill, stream
 from .judge import judge
 from .kernels import Array
 from .learner import Learner, NotFinite
+from .monitor import Monitor, probe, vitals
 from .notebook import facts, html
 from .train import Run, Watch, train
 from .turns import Turns, waits
+from .vitals import Vitals
 from .weights import write
 
 DType: TypeAlias = Literal["float32", "float64"]
@@ -257,6 +259,7 @@ class Net:
         run: str | Path | None = None,
         every: int | None = None,
         resume: bool = False,
+        watch: bool = False,
         notes: Mapping[str, object] = MappingProxyType({}),
         **settings: object,
     ) -> History:
@@ -270,6 +273,7 @@ class Net:
         on_step: called with each step.
         run: a folder that keeps the run: log, checkpoints, the best weights.
         every: steps between checkpoints, beside those after each epoch.
+        watch: look at the net after each epoch: its `vitals`, also in the folder's log.
         notes: what else the folder's `run.json` should tell.
         resume: go on where the run in that folder stood; begin where there is none.
         settings: `epochs=20`, `optimizer="adam(lr=1e-2)"`, ...; they stay set.
@@ -282,14 +286,29 @@ class Net:
         truth = as_truth(self.learner.loss, y, self.graph.output.value, count, self.dtype)
         held = validation
         validate = None if held is None else lambda: self.evaluate(held[0], held[1])
-        begun = Run(self.learner, InMemory(inputs, truth), self.seed)
-        watch = Watch(validate, on_epoch, on_step)
+        examples = InMemory(inputs, truth)
+        begun = Run(self.learner, examples, self.seed)
+        monitor = Monitor(self.learner, examples) if watch else None
+        watched = Watch(validate, on_epoch, on_step, monitor)
         if run is None:
             with quiet():
-                return train(begun, watch)
+                return train(begun, watched)
         keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
         with quiet(), keeping as folder:
-            return train(begun, watch, folder)
+            return train(begun, watched, folder)
+
+    @waits("learning")
+    def vitals(self, x: Any, y: ArrayLike) -> Vitals:
+        """How the net does on examples, at most 256 taken evenly from them: dead and saturated units,
+        spread of activations, gradients by layer. Weights, statistics and noise stay as they are.
+        Raises SpecError."""
+        inputs, count = as_inputs(self.graph, x, self.dtype)
+        truth = as_truth(self.learner.loss, y, self.graph.output.value, count, self.dtype)
+        if not count:
+            raise SpecError([Untrainable(None, "there are no examples to look at", "")])
+        with quiet():
+            found = probe(self.learner, InMemory(inputs, truth))
+            return vitals(found, self.learner.memory)
 
     def evaluate(self, x: Any, y: ArrayLike) -> Scores:
         """Loss (without l2 and l1) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""
