@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nnspec.grammar.diagnostics import SpecError
     from nnspec.grammar.limits import Limits
     from nnspec.runtime.data import load as load_data
+    from nnspec.runtime.gradcheck import GradCheck
     from nnspec.runtime.load import load
     from nnspec.runtime.net import DType, Net
     from nnspec.runtime.profile import Profile
@@ -44,6 +45,7 @@ __all__ = [
     "draw",
     "fix",
     "format",
+    "gradcheck",
     "graph",
     "load",
     "load_data",
@@ -259,6 +261,27 @@ def profile(
     from nnspec.runtime.profile import profile as measured
 
     return measured(graph(spec, let=let, limits=limits), mode, batch)
+
+
+def gradcheck(
+    spec: "str | PathLike[str]",
+    *,
+    seed: int | None = None,
+    samples: int = 20,
+    after: int = 0,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    **settings: object,
+) -> "GradCheck":
+    """A net's gradient against central differences, on random examples: `ok`, and error by weight.
+
+    `samples` numbers of each weight are checked, in float64, `after` so many steps of training.
+    Raises SpecError when the spec is wrong or cannot train.
+    """
+    from nnspec.runtime.gradcheck import gradcheck as checked
+
+    net = graph(spec, let=let, limits=limits, settings=settings)
+    return checked(net, seed=seed, samples=samples, after=after)
 
 
 def docs(word: str | None = None) -> str:

@@ -32,6 +32,7 @@ COMMANDS = {
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
     "sweep": ("runtime.commands_sweep", "one training under every combination of some choices"),
+    "gradcheck": ("runtime.commands_gradcheck", "the gradient against central differences"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
     "predict": ("runtime.commands", "what a trained net says"),
@@ -59,6 +60,7 @@ COMPILING = frozenset(
         "profile",
         "train",
         "sweep",
+        "gradcheck",
     }
 )
 """The commands that compile a spec."""

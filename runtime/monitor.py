@@ -75,15 +75,20 @@ class Probe:
 
     def run(self) -> float:
         """Forward and back over the batch, with the same noise each time; returns the loss."""
+        bound = self.ready()
+        bound.run()
+        assert bound.loss is not None
+        return float(bound.loss)
+
+    def ready(self) -> Bound:
+        """The batch in place, and every stream of noise where it began."""
         assert self.bound.target is not None
-        assert self.bound.loss is not None
         for name, array in self.bound.inputs.items():
             np.copyto(array, self._inputs[name])
         np.copyto(self.bound.target, self._truth)
         for name, rng in self._streams.items():
             rng.bit_generator.state = self._drawn[name]
-        self.bound.run()
-        return float(self.bound.loss)
+        return self.bound
 
     def values(self) -> Mapping[str, Array]:
         """What every node put out, by its name; nodes that the loss does not see left out."""
