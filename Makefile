@@ -11,12 +11,13 @@ export PYTHONPATH := .dev
 test: export OPENBLAS_NUM_THREADS := 1
 test: export OMP_NUM_THREADS := 1
 
-.PHONY: help demo zoo memory test lint bench sklearn accept fuzz mutate clean
+.PHONY: help demo zoo memory stability test lint bench sklearn accept fuzz mutate clean
 
 help:
 	@echo "make demo    check, explain, train and judge a net on real handwritten digits"
 	@echo "make zoo     count sixty-seven published nets: every number against its source"
 	@echo "make memory  on the same nets: predicted memory against what is allocated, to the byte"
+	@echo "make stability  float32 beside float64 where arithmetic is easily lost, computation by computation"
 	@echo "make test    the linters, the types, the layers and all tests"
 	@echo "make lint    only the linters, the types and the layers"
 	@echo "make bench   time nnspec against PyTorch and torchinfo, side by side"
@@ -57,6 +58,9 @@ demo: $(VENV)/.installed
 zoo: $(VENV)/.installed
 	@$(BIN)/python -m tests.zoo
 
+stability: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.runtime.stability_table
+
 memory: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.zoo.memory
 
@@ -78,7 +82,7 @@ sklearn: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/versus_sklearn.py
 
 fuzz: $(VENV)/.installed-dev
-	NNSPEC_FUZZ_CASES=$(or $(CASES),1000000) $(BIN)/python -m pytest -n 2 -q tests/house/test_fuzz.py
+	NNSPEC_FUZZ_CASES=$(or $(CASES),1000000) $(BIN)/python -m pytest -n 2 -q tests/house/test_fuzz.py tests/runtime/test_tensors.py
 
 mutate: export OPENBLAS_NUM_THREADS := 1
 mutate: export OMP_NUM_THREADS := 1
@@ -87,7 +91,7 @@ mutate: $(VENV)/.installed-dev
 
 accept: $(VENV)/.installed-dev
 	NNSPEC_ACCEPT=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/test_readme.py \
-		tests/ops/test_facts.py tests/analyzers/test_equations.py tests/analyzers/test_words.py
+		tests/ops/test_facts.py tests/analyzers/test_equations.py tests/analyzers/test_words.py tests/runtime/test_tensors.py
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -10,7 +10,9 @@ Names are looked up on first use, so that ``import nnspec`` costs no NumPy, netw
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
+
+from nnspec.grammar.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,14 +27,17 @@ if TYPE_CHECKING:
     from nnspec.compiler.targets.mermaid import Diagram
     from nnspec.grammar.diagnostics import SpecError
     from nnspec.grammar.limits import Limits
+    from nnspec.runtime.budget import MaxMemory
     from nnspec.runtime.data import load as load_data
+    from nnspec.runtime.ensemble import Ensemble
     from nnspec.runtime.gradcheck import GradCheck
     from nnspec.runtime.load import load
     from nnspec.runtime.net import DType, Net
     from nnspec.runtime.profile import Profile
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
+    "Ensemble",
     "Limits",
     "Net",
     "Report",
@@ -54,6 +59,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Ensemble": ("nnspec.runtime.ensemble", "Ensemble"),
     "Limits": ("nnspec.grammar.limits", "Limits"),
     "Net": ("nnspec.runtime.net", "Net"),
     "Report": ("nnspec.analyzers.report", "Report"),
@@ -163,6 +169,21 @@ def report(
     return text
 
 
+@overload
+def compile(  # type: ignore[overload-overlap]
+    spec: "str | PathLike[str]",
+    *,
+    ensemble: int,
+    seed: int | None = None,
+    dtype: "DType" = "float32",
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    max_memory: "MaxMemory" = None,
+    **settings: object,
+) -> "Ensemble": ...
+
+
+@overload
 def compile(
     spec: "str | PathLike[str]",
     *,
@@ -170,8 +191,21 @@ def compile(
     dtype: "DType" = "float32",
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
+    max_memory: "MaxMemory" = None,
     **settings: object,
-) -> "Net":
+) -> "Net": ...
+
+
+def compile(
+    spec: "str | PathLike[str]",
+    *,
+    seed: int | None = None,
+    dtype: "DType" = "float32",
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    max_memory: "MaxMemory" = None,
+    **settings: object,
+) -> "Net | Ensemble":
     """A net ready to train and to run.
 
     Parameters
@@ -180,13 +214,16 @@ def compile(
     seed: of weights, shuffling and noise; the spec's own where None.
     dtype: "float32" or "float64".
     let: constants that win over the spec's own: ``let={"width": 32}``.
+    max_memory: what its arrays may take together, "2GiB" or bytes; 80 % of what is free where None.
     settings: win over the spec's `train(...)`: ``optimizer="adam(lr=1e-3)", loss="mse"``.
 
-    Raises SpecError when the spec or a setting is wrong.
+    ``ensemble=5``, here or in the spec's `train(...)`, gives an `Ensemble` of five nets, and 1 a
+    `Net`. Raises SpecError when the spec or a setting is wrong, or its weights take more memory.
     """
-    from nnspec.runtime.net import Net
+    from nnspec.runtime.ensemble import compiled
 
-    return Net(graph(spec, let=let, limits=limits, settings=settings), seed=seed, dtype=dtype)
+    net = graph(spec, let=let, limits=limits, settings=settings)
+    return compiled(net, seed=seed, dtype=dtype, max_memory=max_memory)
 
 
 def fix(
@@ -252,15 +289,16 @@ def profile(
     batch: int | None = None,
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
+    max_memory: "MaxMemory" = None,
 ) -> "Profile":
     """Where the time of a pass goes, layer by layer, beside the least that its work could take.
 
-    `mode` is "train" or "infer"; `batch` the spec's own, or 1 for inference, where None. Raises
-    SpecError when the spec is wrong or cannot train.
+    `mode` is "train" or "infer"; `batch` the spec's own, or 1 for inference, where None;
+    `max_memory` as for `compile`. Raises SpecError when the spec is wrong or cannot train.
     """
     from nnspec.runtime.profile import profile as measured
 
-    return measured(graph(spec, let=let, limits=limits), mode, batch)
+    return measured(graph(spec, let=let, limits=limits), mode, batch, max_memory)
 
 
 def gradcheck(

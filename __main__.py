@@ -33,6 +33,7 @@ COMMANDS = {
     "train": ("runtime.commands", "train a net on data"),
     "sweep": ("runtime.commands_sweep", "one training under every combination of some choices"),
     "gradcheck": ("runtime.commands_gradcheck", "the gradient against central differences"),
+    "augment": ("runtime.commands_augment", "pictures as training would see them"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
     "predict": ("runtime.commands", "what a trained net says"),
@@ -61,6 +62,7 @@ COMPILING = frozenset(
         "train",
         "sweep",
         "gradcheck",
+        "augment",
     }
 )
 """The commands that compile a spec."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
+from ..compiler.graph import Graph
+from ..compiler.plan.build import schedule
 from ..compiler.plan.parameters import Entry, Parameters
-from ..compiler.plan.schedule import ALIGNMENT, Phase, Schedule, Step
+from ..compiler.plan.schedule import ALIGNMENT, Mode, Phase, Schedule, Step
+from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
+from .budget import Budget, zeros
 from .errors import TooMuchMemory
 from .kernels import Array, Arrays, Call, kernel_of
 from .losses import computed
@@ -31,6 +35,7 @@ class Memory:
     weights: Mapping[str, Array]
     gradients: Mapping[str, Array]
     statistics: Mapping[str, Array]
+    budget: Budget
 
 
 @dataclass(frozen=True)
@@ -58,19 +63,23 @@ class Bound:
             function(*arguments)
 
 
-def allocate(schedule: Schedule) -> Memory:
-    """Zeroed vectors for a net's parameters and running statistics."""
+def allocate(schedule: Schedule, budget: Budget | None = None) -> Memory:
+    """Zeroed vectors for a net's parameters and running statistics; raises SpecError when the budget
+    has no room for them."""
+    budget = budget or Budget()
     parameters = schedule.parameters
     dtype = FLOATS[schedule.float_bytes]
-    vector, state = aligned(parameters.size, dtype), aligned(parameters.state_size, dtype)
+    vector = aligned(parameters.size, dtype, budget)
+    state = aligned(parameters.state_size, dtype, budget)
     statistics = _views(state, parameters.state)
-    return Memory(vector, vector[:0], state, _views(vector, parameters.entries), {}, statistics)
+    weights = _views(vector, parameters.entries)
+    return Memory(vector, vector[:0], state, weights, {}, statistics, budget)
 
 
 def with_gradient(memory: Memory, parameters: Parameters) -> Memory:
-    """The same, and a zeroed vector for the gradient."""
-    gradient = aligned(parameters.size, memory.parameters.dtype)
-    gradients = _views(gradient, parameters.entries)
+    """The same, and a zeroed vector for the gradient of what learns."""
+    gradient = aligned(parameters.trainable, memory.parameters.dtype, memory.budget)
+    gradients = _views(gradient, parameters.learned)
     return replace(memory, gradient=gradient, gradients=gradients)
 
 
@@ -78,15 +87,44 @@ def _views(vector: Array, entries: Sequence[Entry]) -> dict[str, Array]:
     return {e.name: vector[e.start : e.stop].reshape(e.weight.shape) for e in entries}
 
 
-def aligned(count: int, dtype: np.dtype[np.generic]) -> Array:
+def aligned(count: int, dtype: np.dtype[np.generic], budget: Budget | None = None) -> Array:
     """Zeros that begin on a cache line; raises SpecError when there is no room for them."""
-    wanted = count * dtype.itemsize + ALIGNMENT
-    try:
-        raw = np.zeros(wanted, np.uint8)
-    except MemoryError:
-        raise SpecError([TooMuchMemory(None, wanted)]) from None
+    raw = zeros(count * dtype.itemsize + ALIGNMENT, budget)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + count * dtype.itemsize].view(dtype)
+
+
+def bind_batch(
+    graph: Graph,
+    batch: int,
+    mode: Mode,
+    memory: Memory,
+    streams: Mapping[str, np.random.Generator],
+    loss: Loss | None = None,
+) -> Bound:
+    """Plan a batch and bind the plan; raises SpecError when the budget has no room for it, with the
+    largest batch that would fit."""
+
+    def plan(examples: int) -> Schedule:
+        return schedule(graph, examples, mode, loss, memory.parameters.itemsize)
+
+    planned, budget = plan(batch), memory.budget
+    wanted = planned.arena_bytes + ALIGNMENT
+    if not budget.room_for(wanted):
+        left = budget.left()
+        fits = _largest(lambda examples: plan(examples).arena_bytes + ALIGNMENT <= left, batch)
+        what = f"a batch of {batch:,}"
+        raise SpecError([TooMuchMemory(None, wanted, left, budget.asked, what, fits)])
+    return bind(planned, memory, streams)
+
+
+def _largest(fits: Callable[[int], bool], too_many: int) -> int:
+    """The largest number below that fits, 0 where none does."""
+    low, high = 0, too_many
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Generator]) -> Bound:
@@ -94,7 +132,7 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
 
     `streams`: the random stream of each node that draws.
     """
-    arena = aligned(schedule.arena_bytes, np.dtype(np.uint8))
+    arena = aligned(schedule.arena_bytes, np.dtype(np.uint8), memory.budget)
     arrays = [view(schedule, arena, index) for index in range(len(schedule.arrays))]
     steps = [_calls(schedule, step, arrays, memory, streams) for step in schedule.steps]
     return Bound(
@@ -143,7 +181,7 @@ def _calls(
         return tuple(computed(schedule.loss, *judged, scratch))
     forward = step.phase is Phase.FORWARD
     kept = [w for w in node.weights if forward or w.name in step.weights]
-    learned = () if forward else node.weights
+    learned = [w for w in node.weights if w.name in step.learned]
     gradients = {w.name: memory.gradients[node.keeper(w)] for w in learned}
     aside = {name: arrays[index] for name, index in step.aside.items()}
     bundle = Arrays(

@@ -25,8 +25,8 @@ def norm(clip: Norm, gradient: Array, tempo: Mapping[str, Array]) -> Calls:
 
 
 def value(clip: ByValue, gradient: Array, tempo: Mapping[str, Array]) -> Calls:
-    yield np.minimum, (gradient, scalar(clip.most, gradient.dtype), gradient)
-    yield np.maximum, (gradient, scalar(-clip.most, gradient.dtype), gradient)
+    most, least = (scalar(end, gradient.dtype) for end in (clip.most, -clip.most))
+    yield np.clip, (gradient, least, most, gradient)
 
 
 def norm_pace(clip: Norm, length: float) -> Mapping[str, float]:

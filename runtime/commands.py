@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import re
 import sys
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from ..compiler.settings import as_text
-from ..compiler.shapes import Value
 from ..compiler.training import Training
 from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
-from .data import described, fitted, load, load_inputs, split
+from .budget import memory_argument
+from .data import alike, described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .durable import check_writable
-from .history import Scores
+from .ensemble import Ensemble, compiled, folder, members
+from .history import History, Scores
+from .judge import Tally
 from .kernels import Array
 from .load import load as load_net
+from .member_table import as_json as members_as_json
+from .member_table import member_table
+from .metrics import NONE, OfClass, chosen, said
 from .net import Net
 from .progress import noticed, number, percent, shown
 from .train import Interrupted
@@ -29,23 +37,55 @@ from .train import Interrupted
 SETTINGS = tuple(Training.model_fields)
 
 
-def _data_arguments(parser: argparse.ArgumentParser) -> None:
+DATA = "a set by name (digits, iris, spiral, moons, wine ...), a file, or a folder of images"
+HELD_OUT = 0.2
+"""The share of the examples that training tests on where nothing else is said."""
+
+
+def _data_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument("--data", required=required, metavar="D", help=DATA)
     parser.add_argument(
-        "--data", required=True, metavar="D", help="digits, iris, spiral, moons, or a file"
+        "--target", metavar="COLUMN", help="which column of a .csv or .parquet is the truth"
     )
-    parser.add_argument("--target", metavar="COLUMN", help="which column of a .csv is the truth")
+    parser.add_argument(
+        "--resize", metavar="HxW", help="bring a folder's images to one size, as 32x32"
+    )
 
 
-def _loaded(options: argparse.Namespace, shape: tuple[int, ...]) -> Dataset:
-    return fitted(load(options.data, target=options.target), shape)
+def _loaded(options: argparse.Namespace, name: str, shape: tuple[int, ...]) -> Dataset:
+    return fitted(load(name, target=options.target, resize=_size(options.resize)), shape)
 
 
-def _input_shape(net: Net) -> tuple[int, ...]:
+def _size(text: str | None) -> tuple[int, int] | None:
+    """Height and width, from `32x32`."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not found:
+        advice = "write height x width in pixels: --resize 32x32"
+        raise SpecError([DataUnfit(None, "--resize", f"is not a size: {text}", advice)])
+    return int(found[1]), int(found[2])
+
+
+def _input_shape(net: Net | Ensemble) -> tuple[int, ...]:
     return net.graph.inputs[0].value.shape
 
 
 def _print(value: object) -> None:
-    print(json.dumps(value, indent=2))
+    print(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: object) -> object:
+    """JSON knows no NaN and no infinity: they are null."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {name: _plain(worth) for name, worth in value.items()}
+        case list() | tuple():
+            return [_plain(worth) for worth in value]
+        case _:
+            return value
 
 
 # -------------------------------------------------------------------------------------- train
@@ -54,13 +94,20 @@ def _print(value: object) -> None:
 def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
     _data_arguments(parser)
-    parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE", help="to test on")
+    tested = parser.add_mutually_exclusive_group()
+    tested.add_argument(
+        "--held-out", type=float, metavar="SHARE", help=f"of the data, to test on: {HELD_OUT}"
+    )
+    tested.add_argument(
+        "--validation", metavar="D", help="a set to test on; all of --data is then trained on"
+    )
     parser.add_argument("--save", metavar="FILE", help="write the trained net as safetensors")
     parser.add_argument("--run", metavar="FOLDER", help="keep the run: log, checkpoints, weights")
     parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on where the run stood")
     parser.add_argument("--watch", action="store_true", help="after each epoch, look at the net")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    memory_argument(parser)
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
     for name in SETTINGS:
         settings.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
@@ -69,7 +116,8 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
         '  nnspec train "4 -> fc16 relu -> fc3" --data iris --epochs 50 '
         '--optimizer "momentum(lr=0.05)" --schedule "cosine(warmup=2)" --clip 1.0\n'
         "  nnspec train net.nn --data images-idx3-ubyte.gz --format json\n"
-        "  nnspec train net.nn --data digits --run runs/a --resume    # begins, or goes on"
+        "  nnspec train net.nn --data digits --run runs/a --resume    # begins, or goes on\n"
+        "  nnspec train net.nn --data photos/train --validation photos/test --resize 32x32"
     )
 
 
@@ -77,32 +125,23 @@ def train(options: argparse.Namespace) -> int:
     """Train on a part of the data, and judge on the part that was held out."""
     given = {name: getattr(options, name) for name in SETTINGS}
     settings = {name: value for name, value in given.items() if value is not None}
-    net = Net(options.graph(options, settings), dtype=options.dtype)
-    if not 0 < options.held_out < 1:
-        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
-    learned, held = split(_loaded(options, _input_shape(net)), options.held_out)
+    graph = options.graph(options, settings)
+    net = compiled(graph, dtype=options.dtype, max_memory=options.max_memory)
+    learned, held = _parts(options, _input_shape(net))
     quiet = options.format == "json"
     if mistakes := net.untrainable():
         raise SpecError(mistakes)
     if options.save:
         check_writable(Path(options.save))
     try:
-        with noticed(), nullcontext() if quiet else shown(net.training) as bar:
-            history = net.fit(
-                learned.x,
-                learned.y,
-                validation=(held.x, held.y),
-                on_epoch=None if bar is None else bar.on_epoch,
-                on_step=None if bar is None else bar.on_step,
-                run=options.run,
-                every=options.every,
-                resume=options.resume,
-                watch=options.watch,
-                notes={"data": described(learned) | {"held_out": len(held)}},
-            )
+        with noticed():
+            histories = [
+                _fitted(number, net, learned, held, options)
+                for number in range(1, len(members(net)) + 1)
+            ]
     except Interrupted as stop:
         return _stopped(stop, net, options)
-    scores = net.evaluate(held.x, held.y)
+    scores = net.evaluate(held)
     if options.save:
         net.save(options.save)
     if quiet:
@@ -110,42 +149,96 @@ def train(options: argparse.Namespace) -> int:
             "data": described(learned) | {"held_out": len(held)},
             "settings": as_text(net.training),
             "params": net.params,
-            "epochs": history.rows(),
-            "best": history.best,
-            "stopped": history.stopped or None,
-            "test": {"loss": scores.loss, "accuracy": scores.accuracy},
+            "trainable": net.trainable,
+            "epochs": histories[0].rows(),
+            "best": histories[0].best,
+            "stopped": histories[0].stopped or None,
+            "test": asdict(scores),
             "saved": options.save,
         }
+        if isinstance(net, Ensemble):
+            told = members_as_json(net, held)
+            report["members"] = [
+                row | {"epochs": h.rows(), "best": h.best, "stopped": h.stopped or None}
+                for row, h in zip(told, histories, strict=True)
+            ]
+            for name in ("epochs", "best", "stopped"):
+                del report[name]
         _print(report)
         return 0
-    seconds = sum(epoch.seconds for epoch in history)
+    seconds = sum(epoch.seconds for history in histories for epoch in history)
+    nets = f"{len(histories)} nets, " if len(histories) > 1 else ""
+    frozen = f" ({net.params - net.trainable:,} frozen)" if net.params > net.trainable else ""
     print(
-        f"trained {net.params:,} parameters on {counted(len(learned), 'example')} of "
-        f"{learned.name}, {counted(len(history), 'epoch')} in {seconds:.1f} s"
+        f"trained {nets}{net.trainable:,} parameters{frozen} on {counted(len(learned), 'example')} of "
+        f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
-    if net.training.early_stop:
-        ended = f"{history.stopped}: " if history.stopped else ""
-        print(f"{ended}the weights of epoch {history.best} are back")
+    for place, history in enumerate(histories, 1):
+        if net.training.early_stop:
+            which = f"net {place}: " if len(histories) > 1 else ""
+            ended = f"{history.stopped}: " if history.stopped else ""
+            print(f"{which}{ended}the weights of epoch {history.best} are back")
     print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")
+    if isinstance(net, Ensemble):
+        print(f"\n{member_table(net, held)}\n")
     if options.save:
         print(f"saved to {options.save}")
     return 0
 
 
-def _stopped(stop: Interrupted, net: Net, options: argparse.Namespace) -> int:
-    """Say where training stopped, and how it can go on."""
-    if options.save:
+def _parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset, Dataset]:
+    """What to train on, and what to test on: another set, or a share of the same."""
+    share = HELD_OUT if options.held_out is None else options.held_out
+    if not 0 < share < 1:
+        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
+    learned = _loaded(options, options.data, shape)
+    if options.validation is None:
+        return split(learned, share)
+    return learned, alike(_loaded(options, options.validation, shape), learned)
+
+
+def _fitted(
+    number: int, net: Net | Ensemble, learned: Dataset, held: Dataset, options: argparse.Namespace
+) -> History:
+    """Train the net, or the member of this number, and show how it goes."""
+    several = members(net)
+    member = several[number - 1]
+    label = f"net {number}/{len(several)} " if len(several) > 1 else ""
+    with nullcontext() if options.format == "json" else shown(member.training, label) as bar:
+        return member.fit(
+            learned,
+            validation=held,
+            on_epoch=None if bar is None else bar.on_epoch,
+            on_step=None if bar is None else bar.on_step,
+            run=folder(options.run, number) if isinstance(net, Ensemble) else options.run,
+            every=options.every,
+            resume=options.resume,
+            watch=options.watch,
+            notes={"data": described(learned) | {"held_out": len(held)}},
+        )
+
+
+def _stopped(stop: Interrupted, net: Net | Ensemble, options: argparse.Namespace) -> int:
+    """Say where training stopped, and how it can go on; of an ensemble some would be untrained, so it
+    is not saved."""
+    whole = options.save and isinstance(net, Net)
+    if whole:
         net.save(options.save)
-    saved = f"; saved to {options.save}" if options.save else ""
+    saved = f"; saved to {options.save}" if whole else ""
     advice = f"; the same command with --resume goes on in {options.run}" if options.run else ""
     print(f"{stop}{saved}{advice}", file=sys.stderr)
     return 130
 
 
 def _told(scores: Scores) -> str:
-    if scores.accuracy is None:
-        return f"loss {number(scores.loss)}"
-    return f"accuracy {percent(scores.accuracy)}, loss {number(scores.loss)}"
+    parts = {
+        "accuracy": percent(scores.accuracy) if scores.accuracy is not None else "",
+        "top 5": percent(scores.top5) if scores.top5 is not None else "",
+        "loss": number(scores.loss),
+        "mse": number(scores.mse) if scores.mse is not None else "",
+        "r2": f"{scores.r2:.4f}" if scores.r2 is not None else "",
+    }
+    return ", ".join(f"{name} {worth}" for name, worth in parts.items() if worth)
 
 
 def counted(count: int, what: str) -> str:
@@ -161,6 +254,7 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--held-out", type=float, metavar="SHARE", help="judge only the part that training held out"
     )
+    memory_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec evaluate digits.safetensors --data digits --held-out 0.2\n"
         "  nnspec evaluate digits.safetensors --data new.npz --format json"
@@ -168,57 +262,68 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Loss, accuracy, and which classes are taken for which."""
-    net = load_net(Path(options.weights))
-    data = _loaded(options, _input_shape(net))
+    """How the net does, and which classes are taken for which."""
+    net = load_net(options.weights, max_memory=options.max_memory)
+    data = _loaded(options, options.data, _input_shape(net))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
-    scores = net.evaluate(data.x, data.y)
-    confusion = _confusion(net, data)
+    scores = net.evaluate(data)
+    found = net.tally(data) if _tells_classes(net) else None
     if options.format == "json":
-        _print(
-            {
-                "data": described(data),
-                "loss": scores.loss,
-                "accuracy": scores.accuracy,
-                "confusion": None if confusion is None else confusion.tolist(),
-            }
-        )
+        classes = None if found is None else [asdict(one) for one in found.classes]
+        confusion = None if found is None else found.counts.tolist()
+        told = {**asdict(scores), "confusion": confusion, "classes": classes}
+        _print({"data": described(data), **told})
         return 0
     print(f"{counted(len(data), 'example')} of {data.name}: {_told(scores)}")
-    if confusion is not None and len(confusion) <= 12:
+    if found is not None:
         print()
-        print(_matrix(confusion, data.classes))
+        names = [
+            data.classes[i] if i < len(data.classes) else str(i) for i in range(len(found.classes))
+        ]
+        print(_matrix(found, names) if len(names) <= SHOWN else _hardest(found, names))
     return 0
 
 
-def _confusion(net: Net, data: Dataset) -> Array | None:
-    """Counts by (true class, predicted class)."""
-    if net.training.judged_by(net.graph.output.value).target != "labels":
-        return None
+SHOWN = 12
+"""Classes up to which all of them are shown."""
+
+
+def _tells_classes(net: Net | Ensemble) -> bool:
     output = net.graph.output.value
-    count = max(2, output.channels)
-    found = np.zeros((count, count), np.int64)
-    np.add.at(found, (data.y.astype(np.int64), chosen(net(data.x), output)), 1)
-    return found
+    loss = net.training.judged_by(output)
+    return loss.compares or (loss.target == "answers" and output.size == 1)
 
 
-def chosen(scores: Array, output: Value) -> Array:
-    """The class of each row of scores; with a single score its sign decides."""
-    if output.channels == 1:
-        return (scores[:, 0] > 0).astype(np.int64)
-    return np.asarray(scores.argmax(axis=output.channel_axis + 1))
-
-
-def _matrix(confusion: Array, classes: tuple[str, ...]) -> str:
-    names = [classes[i] if i < len(classes) else str(i) for i in range(len(confusion))]
-    wide = max(4, *(len(name) for name in names), len(f"{confusion.max():,}"))
+def _matrix(found: Tally, names: list[str]) -> str:
+    """Counts, and behind each row how well its class is told from the others."""
+    wide = max(4, *(len(name) for name in names), len(f"{found.counts.max():,}"))
     head = "true \\ said".rjust(wide + 2) if wide >= 9 else "said".rjust(wide + 2)
-    lines = [head + "".join(name.rjust(wide + 1) for name in names)]
-    for name, row in zip(names, confusion, strict=True):
+    lines = [head + "".join(name.rjust(wide + 1) for name in names) + MEASURES]
+    for name, row, one in zip(names, found.counts, found.classes, strict=True):
         cells = "".join((f"{n:,}" if n else "·").rjust(wide + 1) for n in row)
-        lines.append(name.rjust(wide + 2) + cells)
+        lines.append(name.rjust(wide + 2) + cells + _measured(one))
     return "\n".join(lines)
+
+
+def _hardest(found: Tally, names: list[str]) -> str:
+    """The classes that are told worst from the others."""
+    worst = sorted(range(len(names)), key=lambda index: found.classes[index].f1)[:SHOWN]
+    wide = max(5, *(len(names[index]) for index in worst))
+    head = f"the {SHOWN} of {len(names):,} classes that it tells worst from the others"
+    lines = [head, "", "class".rjust(wide + 2) + MEASURES + "  examples"]
+    for index in worst:
+        one = found.classes[index]
+        lines.append(names[index].rjust(wide + 2) + _measured(one) + f"{one.support:>10,}")
+    return "\n".join(lines)
+
+
+MEASURES = "   precision     recall         f1"
+
+
+def _measured(one: OfClass) -> str:
+    shares = (one.precision, one.recall, one.f1)
+    return " " + "".join(percent(share).rjust(11) for share in shares)
 
 
 # ------------------------------------------------------------------------------------ predict
@@ -226,41 +331,43 @@ def _matrix(confusion: Array, classes: tuple[str, ...]) -> str:
 
 def configure_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", help="a file that `nnspec train --save` wrote")
-    parser.add_argument("--data", metavar="D", help="digits, iris, spiral, moons, or a file")
-    parser.add_argument("--target", metavar="COLUMN", help="which column of a .csv is the truth")
+    _data_arguments(parser, required=False)
     parser.add_argument("--input", metavar="NUMBERS", help="one example: 5.1,3.5,1.4,0.2")
     parser.add_argument("--first", type=int, default=10, metavar="N", help="examples to show")
+    memory_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec predict iris.safetensors --input 5.1,3.5,1.4,0.2\n"
-        "  nnspec predict digits.safetensors --data digits --first 5 --format json"
+        "  nnspec predict digits.safetensors --data digits --first 5 --format json\n"
+        "  nnspec predict pets.safetensors --data photo.png --resize 32x32"
     )
 
 
 def predict(options: argparse.Namespace) -> int:
     """Classes with their probabilities, or plain outputs."""
-    net = load_net(Path(options.weights))
+    net = load_net(options.weights, max_memory=options.max_memory)
     x, classes = _examples(options, _input_shape(net))
     outputs, value = net(x), net.graph.output.value
     probable = _probabilities(net, outputs) if value.rank == 1 else None
-    steps = value.rank > 1 and isinstance(net.training.judged_by(value), CrossEntropy)
+    labels = _labels(net, outputs)
     rows = []
     for index, output in enumerate(outputs):
         row: dict[str, object] = {"output": output.tolist()}
-        if steps:
-            row["classes"] = chosen(outputs[index : index + 1], value)[0].tolist()
-        if probable is not None:
-            label = int(probable[index].argmax())
-            row |= {
-                "class": classes[label] if label < len(classes) else str(label),
-                "probability": float(probable[index, label]),
-            }
+        if labels is not None and value.rank > 1:
+            row["classes"] = labels[index].tolist()
+        elif labels is not None:
+            label = int(labels[index])
+            row["class"] = _named(label, classes)
+            if probable is not None and label != NONE:
+                row["probability"] = float(probable[index, label])
         rows.append(row)
     if options.format == "json":
         _print(rows)
         return 0
     for place, row in enumerate(rows, 1):
-        if "class" in row:
+        if "probability" in row:
             print(f"{place:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
+        elif "class" in row:
+            print(f"{place:>4}  {row['class'] or 'no class: a score is NaN'}")
         elif "classes" in row:
             print(f"{place:>4}  {row['classes']}")
         else:
@@ -268,9 +375,25 @@ def predict(options: argparse.Namespace) -> int:
     return 0
 
 
+def _labels(net: Net | Ensemble, outputs: Array) -> Array | None:
+    """What is chosen, where the loss makes a choice of the scores."""
+    value = net.graph.output.value
+    loss = net.training.judged_by(value)
+    if loss.compares:
+        return chosen(outputs, value.channel_axis + 1)
+    return said(outputs.reshape(-1)) if loss.target == "answers" and value.size == 1 else None
+
+
+def _named(label: int, classes: tuple[str, ...]) -> str | None:
+    if label == NONE:
+        return None
+    return classes[label] if label < len(classes) else str(label)
+
+
 def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
     if options.data:
-        data = load_inputs(options.data, shape, target=options.target)
+        size = _size(options.resize)
+        data = load_inputs(options.data, shape, target=options.target, resize=size)
         return data.x[: options.first], data.classes
     try:
         numbers = np.array([float(cell) for cell in (options.input or "").split(",")])
@@ -283,7 +406,7 @@ def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Arra
     return numbers.reshape(1, *shape), ()
 
 
-def _probabilities(net: Net, outputs: Array) -> Array | None:
+def _probabilities(net: Net | Ensemble, outputs: Array) -> Array | None:
     """Rows that sum to 1, where the loss gives scores that meaning."""
     loss = net.training.judged_by(net.graph.output.value)
     scores = outputs.astype(np.float64)

@@ -6,13 +6,10 @@ import argparse
 import json
 from dataclasses import asdict
 
-import numpy as np
-
 from ..compiler.training import Training
 from ..grammar.options import whole
-from .batches import as_inputs, as_truth
 from .data import fitted, load
-from .examples import InMemory
+from .examples import examples
 from .gradcheck import SAMPLES, GradCheck, WeightCheck
 from .gradcheck import gradcheck as checked
 from .net import Net
@@ -41,14 +38,12 @@ def gradcheck(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in Training.model_fields}
     settings = {name: value for name, value in given.items() if value is not None}
     graph = options.graph(options, settings)
-    examples = None
+    known = None
     if options.data:
-        data = fitted(load(options.data, target=options.target), graph.inputs[0].value.shape)
         net = Net(graph, dtype="float64")
-        inputs, count = as_inputs(graph, data.x, np.dtype(np.float64))
-        truth = as_truth(net.learner.loss, data.y, graph.output.value, count, net.dtype)
-        examples = InMemory(inputs, truth)
-    found = checked(graph, examples, samples=options.samples, after=options.after)
+        data = fitted(load(options.data, target=options.target), graph.inputs[0].value.shape)
+        known = examples(graph, net.learner.loss, data, None, net.dtype)
+    found = checked(graph, known, samples=options.samples, after=options.after)
     if options.format == "json":
         print(json.dumps(_plain(found), indent=2))
     else:

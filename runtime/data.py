@@ -20,25 +20,32 @@ from .data_errors import (
     AxesOrder,
     BadSeed,
     CannotSplit,
+    ClassesDisagree,
     DataShape,
     DataUnfit,
+    EmptyData,
     NoSuchData,
     OneClass,
     UnknownFormat,
 )
 from .dataset import Dataset
 from .kernels import Array
+from .npy import holds_npy, npy_inputs, npz_inputs, read_npy, read_npz
+from .parquet import parquet_inputs, read_parquet
+from .pictures import holds_images, image_inputs, is_image, read_folder
 from .readers import (
     Truth,
     csv_inputs,
+    holds_idx,
     idx_inputs,
     is_idx,
-    npz_inputs,
     read_csv,
     read_idx,
-    read_npz,
     reading,
+    visible,
 )
+from .rows import Rows
+from .teaching import TEACHING, teaching
 
 BUNDLED: Mapping[str, Callable[[int], Dataset]] = MappingProxyType(
     {
@@ -57,68 +64,131 @@ def load(
     target: str | None = None,
     truth: Truth | None = None,
     seed: int = 0,
+    resize: tuple[int, int] | None = None,
 ) -> Dataset:
-    """A data set by name (`digits`, `iris`, `spiral`, `moons`) or from a file.
+    """A data set by name, or from a file or folder.
+
+    Names: `digits`, `iris`, `spiral`, `moons` ship; `wine`, `breast_cancer`, `diabetes` come with
+    scikit-learn (extra `sklearn`).
 
     Files: `.npz` with arrays x and y (or x_train and y_train, or x_test and y_test: `source` says
-    which); `.csv` whose last column, or the one called `target`, is the truth; IDX images (`.gz`
-    too) with their labels beside them, or a folder that holds a pair. Images of bytes come as
-    (N, 1, H, W), 0 to 1.
+    which); `.npy` with the truth in another beside it, x.npy and y.npy; `.csv` and `.parquet`
+    (extra `parquet`) whose last column, or the one called `target`, is the truth; IDX images (`.gz`
+    too) with their labels beside them; a folder that holds a pair of IDX or .npy files, or a folder
+    of images for each class (extra `images`; `resize`, (height, width), brings them to one size).
+    Images of bytes come as (N, channels, H, W), 0 to 1.
 
     Words are classes, in sorted order. Whole numbers are class labels as they stand, counted from
     0. Numbers of which one has a decimal point, or that are stored as floats, are values to
     predict. `truth` ("classes", "values") overrules this for numbers; IDX holds classes unless it
     does. The drawn sets differ by `seed`.
 
+    Arrays of 64 MiB and more that are not compressed (.npz as np.savez writes it, .npy, IDX) stay
+    in their file: x is then `Rows`, which reads what is asked for, and finds NaN when it does.
+
     Raises SpecError when there is no such set, or when its file is wrong in any way.
     """
     _check_seed(seed)
     text = str(name)
-    if target is not None and (text in BUNDLED or Path(name).suffix.lower() != ".csv"):
-        raise SpecError([DataUnfit(None, text, "has no columns", "`target` is for .csv files")])
+    ships = text in BUNDLED or text in TEACHING
+    if target is not None and (ships or Path(name).suffix.lower() not in COLUMNED):
+        advice = "`target` is for .csv and .parquet files"
+        raise SpecError([DataUnfit(None, text, "has no columns", advice)])
+    if resize is not None and (ships or not Path(name).is_dir()):
+        advice = "`resize` is for folders of images"
+        raise SpecError([DataUnfit(None, text, "has no images to resize", advice)])
     if text in BUNDLED:
         return BUNDLED[text](seed)
+    if text in TEACHING:
+        return teaching(text)
     path = _found(text)
     with reading(path):
-        return _read(path, target, truth)
+        return _read(path, target, truth, resize)
 
 
-def _read(path: Path, target: str | None, truth: Truth | None) -> Dataset:
+COLUMNED = frozenset({".csv", ".parquet"})
+"""Files whose columns have names."""
+
+
+def _read(
+    path: Path, target: str | None, truth: Truth | None, resize: tuple[int, int] | None
+) -> Dataset:
     ending = path.suffix.lower()
     if ending == ".npz":
         return read_npz(path, truth)
     if ending == ".csv":
         return read_csv(path, target, truth)
-    if is_idx(path) or path.is_dir():
+    if ending == ".parquet":
+        return read_parquet(path, target, truth)
+    if path.is_dir():
+        return _read_folder(path, truth, resize)
+    if ending == ".npy":
+        return read_npy(path, truth)
+    if is_idx(path):
         return read_idx(path, truth)
     raise SpecError([UnknownFormat(None, str(path))])
 
 
-def load_inputs(name: str, shape: tuple[int, ...], *, target: str | None = None) -> Dataset:
+def _read_folder(folder: Path, truth: Truth | None, resize: tuple[int, int] | None) -> Dataset:
+    if holds_idx(folder):
+        return read_idx(folder, truth)
+    if holds_npy(folder):
+        return read_npy(folder, truth)
+    if not visible(folder):
+        raise SpecError([EmptyData(None, str(folder), "files")])
+    if not holds_images(folder):
+        advice = "a folder holds IDX files, x.npy and y.npy, or a folder of images for each class"
+        raise SpecError([DataUnfit(None, str(folder), "holds no data that is read", advice)])
+    if truth == "values":
+        raise SpecError([DataUnfit(None, str(folder), "holds classes of images, not values")])
+    return read_folder(folder, resize)
+
+
+def load_inputs(
+    name: str,
+    shape: tuple[int, ...],
+    *,
+    target: str | None = None,
+    resize: tuple[int, int] | None = None,
+) -> Dataset:
     """Examples to predict, of the shape a net takes: their truth need not be there.
 
-    Where there is one, it is left out, but for the sets that ship and their classes' names.
+    Where there is one, it is left out, but for the sets that ship and their classes' names. An
+    image, or a folder of images without classes, serves too.
     """
-    if name in BUNDLED:
+    if name in BUNDLED or name in TEACHING:
         return fitted(load(name, target=target), shape)
-    path, size = _found(name), prod(shape)
-    ending = path.suffix.lower()
+    path = _found(name)
     with reading(path):
-        if ending == ".npz":
-            x = npz_inputs(path)
-        elif ending == ".csv":
-            x = csv_inputs(path, size, target)
-        elif is_idx(path) or path.is_dir():
-            x = idx_inputs(path)
-        else:
-            raise SpecError([UnknownFormat(None, str(path))])
+        x = _inputs(path, prod(shape), target, resize)
     return fitted(Dataset(path.name, x, np.zeros(len(x), np.int64), (), str(path)), shape)
+
+
+def _inputs(
+    path: Path, size: int, target: str | None, resize: tuple[int, int] | None
+) -> Array | Rows:
+    ending = path.suffix.lower()
+    if ending == ".npz":
+        return npz_inputs(path)
+    if ending == ".csv":
+        return csv_inputs(path, size, target)
+    if ending == ".parquet":
+        return parquet_inputs(path, size, target)
+    if path.is_dir() and not (holds_idx(path) or holds_npy(path)):
+        return image_inputs(path, resize)
+    if ending == ".npy" or (path.is_dir() and not holds_idx(path)):
+        return npy_inputs(path)
+    if is_image(path):
+        return image_inputs(path, resize)
+    if is_idx(path) or path.is_dir():
+        return idx_inputs(path)
+    raise SpecError([UnknownFormat(None, str(path))])
 
 
 def _found(text: str) -> Path:
     """The path of a file or folder that is there."""
-    near = nearest(text.lower(), BUNDLED)
-    missing = SpecError([NoSuchData(None, text, near, tuple(BUNDLED))])
+    known = (*BUNDLED, *TEACHING)
+    missing = SpecError([NoSuchData(None, text, nearest(text.lower(), known), known)])
     if not text or "\0" in text:
         raise missing
     path = Path(text)
@@ -194,6 +264,27 @@ def fitted(data: Dataset, shape: tuple[int, ...]) -> Dataset:
     if longer != wanted and sorted(longer) == sorted(wanted):
         raise SpecError([AxesOrder(None, data.name, found, shape)])
     return replace(data, x=data.x.reshape(len(data), *shape))
+
+
+def alike(data: Dataset, learned: Dataset) -> Dataset:
+    """The same examples, their labels counted as another set counts them: classes go by name.
+
+    Raises SpecError when it has classes that the other lacks, or values in place of classes.
+    """
+    kinds = ["values to predict" if one.classes == () else "classes" for one in (data, learned)]
+    if kinds[0] != kinds[1]:
+        problem = f"it holds {kinds[0]}, the other {kinds[1]}"
+        raise SpecError([ClassesDisagree(None, data.name, learned.name, problem)])
+    rank = {name: label for label, name in enumerate(learned.classes)}
+    unknown = [name for name in data.classes if name not in rank]
+    if unknown:
+        shown = ", ".join(f"`{name}`" for name in unknown[:5]) + (", ..." if unknown[5:] else "")
+        problem = f"the other does not know {shown}"
+        raise SpecError([ClassesDisagree(None, data.name, learned.name, problem)])
+    if not data.classes:
+        return data
+    ranks = np.array([rank[name] for name in data.classes], np.int64)
+    return replace(data, y=ranks[data.y], classes=learned.classes)
 
 
 def described(data: Dataset) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class NoSuchData(Mistake):
     def help(self) -> str:
         if self.nearest:
             return f"did you mean `{self.nearest}`?"
-        return f"these ship: {', '.join(self.known)}; or give a .npz, .csv or IDX file"
+        names = ", ".join(self.known)
+        return f"sets by name: {names}; or a .npz, .npy, .csv, .parquet or IDX file, or a folder"
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,10 @@ class UnknownFormat(Mistake):
         return f"`{self.path}` has an ending that is not read"
 
     def help(self) -> str:
-        return "data is .npz, .csv, IDX (train-images-idx3-ubyte, .gz too) or a set that ships"
+        return (
+            "data is .npz, .npy, .csv, .parquet, IDX (train-images-idx3-ubyte, .gz too), "
+            "a folder of images for each class, or a set by name"
+        )
 
 
 @dataclass(frozen=True)
@@ -310,7 +314,8 @@ class PythonObjects(Mistake):
 
 @dataclass(frozen=True)
 class NoLabels(Mistake):
-    """IDX images have no labels beside them: `images` in the name of a file becomes `labels`."""
+    """Inputs have no truth beside them: in the name of an IDX or .npy file `images` becomes
+    `labels`, and of a .npy file `x` becomes `y`, `inputs` becomes `targets`."""
 
     code, name = "NN517", "no-labels"
     path: str
@@ -410,3 +415,110 @@ class BadSeed(Mistake):
 
     def message(self) -> str:
         return f"a seed is a whole number from 0, not {_short(str(self.found))}"
+
+
+@dataclass(frozen=True)
+class BadExample(Mistake):
+    """An example cannot be learned from: a number of it is NaN or infinite, its label is none of
+    the net's classes, or it has another size than the net takes.
+
+    Arrays in memory are looked through before training begins; what lies in a file, or is made on
+    demand, when it is read. A net that has been trained may be asked about NaN: it answers NaN.
+    """
+
+    code, name = "NN523", "bad-example"
+    index: int
+    problem: str
+    advice: str = ""
+
+    def message(self) -> str:
+        return f"example {self.index:,}, counted from 0: {self.problem}"
+
+    def help(self) -> str:
+        return self.advice
+
+
+@dataclass(frozen=True)
+class NoTruth(Mistake):
+    """Examples are given without what the net should answer to them."""
+
+    code, name = "NN524", "no-truth"
+    problem: str
+
+    def message(self) -> str:
+        return self.problem
+
+    def help(self) -> str:
+        return "pass x and y, or something with a length whose items are pairs (x, y)"
+
+
+@dataclass(frozen=True)
+class DataChanged(Mistake):
+    """A large data file, of which the examples are read as they are needed, was written to."""
+
+    code, name = "NN525", "data-changed"
+    path: str
+
+    def message(self) -> str:
+        return f"`{self.path}` was changed while it was in use"
+
+    def help(self) -> str:
+        return "leave a large file alone until the command ends, or work on a copy"
+
+
+@dataclass(frozen=True)
+class MissingReader(Mistake):
+    """Data takes a library that does not come with nnspec, because few need it.
+
+    `pip install "nnspec[parquet]"` installs nnspec with the libraries of its extra `parquet`.
+    """
+
+    code, name = "NN526", "missing-reader"
+    data: str
+    library: str
+    extra: str
+
+    def message(self) -> str:
+        return f"`{self.data}` needs {self.library}, which is not installed"
+
+    def help(self) -> str:
+        return f'pip install "nnspec[{self.extra}]"'
+
+
+@dataclass(frozen=True)
+class ImageSizes(Mistake):
+    """The images of a folder are not all of one size."""
+
+    code, name = "NN527", "image-sizes"
+    path: str
+    usual: tuple[int, int]
+    count: int
+    others: int
+    first: str
+    found: tuple[int, int]
+
+    def message(self) -> str:
+        return (
+            f"{_counted(self.others, 'image')} of `{self.path}` differ from the usual size "
+            f"{shown(self.usual)} of {self.count:,}; the first, `{self.first}`, "
+            f"is {shown(self.found)}, height x width"
+        )
+
+    def help(self) -> str:
+        return f"bring all to one size with `--resize {shown(self.usual)}`, or mend them"
+
+
+@dataclass(frozen=True)
+class ClassesDisagree(Mistake):
+    """The truth of two sets is not of one kind: one has classes that the other does not know."""
+
+    code, name = "NN528", "classes-disagree"
+    data: str
+    learned: str
+    problem: str
+
+    def message(self) -> str:
+        return f"`{self.data}` does not go with `{self.learned}`: {self.problem}"
+
+    def help(self) -> str:
+        return "both sets name the same classes, or both hold values"

@@ -1,12 +1,14 @@
-"""A data set in memory."""
+"""A data set, in memory or in its file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from .kernels import Array
+from .rows import some_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,15 +17,15 @@ class Dataset:
 
     Attributes
     ----------
-    x: (N, *shape) floats, or whole numbers.
+    x: (N, *shape) floats, or whole numbers; `Rows` where a large file is read as it is needed.
     y: (N,) int64 class labels, or (N, ...) float values.
     classes: the classes' names in the order of their labels; empty where y holds values.
     source: where it comes from, in a line.
     """
 
     name: str
-    x: Array
-    y: Array
+    x: Any
+    y: Any
     classes: tuple[str, ...] = ()
     source: str = ""
 
@@ -32,8 +34,8 @@ class Dataset:
 
     @property
     def is_labelled(self) -> bool:
-        return self.y.dtype == np.int64 and self.y.ndim == 1
+        return bool(self.y.dtype == np.int64 and self.y.ndim == 1)
 
     def taken(self, chosen: Array) -> Dataset:
-        """The examples at some indices, or where a mask is true."""
-        return replace(self, x=self.x[chosen], y=self.y[chosen])
+        """The examples at some indices, or where a mask is true; large arrays are not copied."""
+        return replace(self, x=some_of(self.x, chosen), y=some_of(self.y, chosen))

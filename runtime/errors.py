@@ -153,16 +153,37 @@ class Untrainable(Mistake):
 
 @dataclass(frozen=True)
 class TooMuchMemory(Mistake):
-    """The weights, or what a batch needs beside them, do not fit into memory."""
+    """The weights, or what a batch needs beside them, do not fit into memory; nothing was allocated.
+
+    A net may take four fifths of the memory that is free, or what `--max-memory 2GiB` says
+    (`max_memory="2GiB"` in Python).
+    """
 
     code, name = "NN557", "too-much-memory"
     wanted: int
+    left: int | None = None
+    asked: bool = False
+    """Whether the user said how much may be taken."""
+    what: str = "the net"
+    fits: int = 0
+    """The largest batch that there is room for."""
 
     def message(self) -> str:
-        return f"{self.wanted / 2**30:,.1f} GiB in one piece is more memory than can be had"
+        if self.left is None:
+            return f"{sized(self.wanted)} in one piece is more memory than can be had"
+        rest = f"the {sized(self.left)} that"
+        whose = (
+            f"{rest} max_memory leaves"
+            if self.asked
+            else f"{rest} may be taken, 80 % of what is free"
+        )
+        return f"{self.what} needs {sized(self.wanted)}, more than {whose}"
 
     def help(self) -> str:
-        return "use a smaller batch or a smaller net; `nnspec summary` shows what takes the memory"
+        if self.fits:
+            return f"the largest batch that fits is {self.fits:,}: `batch = {self.fits}`"
+        more = "allow more, or " if self.asked else ""
+        return f"{more}use a smaller net; `nnspec summary` shows what takes the memory"
 
 
 @dataclass(frozen=True)
@@ -267,3 +288,11 @@ class BadVariation(Mistake):
 
     def help(self) -> str:
         return 'as in --vary width=16,64 or --vary "optimizer=sgd(lr=0.1),adam"'
+
+
+def sized(count: int) -> str:
+    """Bytes, in the unit that leaves few digits."""
+    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if count >= 1024**power:
+            return f"{count / 1024**power:,.1f} {unit}"
+    return f"{count:,} B"

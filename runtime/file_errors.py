@@ -98,8 +98,8 @@ class WeightsWithoutSpec(OfFile):
     found: tuple[str, ...]
 
     def message(self) -> str:
-        held = f"arrays ({listed(self.found)})" if self.found else "no array"
-        return f"{self.file} holds {held}, but no net: nnspec did not write it"
+        held = f"arrays ({listed(self.found)}), but" if self.found else "no array and"
+        return f"{self.file} holds {held} no net: nnspec did not write it"
 
     def help(self) -> str:
         return (
@@ -222,9 +222,7 @@ class HeaderBeyondLimit(OfFile):
     limit: int
 
     def message(self) -> str:
-        return (
-            f"{self.file} has {self.what} of {self.found:,}, more than the {self.limit:,} allowed"
-        )
+        return f"in {self.file} {self.what} is {self.found:,}; at most {self.limit:,} is read"
 
     def help(self) -> str:
         return "no net needs so much: the file is damaged, or made to do harm"
@@ -296,9 +294,8 @@ class SizeDisagrees(OfFile):
     found: int
 
     def message(self) -> str:
-        shape = "x".join(map(str, self.shape)) or "one number"
         return (
-            f"in {self.file} the array {quoted(self.array)}, {shape} in {self.dtype}, "
+            f"in {self.file} the array {quoted(self.array)}, {self.dtype} {list(self.shape)}, "
             f"takes {octets(self.wanted)}, but has {self.found:,}"
         )
 

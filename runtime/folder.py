@@ -26,9 +26,9 @@ from zlib import crc32
 
 import numpy as np
 
-from .. import __version__
 from ..compiler.settings import as_text
 from ..grammar.diagnostics import SpecError
+from ..grammar.version import VERSION
 from .durable import alone_in, append_durably, clear_unfinished, make_folder, write_durably
 from .errors import FolderTaken, NoRun, NoWholeCheckpoint, RunDiffers
 from .history import Epoch
@@ -63,6 +63,7 @@ class Folder:
             "format": FORMAT,
             "spec": graph.source.name,
             "digest": graph.digest,
+            "learning": {n.name: str(n.learning) for n in graph.nodes if n.own and n.learning.said},
             "params": int(run.learner.memory.parameters.size),
             "settings": as_text(run.settings),
             "seed": run.seed,
@@ -185,10 +186,15 @@ def told_in(path: Path) -> dict[str, Any]:
     return dict(told)
 
 
-MATTERS = ("digest", "dtype", "seed", "examples", "data")
+MATTERS = ("digest", "learning", "dtype", "seed", "examples", "data")
 """What must be as it was for a run to go on; of the settings all but the epochs."""
 
-WORDS = {"digest": "the spec", "data": "the training data", "examples": "the number of examples"}
+WORDS = {
+    "digest": "the spec",
+    "learning": "how its layers learn",
+    "data": "the training data",
+    "examples": "the number of examples",
+}
 
 
 def _compare(path: Path, now: Mapping[str, Any]) -> None:
@@ -216,12 +222,14 @@ def _compare(path: Path, now: Mapping[str, Any]) -> None:
 
 
 def _pair(key: str, then: object, now: object) -> tuple[str, str]:
-    return ("another", "this one") if key in {"digest", "data"} else (str(then), str(now))
+    return (
+        ("another", "this one") if key in {"digest", "learning", "data"} else (str(then), str(now))
+    )
 
 
 def _versions() -> dict[str, str]:
     return {
-        "nnspec": __version__,
+        "nnspec": VERSION,
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),

@@ -17,11 +17,13 @@ from ..compiler.plan.parameters import Entry, lay_out
 from ..compiler.plan.schedule import Phase
 from ..compiler.training import Training
 from ..grammar.diagnostics import SpecError
-from .examples import Examples, InMemory
+from .answering import quiet
+from .examples import Examples
+from .examples import examples as read
 from .initialise import stream
 from .kernels import Array
 from .monitor import Probe
-from .net import Net, quiet
+from .net import Net
 from .penalties import penalty, pulls
 
 STEP = 1e-5
@@ -175,7 +177,7 @@ def gradcheck(
     return GradCheck(count, loss, tuple(checks))
 
 
-def drawn(net: Net) -> InMemory:
+def drawn(net: Net) -> Examples:
     """Inputs of mean 0 and variance 1, whole numbers below their bounds, and truth that suits the
     loss."""
     rng = stream(net.seed, "gradcheck")
@@ -185,19 +187,20 @@ def drawn(net: Net) -> InMemory:
         below = net.graph.vocabularies.get(node.name, 2)
         whole = node.value.integer
         inputs[node.name] = rng.integers(0, below, shape) if whole else rng.standard_normal(shape)
-    loss, output = net.learner.loss, net.graph.output.value
+    output = net.graph.output.value
+    loss = net.training.judged_by(output)
     truth = (EXAMPLES, *loss.truth(output))
-    if loss.target == "labels":
-        return InMemory(inputs, rng.integers(0, max(2, output.channels), truth))
-    return InMemory(inputs, rng.integers(0, 2, truth).astype(np.float64))
+    classes = max(2, output.channels) if loss.target == "labels" else 2
+    return read(net.graph, net.learner.loss, inputs, rng.integers(0, classes, truth), net.dtype)
 
 
 def _in_order(graph: Graph) -> Iterator[Entry]:
-    """The weights as the net has them, not as memory has."""
-    layout = lay_out(graph).by_name
+    """The weights that learn, as the net has them, not as memory has."""
+    learned = {entry.name: entry for entry in lay_out(graph).learned}
     for node in graph.nodes:
         for weight in node.own:
-            yield layout[f"{node.name}.{weight.name}"]
+            if f"{node.name}.{weight.name}" in learned:
+                yield learned[f"{node.name}.{weight.name}"]
 
 
 def _of_weight(probe: Probe, entry: Entry, samples: int, seed: int) -> WeightCheck:
@@ -287,19 +290,22 @@ def _by_a_kink(analytic: float, at: Callable[[float], float], scale: float) -> b
 
 def _of_penalties(net: Net, samples: int) -> list[WeightCheck]:
     """l2 and l1, whose gradient the update adds to that of the loss."""
-    training, layout = net.training, lay_out(net.graph)
-    weights = net.learner.memory.parameters[: layout.decayed]
-    if not (training.l2 or training.l1) or not weights.size:
-        return []
-    gradient, block = np.zeros_like(weights), np.empty_like(weights)
-    for function, arguments in pulls(training, weights, gradient, block):
-        function(*arguments)
-    rng = stream(net.seed, "gradcheck", PENALTIES)
-    found = []
-    for index in _chosen(gradient, samples, rng):
-        at = _penalised(training, weights, index)
-        found.append(compared((index,), float(gradient[index]), at, max(1.0, at(0.0))))
-    return [WeightCheck(PENALTIES, weights.size, tuple(found))]
+    found: list[Sample] = []
+    parameters, count = net.learner.memory.parameters, 0
+    for group in lay_out(net.graph).groups:
+        training = net.training.of(group.learning)
+        weights = parameters[group.start : group.decayed]
+        if not (training.l2 or training.l1) or not weights.size:
+            continue
+        gradient, block = np.zeros_like(weights), np.empty_like(weights)
+        for function, arguments in pulls(training, weights, gradient, block):
+            function(*arguments)
+        count += weights.size
+        for index in _chosen(gradient, samples, stream(net.seed, "gradcheck", PENALTIES)):
+            at = _penalised(training, weights, index)
+            place = (group.start + index,)
+            found.append(compared(place, float(gradient[index]), at, max(1.0, at(0.0))))
+    return [WeightCheck(PENALTIES, count, tuple(found))] if found else []
 
 
 def _penalised(training: Training, weights: Array, index: int) -> Callable[[float], float]:

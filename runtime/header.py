@@ -100,7 +100,7 @@ def parse(raw: bytes, data: int, file: Origin) -> Header:
     fields = _object(raw, file)
     metadata = fields.pop(METADATA, {})
     _check_metadata(metadata, file)
-    _check_count("a number of arrays", len(fields), ARRAYS, file)
+    _check_count("the number of arrays", len(fields), ARRAYS, file)
     entries = [_entry(name, value, file) for name, value in fields.items()]
     entries.sort(key=lambda entry: (entry.begin, entry.end))
     _check_tiled(entries, data, file)
@@ -133,7 +133,7 @@ def _object(raw: bytes, file: Origin) -> dict[str, Any]:
         return found
 
     def whole(digits: str) -> int:
-        _check_count("a number of digits", len(digits), DIGITS, file)
+        _check_count("the number of digits of a size or offset", len(digits), DIGITS, file)
         return int(digits)
 
     try:
@@ -151,15 +151,15 @@ def _object(raw: bytes, file: Origin) -> dict[str, Any]:
 def _check_bounds(raw: bytes, file: Origin) -> None:
     """What bounds the memory that reading the JSON takes, and its depth."""
     plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
-    _check_count("a number of quotation marks", plain.count(b'"'), 12 * ARRAYS, file)
+    _check_count("the number of quotation marks", plain.count(b'"'), 12 * ARRAYS, file)
     bare = STRING.sub(b"", plain)
     brackets = bare.count(b"[") + bare.count(b"{")
-    _check_count("a number of brackets", brackets, 3 * ARRAYS + 2, file)
-    _check_count("a number of commas", bare.count(b","), 12 * ARRAYS, file)
+    _check_count("the number of brackets", brackets, 3 * ARRAYS + 2, file)
+    _check_count("the number of commas", bare.count(b","), 12 * ARRAYS, file)
     depth = 0
     for bracket in BRACKET.finditer(bare):
         depth += 1 if bracket[0] in b"[{" else -1
-        _check_count("a depth", depth, DEPTH, file)
+        _check_count("the depth of brackets", depth, DEPTH, file)
 
 
 def _check_count(what: str, found: int, limit: int, file: Origin) -> None:
@@ -182,11 +182,11 @@ def _check_metadata(metadata: object, file: Origin) -> None:
 
 
 def _entry(name: str, value: object, file: Origin) -> Entry:
-    _check_count("an array name of a length", len(name), NAME, file)
+    _check_count("the length of an array's name", len(name), NAME, file)
     if HALVES.search(name):
         raise _damaged("it holds half a character", file)
     if not isinstance(value, dict) or value.keys() != FIELDS:
-        raise _unfit(name, f"has {_fields(value)}, not dtype, shape and data_offsets", file)
+        raise _unfit(name, f"{_fields(value)}, not dtype, shape and data_offsets", file)
     dtype = _dtype(name, value["dtype"], file)
     shape = _shape(name, value["shape"], file)
     begin, end = _offsets(name, value["data_offsets"], file)
@@ -207,13 +207,13 @@ def _dtype(name: str, dtype: object, file: Origin) -> str:
 def _shape(name: str, shape: object, file: Origin) -> tuple[int, ...]:
     if not isinstance(shape, list):
         raise _unfit(name, f"has {_said(shape)} as its shape", file)
-    _check_count("an array of a rank", len(shape), RANK, file)
+    _check_count(f"the rank of {quoted(name)}", len(shape), RANK, file)
     for dimension in shape:
         if type(dimension) is not int or dimension < 0:
             raise SpecError([BadDimension(None, file, name, json.dumps(dimension))])
     # A dimension of 0 hides the others, but NumPy multiplies them.
     elements = math.prod(max(dimension, 1) for dimension in shape)
-    _check_count("an array of a size", elements, ELEMENTS, file)
+    _check_count(f"the number of elements of {quoted(name)}", elements, ELEMENTS, file)
     return tuple(shape)
 
 
@@ -230,13 +230,13 @@ def _offsets(name: str, offsets: object, file: Origin) -> tuple[int, int]:
 def _said(value: object) -> str:
     """What a JSON value is, in a word."""
     words = {str: "a text", bool: "true or false", list: "a list", dict: "an object"}
-    return "nothing" if value is None else words.get(type(value), "a number")
+    return "null" if value is None else words.get(type(value), "a number")
 
 
 def _fields(value: object) -> str:
     if not isinstance(value, dict):
-        return _said(value)
-    return listed(tuple(map(quoted, sorted(value)))) or "nothing"
+        return f"is {_said(value)}"
+    return f"has {listed(tuple(map(quoted, sorted(value)))) or 'nothing'}"
 
 
 def _check_tiled(entries: Sequence[Entry], data: int, file: Origin) -> None:

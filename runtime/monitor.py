@@ -52,7 +52,7 @@ class Probe:
     def __init__(self, graph: Graph, loss: Loss, batch: int, width: int, seed: int = 0) -> None:
         self.graph = open_everywhere(graph)
         plan = schedule(self.graph, batch, "train", loss, width)
-        self.memory = with_gradient(allocate(plan), lay_out(graph))
+        self.memory = with_gradient(allocate(plan), plan.parameters)
         self._streams = {
             node.name: stream(seed, "noise", node.name)
             for node in graph.nodes
@@ -217,7 +217,9 @@ def _weights(found: Probe, before: Array | None) -> Iterator[WeightVitals]:
             was = before[entry.start : entry.stop]
             length = _rms(was)
             moved = _rms(now.reshape(-1) - was) / length if length else None
-        yield WeightVitals(name, _rms(now), _rms(found.memory.gradients[name]), moved)
+        gradient = found.memory.gradients.get(name)
+        told = None if gradient is None else _rms(gradient)
+        yield WeightVitals(name, _rms(now), told, moved if told is not None else None)
 
 
 def _rms(*arrays: Array) -> float:

@@ -18,18 +18,20 @@ from ..compiler.graph import Graph
 from ..compiler.op import Trait
 from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
-from ..compiler.training import unsuitable
+from ..compiler.training import Training, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
+from .answering import Answering, quiet
 from .autopsy import first_broken
 from .batches import as_inputs, as_truth
-from .bind import Bound, allocate, bind
+from .bind import Bound, allocate, bind_batch
+from .budget import Budget, MaxMemory
 from .data_errors import BadSeed
-from .errors import Diverged, Untrainable
-from .examples import InMemory
+from .errors import Diverged, TooMuchMemory, Untrainable
+from .examples import Examples, examples
 from .folder import kept_in
-from .history import Epoch, History, Scores, Step
+from .freezing import frozen
+from .history import Epoch, History, Step
 from .initialise import fill, stream
-from .judge import judge
 from .kernels import Array
 from .learner import Learner, NotFinite
 from .monitor import Monitor, probe, vitals
@@ -48,7 +50,7 @@ AT_ONCE = 256
 """Examples that inference runs at a time."""
 
 
-class Net:
+class Net(Answering):
     """A compiled spec, ready to run.
 
     Parameters
@@ -56,18 +58,26 @@ class Net:
     graph: the net; its `training` settings hold the loss, the optimiser and their numbers.
     seed: of weights, shuffling and noise; the spec's own where None.
     dtype: "float32" or "float64".
+    max_memory: what its arrays may take together, "2GiB" or bytes; 80 % of what is free where None.
 
-    Raises SpecError for another dtype, or a negative seed.
+    Raises SpecError for another dtype, a negative seed, or when the weights alone take more memory.
     """
 
-    def __init__(self, graph: Graph, *, seed: int | None = None, dtype: DType = "float32") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        seed: int | None = None,
+        dtype: DType = "float32",
+        max_memory: MaxMemory = None,
+    ) -> None:
         self.graph = graph
-        self.training = graph.training
+        self.training = alone(graph.training)
         self.seed = graph.training.seed if seed is None else _seed(seed)
         self.dtype = _dtype(dtype)
         self.turns = Turns()
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
-        self._memory = allocate(plan)
+        self._memory = allocate(plan, Budget(max_memory))
         self._parameters = plan.parameters
         fill(plan.parameters, self._memory.parameters, self._memory.state, self.seed)
         self._streams = {
@@ -76,6 +86,8 @@ class Net:
             if Trait.RANDOM in node.op.traits
         }
         self._bound: OrderedDict[int, Bound] = OrderedDict()
+        self._memory.budget.may_clear(self._bound)
+        self._most = AT_ONCE
         self._learner: Learner | None = None
 
     def __repr__(self) -> str:
@@ -99,7 +111,9 @@ class Net:
             "slots": () if learned is None else learned.slots,
         }
         dtype: DType = "float64" if self.dtype.itemsize == 8 else "float32"
-        return partial(Net, seed=self.seed, dtype=dtype), (self.graph,), kept
+        budget = self._memory.budget
+        most = budget.most if budget.asked else None
+        return partial(Net, seed=self.seed, dtype=dtype, max_memory=most), (self.graph,), kept
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.training = kept["training"]
@@ -126,8 +140,13 @@ class Net:
 
     @property
     def params(self) -> int:
-        """How many numbers it learns."""
+        """How many numbers it has learned, or begun with: those of frozen layers too."""
         return self._parameters.size
+
+    @property
+    def trainable(self) -> int:
+        """How many of them are not frozen."""
+        return self._parameters.trainable
 
     def save(self, path: str | Path) -> None:
         """Write weights, statistics and the spec as safetensors; raises SpecError."""
@@ -136,38 +155,47 @@ class Net:
     # ------------------------------------------------------------------------------ inference
 
     @waits("answering")
-    def __call__(self, x: Any) -> Any:
-        """The net's output for a batch: (N, *input) in, (N, *output) out, noise off.
-
-        A net of several inputs takes a mapping by name; one of several outputs returns one.
-        Raises SpecError when the shapes do not suit.
-        """
-        inputs, count = as_inputs(self.graph, x, self.dtype)
+    def answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
+        """The outputs for some examples, a few at a time; their truth is written to `truth`."""
+        count = len(asked)
         results = {
             name: np.empty((count, *self.graph[node].value.shape), self.dtype)
             for name, node in self.graph.outputs.items()
         }
-        for start in range(0, count, AT_ONCE):
-            stop = min(start + AT_ONCE, count)
+        at_once = self._at_once(count)
+        for start in range(0, count, at_once):
+            stop = min(start + at_once, count)
             bound = self.inference(stop - start)
-            for name, array in bound.inputs.items():
-                array[:] = inputs[name][start:stop]
+            known = None if truth is None else truth[start:stop]
+            asked.fill(np.arange(start, stop), bound.inputs, known)
             with quiet():
                 bound.run()
             for name, result in results.items():
                 result[start:stop] = bound.outputs[name]
-        return results if len(results) > 1 else next(iter(results.values()))
+        return results
 
     def inference(self, batch: int) -> Bound:
         """The schedule for this many examples: fill its inputs, run it, read its outputs."""
         found = self._bound.get(batch)
         if found is None:
-            plan = schedule(self.graph, batch, "infer", float_bytes=self.dtype.itemsize)
-            found = self._bound[batch] = bind(plan, self._memory, {})
+            found = bind_batch(self.graph, batch, "infer", self._memory, {})
+            self._bound[batch] = found
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(batch)
         return found
+
+    def _at_once(self, count: int) -> int:
+        """How many examples are run at a time: as many as there is memory for."""
+        most = max(1, min(self._most, count))
+        try:
+            self.inference(most)
+        except SpecError as error:
+            fits = [m.fits for m in error.diagnostics if isinstance(m, TooMuchMemory)]
+            if not any(fits):
+                raise
+            self._most = most = fits[0]
+        return most
 
     # ------------------------------------------------------------------------------- training
 
@@ -185,7 +213,12 @@ class Net:
         if not self._parameters.size:
             problem = "the net has no weights to train"
             return (Untrainable(None, problem, "add an operator with weights, as `fc`"),)
-        return unsuitable(self.training, self.graph.output.value)
+        if not self._parameters.trainable:
+            problem = "every weight of the net is frozen"
+            advice = "take away `freeze` from a layer, or call `net.thaw(...)`"
+            return (Untrainable(None, problem, advice),)
+        inputs = [node.value for node in self.graph.inputs]
+        return unsuitable(self.training, inputs, self.graph.output.value)
 
     @waits("learning")
     def set(self, **settings: object) -> None:
@@ -195,11 +228,44 @@ class Net:
         SpecError.
         """
         training, mistakes = overridden(self.training, settings)
+        if training.ensemble != 1:
+            mistakes = (*mistakes, sized_when_compiled())
+        if training.init != self.training.init:
+            advice = "give it to `nnspec.compile`, or to train(...) in the spec"
+            late = BadSetting(None, "init", "comes too late: the weights are drawn", advice)
+            mistakes = (*mistakes, late)
         if mistakes:
             raise SpecError(mistakes)
         if self._learner is not None and training != self.training:
             self._learner = self._learner.continued(training)
         self.training = training
+
+    def freeze(self, *patterns: str) -> None:
+        """Keep weights as they are: ``net.freeze("stage1.*", "conv1")``; a batch norm keeps its
+        running statistics too, and uses them in training.
+
+        A pattern means operators, or blocks with all that is in them, by the names that reports show.
+        The optimiser begins anew, and views of weights taken before are of the net no more. It is not
+        saved with the net: write `freeze` into the spec for that. Raises SpecError where a pattern
+        means nothing that has weights.
+        """
+        self._learn(patterns, freeze=True)
+
+    def thaw(self, *patterns: str) -> None:
+        """Let weights learn again that are frozen; the reverse of `freeze`."""
+        self._learn(patterns, freeze=False)
+
+    def _learn(self, patterns: tuple[str, ...], *, freeze: bool) -> None:
+        graph = frozen(self.graph, patterns, freeze=freeze)
+        plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
+        memory = allocate(plan, self._memory.budget)
+        for name, array in memory.weights.items():
+            array[:] = self._memory.weights[name]
+        for name, array in memory.statistics.items():
+            array[:] = self._memory.statistics[name]
+        self.graph, self._memory, self._parameters = graph, memory, plan.parameters
+        self._bound.clear()
+        self._learner = None
 
     def _filled(self, x: Any, y: ArrayLike) -> Bound:
         """The training schedule for a batch, its inputs and truth in place."""
@@ -223,10 +289,10 @@ class Net:
         with quiet():
             loss = self.learner.gradient(bound)
         found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
-        for entry in self._parameters.entries:
+        for entry in self._parameters.learned:
             if entry.weight.decays:
-                weight = self.weights[entry.name]
-                found[entry.name] += self.training.l2 * weight + self.training.l1 * np.sign(weight)
+                own, weight = self.training.of(entry.learning), self.weights[entry.name]
+                found[entry.name] += own.l2 * weight + own.l1 * np.sign(weight)
         return loss, found
 
     @waits("learning")
@@ -251,9 +317,9 @@ class Net:
     def fit(
         self,
         x: Any,
-        y: ArrayLike,
+        y: Any = None,
         *,
-        validation: tuple[Any, ArrayLike] | None = None,
+        validation: Any = None,
         on_epoch: Callable[[Epoch], object] | None = None,
         on_step: Callable[[Step], object] | None = None,
         run: str | Path | None = None,
@@ -267,8 +333,9 @@ class Net:
 
         Parameters
         ----------
-        x, y: inputs (N, *input), and labels (N,) or values (N, *output).
-        validation: held-out inputs and truth, judged after every epoch.
+        x, y: inputs (N, *input), and labels (N,) or values (N, *output). Without y, x is a data
+            set, or anything with a length whose items are pairs (x, y).
+        validation: held-out inputs and truth as a tuple, or a set, judged after every epoch.
         on_epoch: called with each finished epoch; training ends when it returns True.
         on_step: called with each step.
         run: a folder that keeps the run: log, checkpoints, the best weights.
@@ -282,13 +349,11 @@ class Net:
         weights of the best epoch are then put back.
         """
         self.set(**settings)
-        inputs, count = as_inputs(self.graph, x, self.dtype)
-        truth = as_truth(self.learner.loss, y, self.graph.output.value, count, self.dtype)
-        held = validation
-        validate = None if held is None else lambda: self.evaluate(held[0], held[1])
-        examples = InMemory(inputs, truth)
-        begun = Run(self.learner, examples, self.seed)
-        monitor = Monitor(self.learner, examples) if watch else None
+        learned = examples(self.graph, self.learner.loss, x, y, self.dtype)
+        held = None if validation is None else self.judged(validation, None)
+        validate = None if held is None else lambda: self.scores(held)
+        begun = Run(self.learner, learned, self.seed)
+        monitor = Monitor(self.learner, learned) if watch else None
         watched = Watch(validate, on_epoch, on_step, monitor)
         if run is None:
             with quiet():
@@ -298,28 +363,30 @@ class Net:
             return train(begun, watched, folder)
 
     @waits("learning")
-    def vitals(self, x: Any, y: ArrayLike) -> Vitals:
+    def vitals(self, x: Any, y: Any = None) -> Vitals:
         """How the net does on examples, at most 256 taken evenly from them: dead and saturated units,
         spread of activations, gradients by layer. Weights, statistics and noise stay as they are.
-        Raises SpecError."""
-        inputs, count = as_inputs(self.graph, x, self.dtype)
-        truth = as_truth(self.learner.loss, y, self.graph.output.value, count, self.dtype)
-        if not count:
+
+        Without y, x is a data set, or anything with a length whose items are pairs (x, y). Raises
+        SpecError.
+        """
+        seen = examples(self.graph, self.learner.loss, x, y, self.dtype)
+        if not len(seen):
             raise SpecError([Untrainable(None, "there are no examples to look at", "")])
         with quiet():
-            found = probe(self.learner, InMemory(inputs, truth))
-            return vitals(found, self.learner.memory)
+            return vitals(probe(self.learner, seen), self.learner.memory)
 
-    def evaluate(self, x: Any, y: ArrayLike) -> Scores:
-        """Loss (without l2 and l1) and, for classes, accuracy on (x, y), noise off. Raises SpecError."""
-        loss = self.training.judged_by(self.graph.output.value)
-        scores = self(x)
-        main = scores[list(self.graph.outputs)[-1]] if isinstance(scores, dict) else scores
-        truth = as_truth(loss, y, self.graph.output.value, len(main), self.dtype)
-        if not len(main):
-            raise SpecError([Untrainable(None, "there are no examples to judge", "")])
-        with quiet():
-            return judge(loss, self.graph.output.value, main, truth)
+
+def alone(training: Training) -> Training:
+    """The settings of a net by itself."""
+    if training.ensemble == 1:
+        return training
+    return training.model_copy(update={"ensemble": 1})
+
+
+def sized_when_compiled() -> BadSetting:
+    advice = "nnspec.compile(..., ensemble=5) makes the members"
+    return BadSetting(None, "ensemble", "is chosen when the net is compiled", advice)
 
 
 def _seed(given: object) -> int:
@@ -343,8 +410,3 @@ def _dtype(given: object) -> np.dtype[Any]:
         advice = f"choose {' or '.join(known)}"
         raise SpecError([BadSetting(None, "dtype", f"cannot be `{given}`", advice)])
     return np.dtype(name)
-
-
-def quiet() -> np.errstate:
-    """exp may overflow to infinity on its way to a sigmoid of 0: that is meant."""
-    return np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")

@@ -65,9 +65,10 @@ def limit(weight: Array, most: float, block: Array) -> None:
 
 def _shrink(weight: Array, squares: Array, most: float) -> None:
     """Bring what is so long that its squares overflow near to `most`, from above."""
-    over = np.abs(weight).max(axis=(1, 3)) / most
-    over[np.isfinite(squares)] = 1
-    np.divide(weight, over[:, None, :, None], out=weight)
+    fine = np.isfinite(squares)
+    largest = np.where(fine, 1, np.abs(weight).max(axis=(1, 3)))
+    np.divide(weight, largest[:, None, :, None], out=weight)
+    np.multiply(weight, np.where(fine, 1, most)[:, None, :, None], out=weight, casting="same_kind")
 
 
 def _tiles(rows: int, columns: int, most: int) -> Iterator[tuple[slice, slice]]:

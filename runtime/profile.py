@@ -15,10 +15,12 @@ from ..compiler.graph import Graph
 from ..compiler.plan.schedule import Mode, Phase, Schedule
 from ..compiler.plan.work import Machine, Work, update, work
 from ..grammar.diagnostics import SpecError
+from .answering import quiet
 from .bind import Bound
+from .budget import MaxMemory
 from .kernels import Array, Call
 from .machine import measured
-from .net import Net, quiet
+from .net import Net
 from .threads import suited
 
 SECONDS = 1.0
@@ -68,7 +70,9 @@ class Profile:
         return sum(part.least for part in self.parts)
 
 
-def profile(graph: Graph, mode: Mode, batch: int | None = None) -> Profile:
+def profile(
+    graph: Graph, mode: Mode, batch: int | None = None, max_memory: MaxMemory = None
+) -> Profile:
     """Run a net on numbers drawn at random, step by step, with the clock in hand.
 
     `batch` is 1 for inference and the spec's for training where None. Raises SpecError when the net
@@ -77,7 +81,7 @@ def profile(graph: Graph, mode: Mode, batch: int | None = None) -> Profile:
     if batch is not None and (not isinstance(batch, int) or batch < 1):
         problem = f"cannot be {batch!r}"
         raise SpecError([BadSetting(None, "batch", problem, "a whole number from 1")])
-    net = Net(graph, seed=0)
+    net = Net(graph, seed=0, max_memory=max_memory)
     batch = batch or (net.training.batch if mode == "train" else 1)
     machine = measured()
     with suited(graph, batch), quiet():

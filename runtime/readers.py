@@ -1,4 +1,4 @@
-"""Data files: `.npz`, `.csv` and IDX. Whatever is in them, nothing is ever unpickled."""
+"""Data files: how arrays become a set, `.csv` and IDX."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from itertools import chain
 from math import prod
 from pathlib import Path
-from tokenize import TokenError
-from typing import IO, Any, Literal, TypeAlias
+from typing import IO, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from ..grammar.diagnostics import SpecError
 from ..grammar.near import nearest
+from . import rows
 from .data_errors import (
     BadCell,
     BadLabels,
@@ -33,19 +33,25 @@ from .data_errors import (
     DataTooLarge,
     DataUnfit,
     EmptyData,
-    MissingArray,
     NoLabels,
     NoSuchColumn,
     NotFinite,
     NumbersTooLarge,
-    PythonObjects,
     RaggedRow,
 )
 from .dataset import Dataset
 from .kernels import Array
+from .rows import Rows, sealed
 
 Truth: TypeAlias = Literal["classes", "values"]
-Place: TypeAlias = Callable[[int], str]
+Order: TypeAlias = Literal["C", "F"]
+
+
+class Place(Protocol):
+    """Says where in a file a number of an example stands."""
+
+    def __call__(self, row: int, at: tuple[int, ...] = (), /) -> str: ...
+
 
 BUDGET = 2 * 2**30
 """Bytes that a data file may unfold to."""
@@ -78,7 +84,7 @@ def unfit(path: Path, problem: str, advice: str = "") -> SpecError:
     return SpecError([DataUnfit(None, str(path), problem, advice)])
 
 
-def _affordable(path: Path, size: int) -> None:
+def affordable(path: Path, size: int) -> None:
     if size > BUDGET:
         raise SpecError([DataTooLarge(None, str(path), size, BUDGET)])
 
@@ -86,8 +92,11 @@ def _affordable(path: Path, size: int) -> None:
 # ------------------------------------------------------------------------- from arrays to a set
 
 
-def by_row(row: int) -> str:
-    return f"row {row + 1:,}"
+def by_row(row: int, at: tuple[int, ...] = ()) -> str:
+    """Where a number stands: its row, its column, or its place among more axes; counted from 1."""
+    if len(at) > 1:
+        return f"row {row + 1:,} at [{', '.join(str(place + 1) for place in at)}]"
+    return f"row {row + 1:,}" + "".join(f", column {place + 1:,}" for place in at)
 
 
 def finished(
@@ -102,7 +111,8 @@ def finished(
 ) -> Dataset:
     """A data set from arrays that were read, once they are known to make one.
 
-    `place` says where an example stands in the file.
+    `place` says where a number stands in the file. What is mapped of a large file is not looked
+    through: that is done when it is read.
     """
     if len(x) != len(y):
         raise SpecError([DataLengths(None, str(path), len(x), len(y))])
@@ -114,42 +124,64 @@ def finished(
         y = y[:, 0]
     if truth is None:
         truth = "classes" if y.ndim == 1 and y.dtype.kind in "iub" else "values"
-    x = _features(path, x, place)
+    inputs = features(path, x, place)
     if truth == "values":
-        return Dataset(path.name, x, _float32(path, "y", y, place), (), source or str(path))
-    y = _labels(path, y, place)
+        stays = isinstance(y, np.memmap) and y.ndim > 1
+        values = as_stored(path, y, single) if stays else _float32(path, "y", y, place)
+        return Dataset(path.name, inputs, values, (), source or str(path))
+    y = labels(path, y, place)
     classes = classes or tuple(str(label) for label in range(int(y.max()) + 1))
-    return Dataset(path.name, x, y, classes, source or str(path))
+    return Dataset(path.name, inputs, y, classes, source or str(path))
 
 
-def _features(path: Path, x: Array, place: Place) -> Array:
+def features(path: Path, x: Array, place: Place) -> Array | Rows:
+    """Inputs as a net takes them: images of bytes scaled, floats in 32 bits, whole numbers whole."""
     if x.ndim == 1:
         x = x[:, None]
     if x.dtype == np.uint8 and x.ndim >= 3:
         images = x[:, None] if x.ndim == 3 else x
-        scaled: Array = images / np.float32(255)
-        return scaled
+        return as_stored(path, images, scaled) if isinstance(x, np.memmap) else scaled(images)
     if x.dtype.kind in "fb":
-        return _float32(path, "x", x, place)
-    whole: Array = x.astype(x.dtype.newbyteorder("="), order="C")
-    return whole
+        stays = isinstance(x, np.memmap)
+        return as_stored(path, x, single) if stays else _float32(path, "x", x, place)
+    return as_stored(path, x, native) if isinstance(x, np.memmap) else native(x)
+
+
+def as_stored(path: Path, raw: Array, convert: Callable[[Array], Array]) -> Rows:
+    """Rows of a mapped file, converted as they are read."""
+    return Rows(raw, raw.shape, convert(np.zeros(0, raw.dtype)).dtype, convert, seal=sealed(path))
+
+
+def scaled(pixels: Array) -> Array:
+    """Bytes as 0 to 1."""
+    return np.asarray(pixels / np.float32(255))
+
+
+def native(numbers: Array) -> Array:
+    """The same numbers in this machine's order of bytes, in memory."""
+    return np.asarray(numbers.astype(numbers.dtype.newbyteorder("="), order="C"))
+
+
+def single(numbers: Array) -> Array:
+    """The same numbers in 32 bits; what is too large is infinite."""
+    with np.errstate(over="ignore"):
+        return np.asarray(numbers.astype(np.float32, order="C"))
 
 
 def _float32(path: Path, what: str, numbers: Array, place: Place) -> Array:
     """The same numbers in 32 bits, all of them finite."""
-    with np.errstate(over="ignore"):
-        small: Array = numbers.astype(np.float32, order="C")
+    small = single(numbers)
     lost = ~np.isfinite(small)
     if lost.any():
         missing = ~np.isfinite(numbers)
         mistake, wrong = (NotFinite, missing) if missing.any() else (NumbersTooLarge, lost)
-        rows = wrong.reshape(len(wrong), -1).any(axis=1)
-        first = place(int(rows.argmax()))
+        row, *at = (int(axis) for axis in np.unravel_index(wrong.argmax(), wrong.shape))
+        first = place(row, tuple(at))
         raise SpecError([mistake(None, str(path), f"`{what}`", int(wrong.sum()), first)])
     return small
 
 
-def _labels(path: Path, y: Array, place: Place) -> Array:
+def labels(path: Path, y: Array, place: Place) -> Array:
     """(N,) int64, from whole numbers of any type."""
     if y.ndim != 1:
         raise unfit(path, f"has labels of {y.ndim} axes", "one label an example, in one row")
@@ -157,98 +189,19 @@ def _labels(path: Path, y: Array, place: Place) -> Array:
     if wrong.any():
         row = int(wrong.argmax())
         raise SpecError([BadLabels(None, str(path), str(y[row]), place(row), MOST_LABEL)])
-    labels: Array = y.astype(np.int64)
-    return labels
+    whole: Array = y.astype(np.int64)
+    return whole
 
 
-# -------------------------------------------------------------------------------------- .npz
-
-PAIRS = (("x", "y"), ("x_train", "y_train"), ("x_test", "y_test"))
-"""What the arrays may be called; the first pair that is there is taken."""
-
-
-def read_npz(path: Path, truth: Truth | None = None) -> Dataset:
-    """Arrays `x` and `y`, or `x_train` and `y_train`; images of bytes are scaled to 0 .. 1."""
-    names, (x, y) = _members(path, PAIRS)
-    source = str(path) if names == PAIRS[0] else f"{path}, `{names[0]}` and `{names[1]}`"
-    return finished(path, x, y, truth=truth, source=source)
-
-
-def npz_inputs(path: Path) -> Array:
-    """The array `x`, or `x_train`, or `x_test`: examples without their truth."""
-    _, (x,) = _members(path, tuple((name,) for name, _ in PAIRS))
-    return _features(path, x, by_row)
-
-
-def _members(
-    path: Path, choices: tuple[tuple[str, ...], ...]
-) -> tuple[tuple[str, ...], list[Array]]:
-    """The first choice of names that are all there, and their arrays."""
-    with reading(path), path.open("rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            raise SpecError([EmptyData(None, str(path), "bytes")])
-        if not zipfile.is_zipfile(file):
-            raise unfit(path, "is no .npz archive, or is cut short")
-        with _archive(path, file) as archive:
-            members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
-            names = next((choice for choice in choices if members.keys() >= set(choice)), None)
-            if names is None:
-                raise SpecError([MissingArray(None, str(path), choices[0], tuple(members))])
-            _affordable(path, sum(members[name].file_size for name in names))
-            return names, [_member(path, archive, members[name], name) for name in names]
-
-
-def _archive(path: Path, file: IO[bytes]) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(file)
-    except (ValueError, OverflowError):
-        mistake = DataDamaged(None, str(path), "its table of contents is damaged")
-        raise SpecError([mistake]) from None
-
-
-def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Array:
-    with archive.open(member) as stream:
-        shape, fortran, dtype = _header(path, stream, name)
-        if dtype.hasobject:
-            raise SpecError([PythonObjects(None, str(path), name)])
-        if dtype.kind not in "biuf":
-            raise unfit(path, f"holds no numbers in `{name}`, but {_content(dtype)}")
-        if not shape:
-            raise unfit(path, f"holds a single number in `{name}`, not a row of examples")
-        promised = prod(shape) * dtype.itemsize
-        content = stream.read()
-    if len(content) != promised:
-        mistake = DataSizes(None, str(path), f"`{name}`", shape, promised, len(content))
-        raise SpecError([mistake])
-    try:
-        return np.ndarray(shape, dtype, content, order="F" if fortran else "C")
-    except (ValueError, OverflowError):
-        raise unfit(path, f"has `{name}` of a shape that cannot be") from None
-
-
-def _content(dtype: np.dtype[Any]) -> str:
-    names = {"U": "text", "S": "text", "M": "dates", "m": "times", "c": "complex numbers"}
-    return names.get(dtype.kind, "records")
-
-
-def _header(
-    path: Path, stream: IO[bytes], name: str
-) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether the first axis runs fastest, and type, as the array's own header has them."""
-    broken = unfit(path, f"has no array in `{name}` that can be read", "save it with np.savez")
-    try:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        elif version == (2, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-        else:
-            raise broken
-    except (ValueError, TypeError, KeyError, SyntaxError, TokenError, RecursionError, MemoryError):
-        raise broken from None
-    if any(length < 0 for length in shape):
-        raise broken
-    return shape, fortran, dtype
+def mapped_array(
+    path: Path, dtype: np.dtype[Any], start: int, shape: tuple[int, ...], order: Order = "C"
+) -> Array | None:
+    """The array that begins `start` bytes into a file and ends it, mapped into memory: nothing is
+    read. None where it is small, and better read at once, or where the file's size is another."""
+    wanted = prod(shape) * dtype.itemsize
+    if wanted < rows.LARGE or path.stat().st_size != start + wanted:
+        return None
+    return np.memmap(path, dtype, "r", start, shape, order)
 
 
 # -------------------------------------------------------------------------------------- .csv
@@ -268,7 +221,7 @@ def read_csv(path: Path, target: str | None = None, truth: Truth | None = None) 
     return finished(path, table.x, y, classes, truth=truth, place=table.place)
 
 
-def csv_inputs(path: Path, width: int, target: str | None = None) -> Array:
+def csv_inputs(path: Path, width: int, target: str | None = None) -> Array | Rows:
     """Rows of `width` numbers; a further column, the last or `target`, is left out."""
 
     def column(first: list[str], headed: bool) -> int:
@@ -276,7 +229,7 @@ def csv_inputs(path: Path, width: int, target: str | None = None) -> Array:
         return NO_COLUMN if alone else _target(path, target, first, headed)
 
     table = _table(path, column, target)
-    return _features(path, table.x, table.place)
+    return features(path, table.x, table.place)
 
 
 NO_COLUMN = -1
@@ -291,15 +244,17 @@ class _Table:
     x: Array
     column: int
 
-    def place(self, row: int) -> str:
-        return f"line {self.lines[row]:,}"
+    def place(self, row: int, at: tuple[int, ...] = ()) -> str:
+        passed = [self.column != NO_COLUMN and column >= self.column for column in at]
+        columns = [column + skipped + 1 for column, skipped in zip(at, passed, strict=True)]
+        return f"line {self.lines[row]:,}" + "".join(f", column {column:,}" for column in columns)
 
 
 def _table(path: Path, choose: Callable[[list[str], bool], int], target: str | None) -> _Table:
     """Read the rows; `choose` tells the column of the truth from the first row."""
     lines, words, numbers = array("q"), list[str](), array("d")
     with reading(path), path.open(newline="", encoding="utf-8-sig") as file:
-        _affordable(path, os.fstat(file.fileno()).st_size)
+        affordable(path, os.fstat(file.fileno()).st_size)
         rows = _rows(path, file)
         top = next(rows, None)
         if top is None:
@@ -319,7 +274,7 @@ def _table(path: Path, choose: Callable[[list[str], bool], int], target: str | N
                 wrong = next(i for i, cell in enumerate(row) if not _is_number(cell))
                 place = wrong + (column != NO_COLUMN and wrong >= column)
                 raise _bad_cell(path, line, place, row[wrong]) from None
-            _affordable(path, numbers.itemsize * len(numbers))
+            affordable(path, numbers.itemsize * len(numbers))
     if not lines:
         raise SpecError([EmptyData(None, str(path), "examples below its header")])
     return _Table(lines, words, np.array(numbers).reshape(len(lines), -1), column)
@@ -397,28 +352,36 @@ def read_idx(path: Path, truth: Truth | None = None) -> Dataset:
     Source: Y. LeCun, C. Cortes, C. Burges, the MNIST database.
     """
     images = _images_in(path) if path.is_dir() else path
-    labels = _labels_beside(images)
-    x, y = _idx(images), _idx(labels)
+    beside = _labels_beside(images)
+    x, y = _idx(images), _idx(beside)
     if truth != "values":
-        y = _labels(labels, y, by_row)
+        y = labels(beside, y, by_row)
     return finished(images, x, y, truth=truth)
 
 
-def idx_inputs(path: Path) -> Array:
+def idx_inputs(path: Path) -> Array | Rows:
     """Images without their labels."""
     images = _images_in(path) if path.is_dir() else path
-    return _features(images, _idx(images), by_row)
+    return features(images, _idx(images), by_row)
+
+
+def holds_idx(folder: Path) -> bool:
+    """Whether a folder has images in this format."""
+    return bool(_images(folder))
+
+
+def _images(folder: Path) -> list[Path]:
+    return [file for file in visible(folder) if "images" in file.name and is_idx(file)]
+
+
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted, without hidden files."""
+    with reading(folder):
+        return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
 
 
 def _images_in(folder: Path) -> Path:
-    with reading(folder):
-        files = sorted(folder.iterdir())
-    if not files:
-        raise SpecError([EmptyData(None, str(folder), "files")])
-    found = [file for file in files if "images" in file.name and is_idx(file)]
-    if not found:
-        advice = "a folder of data has a file such as train-images-idx3-ubyte, .gz or not"
-        raise unfit(folder, "holds no IDX images", advice)
+    found = _images(folder)
     return next((file for file in found if file.name.startswith("train")), found[0])
 
 
@@ -449,7 +412,9 @@ def _idx(path: Path) -> Array:
         shape = struct.unpack(f">{axes}I", file.read(4 * axes))
         dtype = np.dtype(IDX_TYPES[start[2]])
         promised = prod(shape) * dtype.itemsize
-        _affordable(path, promised)
+        if (mapped := mapped_array(path, dtype, 4 + 4 * axes, shape)) is not None:
+            return mapped
+        affordable(path, promised)
         content = file.read(promised + 1)
     if len(content) != promised:
         mistake = DataSizes(None, str(path), "the array", shape, promised, len(content))

@@ -60,7 +60,7 @@ BEGINNINGS: Mapping[bytes, str] = MappingProxyType(
         b"BZh": "compressed by bzip2",
         b"\xfd7zXZ": "compressed by xz",
         b"GGUF": "a GGUF file",
-        b"version https://git-lfs": "a Git LFS pointer: `git lfs pull` fetches the file",
+        b"version https://git-lfs": "a Git LFS pointer, in whose place `git lfs pull` puts the file",
         b"<": "a web page or XML",
     }
 )
@@ -184,6 +184,8 @@ def _readable(file: Origin) -> Iterator[None]:
     except OSError as error:
         told = {errno.ENOENT: "there is no such file", errno.EISDIR: "it is a folder"}
         problem = told.get(error.errno or 0, (error.strerror or "the system refused").lower())
+    except MemoryError:
+        problem = "there is not enough memory for its arrays"
     else:
         return
     raise SpecError([FileUnreadable(None, file, problem)])
@@ -207,16 +209,13 @@ def _checked_header(stream: IO[bytes], file: Origin) -> tuple[Header, int]:
     """The header, and the byte at which the arrays begin."""
     size = os.fstat(stream.fileno()).st_size
     start = stream.read(32)
-    for beginning, found in BEGINNINGS.items():
-        if start.startswith(beginning):
-            raise SpecError([OtherFormat(None, file, found)])
     if len(start) < COUNT:
         raise SpecError([CutShort(None, file, COUNT, len(start))])
+    if found := _other_format(start):
+        raise SpecError([OtherFormat(None, file, found)])
     length = int.from_bytes(start[:COUNT], "little")
     if length > BYTES:
-        if start.isascii() and start.decode().isprintable():
-            raise SpecError([OtherFormat(None, file, "text")])
-        raise SpecError([HeaderBeyondLimit(None, file, "a header of a length", length, BYTES)])
+        raise SpecError([HeaderBeyondLimit(None, file, "the length of the header", length, BYTES)])
     if COUNT + length > size:
         raise SpecError([CutShort(None, file, COUNT + length, size)])
     stream.seek(COUNT)
@@ -224,6 +223,20 @@ def _checked_header(stream: IO[bytes], file: Origin) -> tuple[Header, int]:
     if len(raw) < length:
         raise SpecError([CutShort(None, file, COUNT + length, COUNT + len(raw))])
     return parse(raw, size - COUNT - length, file), COUNT + length
+
+
+def _other_format(start: bytes) -> str:
+    """What a file is that does not begin as one of ours; empty when that is unknown.
+
+    A count may look like any beginning, but `{` follows it.
+    """
+    if start[COUNT : COUNT + 1] in (b"{", b""):
+        return ""
+    for beginning, found in BEGINNINGS.items():
+        if start.startswith(beginning):
+            return found
+    plain = start.rstrip(b"\r\n").replace(b"\n", b" ").replace(b"\r", b" ")
+    return "text" if plain.isascii() and plain.decode().isprintable() else ""
 
 
 def described(entry: Entry) -> str:

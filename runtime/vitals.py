@@ -41,14 +41,15 @@ class WeightVitals:
 
     Attributes
     ----------
-    rms, gradient: root mean squares of its numbers, and of their gradient, penalties left out.
+    rms, gradient: root mean squares of its numbers, and of their gradient, penalties left out; None
+        where it is frozen.
     update: how far the last update moved it, as a share of its length; None where none was seen, or
         where it was 0 before.
     """
 
     weight: str
     rms: float
-    gradient: float
+    gradient: float | None
     update: float | None = None
 
 

@@ -25,11 +25,13 @@ HOMES = {
         "analyzers/report.py", "analyzers/diagnosis.py", "analyzers/commands.py",
     ),
     "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "runtime/progress.py", "runtime/commands_sweep.py", "runtime/commands_profile.py"),
+    "PIL": ("runtime/pictures.py",),
+    "pyarrow": ("runtime/parquet.py",),
     "safetensors": (),
-    "sklearn": ("runtime/estimators.py",),
+    "sklearn": ("runtime/estimators.py", "runtime/teaching.py"),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
-LATE = {"rich", "networkx", "matplotlib"}
+LATE = {"rich", "networkx", "matplotlib", "PIL", "pyarrow", "sklearn"}
 """Heavy libraries that are loaded where they are used."""
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}

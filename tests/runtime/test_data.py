@@ -231,7 +231,7 @@ def test_marks_and_line_ends_of_spreadsheets(tmp_path: Path) -> None:
         ("1;0\n2;1\n", "NN503 `t.csv` has one column"),
         (
             "a,b\n1,0\nnan,1\n-inf,1\n",
-            "NN511 `x` of `t.csv` is NaN or infinite in 2 numbers, the first in line 3",
+            "NN511 `x` of `t.csv` is NaN or infinite in 2 numbers, the first in line 3, column 1",
         ),
         (
             "1,0.5\n2,nan\n",
@@ -239,7 +239,7 @@ def test_marks_and_line_ends_of_spreadsheets(tmp_path: Path) -> None:
         ),
         (
             "1,0\n1e300,1\n",
-            "NN520 `x` of `t.csv` goes beyond 3.4e38 in 1 number, the first in line 2",
+            "NN520 `x` of `t.csv` goes beyond 3.4e38 in 1 number, the first in line 2, column 1",
         ),
         ("1,1\n2,-1\n", "NN512 `t.csv` has -1 for a class label, in line 2"),
         ("1,1\n2,100000000\n", "NN512 `t.csv` has 100000000 for a class label, in line 2"),
@@ -362,7 +362,7 @@ def test_what_was_read_can_be_written_to(tmp_path: Path) -> None:
         ({"x": X * 1j, "y": Y}, "NN503 `t.npz` holds no numbers in `x`, but complex numbers"),
         ({"x": np.zeros(6, [("a", int)]), "y": Y}, "NN503 `t.npz` holds no numbers in `x`, but records"),
         ({"x": 3.0, "y": Y}, "NN503 `t.npz` holds a single number in `x`, not a row of examples"),
-        ({"x": np.full_like(X, np.nan), "y": Y}, "NN511 `x` of `t.npz` is NaN or infinite in 12 numbers, the first in row 1"),
+        ({"x": np.full_like(X, np.nan), "y": Y}, "NN511 `x` of `t.npz` is NaN or infinite in 12 numbers, the first in row 1, column 1"),
         ({"x": X, "y": Y - 1}, "NN512 `t.npz` has -1 for a class label, in row 1"),
         ({"x": X, "y": np.full(6, 2**64 - 1, np.uint64)}, "NN512 `t.npz` has 18446744073709551615 for a class label, in row 1"),
     ],
@@ -551,7 +551,7 @@ def test_folders_without_images(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     assert said(lambda: load(tmp_path / "set")) == "NN519 `set` holds no files"
     (tmp_path / "set" / "notes.txt").touch()
-    assert said(lambda: load(tmp_path / "set")) == "NN503 `set` holds no IDX images"
+    assert said(lambda: load(tmp_path / "set")) == "NN503 `set` holds no data that is read"
 
 
 if MNIST.is_dir():
@@ -675,7 +675,10 @@ def test_channels_last_are_not_scrambled(tmp_path: Path) -> None:
 
 def test_every_mistake_about_data_is_made_here() -> None:
     codes = {code for code in Mistake.by_code if "NN501" <= code < "NN530"}
-    text = Path(__file__).read_text("utf-8")
+    text = "".join(
+        Path(__file__).with_name(f"test_{of}.py").read_text("utf-8")
+        for of in ("data", "formats", "examples")
+    )
     assert {code for code in codes if code not in text} == set()
 
 

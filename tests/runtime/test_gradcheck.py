@@ -14,7 +14,7 @@ import nnspec
 from nnspec.__main__ import main
 from nnspec.compiler.op import Op
 from nnspec.compiler.ops.dense import Fc
-from nnspec.runtime.examples import InMemory
+from nnspec.runtime.examples import examples
 from nnspec.runtime.gradcheck import RIGHT, WRONG, compared, gradcheck
 from nnspec.runtime.kernels import KERNELS, Arrays, Calls, Kernel
 
@@ -73,7 +73,9 @@ def test_standing_on_a_kink() -> None:
     x = np.random.default_rng(0).standard_normal((8, 6))
     x[:4] = 0
     graph = nnspec.graph("6 -> fc5 relu -> fc3")
-    found = gradcheck(graph, InMemory({"input": x}, np.arange(8) % 3), seed=0)
+    loss = graph.training.learned_by(graph.output.value)
+    given = examples(graph, loss, x, np.arange(8) % 3, np.dtype(np.float64))
+    found = gradcheck(graph, given, seed=0)
     assert found.ok
     by = {weight.weight: weight for weight in found.weights}
     assert by["fc1.bias"].kinks == 5
@@ -129,3 +131,11 @@ def test_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     assert "the gradient is wrong: 5 of" in out
     assert "by backpropagation" in out
     assert main(["gradcheck", "3 -> relu"]) == 1
+
+
+def test_frozen_layers_and_layers_of_their_own_penalties() -> None:
+    found = nnspec.gradcheck("6 -> fc5 relu freeze -> fc4 tanh l2=0.5 -> fc3\ntrain(l2 = 1e-3)")
+    rows = {weight.weight: weight for weight in found.weights}
+    assert set(rows) == {"fc2.weight", "fc2.bias", "fc3.weight", "fc3.bias", "l2 and l1"}
+    assert rows["l2 and l1"].size == 5 * 4 + 4 * 3
+    assert found.ok

@@ -180,3 +180,11 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert [len(json.loads(row)["vitals"]["layers"]) for row in rows] == [2, 2]
     assert main([*words, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["epochs"][0]["vitals"]["examples"] == 120
+
+
+def test_frozen_layers_have_no_gradient() -> None:
+    net = nnspec.compile("6 -> fc5 relu freeze -> fc4 relu -> fc3", seed=0)
+    history = net.fit(X, Y, epochs=1, watch=True)
+    assert history[0].vitals is not None
+    assert [layer.gradient is None for layer in history[0].vitals.layers] == [True, False, False]
+    assert history[0].vitals.weights[0].gradient is history[0].vitals.weights[0].update is None

@@ -1,0 +1,3 @@
+"""Which nnspec this is."""
+
+VERSION = "0.1.0"
