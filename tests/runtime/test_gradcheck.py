@@ -134,7 +134,7 @@ def test_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
 
 
 def test_frozen_layers_and_layers_of_their_own_penalties() -> None:
-    found = nnspec.gradcheck("6 -> fc5 relu freeze -> fc4 tanh l2=0.5 -> fc3\ntrain(l2 = 1e-3)")
+    found = nnspec.gradcheck("6 -> fc5 freeze relu -> fc4 l2=0.5 tanh -> fc3\ntrain(l2 = 1e-3)")
     rows = {weight.weight: weight for weight in found.weights}
     assert set(rows) == {"fc2.weight", "fc2.bias", "fc3.weight", "fc3.bias", "l2 and l1"}
     assert rows["l2 and l1"].size == 5 * 4 + 4 * 3

@@ -183,7 +183,7 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 
 
 def test_frozen_layers_have_no_gradient() -> None:
-    net = nnspec.compile("6 -> fc5 relu freeze -> fc4 relu -> fc3", seed=0)
+    net = nnspec.compile("6 -> fc5 freeze relu -> fc4 relu -> fc3", seed=0)
     history = net.fit(X, Y, epochs=1, watch=True)
     assert history[0].vitals is not None
     assert [layer.gradient is None for layer in history[0].vitals.layers] == [True, False, False]
