@@ -47,6 +47,7 @@ class Probe:
     ----------
     bound: a training step over the batch; fill its inputs and target, then call `run`.
     memory: weights and statistics of its own.
+    truth: of the examples.
     """
 
     def __init__(self, graph: Graph, loss: Loss, batch: int, width: int, seed: int = 0) -> None:
@@ -62,11 +63,11 @@ class Probe:
         self.bound: Bound = bind(plan, self.memory, self._streams)
         self._inputs = {name: np.empty_like(array) for name, array in self.bound.inputs.items()}
         assert self.bound.target is not None
-        self._truth = np.empty_like(self.bound.target)
+        self.truth = np.empty_like(self.bound.target)
 
     def fill(self, examples: Examples, chosen: Array) -> None:
         """Keep these examples."""
-        examples.fill(chosen, self._inputs, self._truth)
+        examples.fill(chosen, self._inputs, self.truth)
 
     def copy(self, memory: Memory) -> None:
         """Take a net's weights and statistics."""
@@ -85,7 +86,7 @@ class Probe:
         assert self.bound.target is not None
         for name, array in self.bound.inputs.items():
             np.copyto(array, self._inputs[name])
-        np.copyto(self.bound.target, self._truth)
+        np.copyto(self.bound.target, self.truth)
         for name, rng in self._streams.items():
             rng.bit_generator.state = self._drawn[name]
         return self.bound
@@ -149,7 +150,7 @@ def _layer(layer: Layer, values: Mapping[str, Array], memory: Memory) -> LayerVi
             slopes = _steepness(node, node.op, values)
             if Trait.RECTIFIES in node.op.traits:
                 dead.append(_dead(node, slopes))
-            elif Trait.SATURATES in node.op.traits:
+            elif _bends(node):
                 saturated.append(float(np.mean(slopes < SATURATED)))
     gradients = [memory.gradients[name] for name in _matrices(layer, memory)]
     return LayerVitals(
@@ -175,6 +176,11 @@ def _steepness(node: Node, op: Elementwise, values: Mapping[str, Array]) -> Arra
     x, y = values[node.inputs[0]], values[node.name]
     most = _steepest(op)
     return np.abs(slope(op, x, y)) / most if most else np.zeros_like(x)
+
+
+def _bends(node: Node) -> bool:
+    """Whether it flattens to both sides of a slope."""
+    return Trait.SATURATES in node.op.traits and Trait.NO_GRADIENT not in node.op.traits
 
 
 def _dead(node: Node, slopes: Array) -> float:
@@ -219,7 +225,8 @@ def _weights(found: Probe, before: Array | None) -> Iterator[WeightVitals]:
             moved = _rms(now.reshape(-1) - was) / length if length else None
         gradient = found.memory.gradients.get(name)
         told = None if gradient is None else _rms(gradient)
-        yield WeightVitals(name, _rms(now), told, moved if told is not None else None)
+        update = moved if told is not None else None
+        yield WeightVitals(name, _rms(now), told, update, entry.weight.decays)
 
 
 def _rms(*arrays: Array) -> float:

@@ -43,6 +43,7 @@ class WeightVitals:
     ----------
     rms, gradient: root mean squares of its numbers, and of their gradient, penalties left out; None
         where it is frozen.
+    matrix: whether l2 acts on it: matrices and kernels, not biases.
     update: how far the last update moved it, as a share of its length; None where none was seen, or
         where it was 0 before.
     """
@@ -51,6 +52,7 @@ class WeightVitals:
     rms: float
     gradient: float | None
     update: float | None = None
+    matrix: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,9 @@ class Vitals:
 
     @property
     def update(self) -> float | None:
-        """The median over the weights of how far the last update moved each."""
-        found = [w.update for w in self.weights if w.update is not None and isfinite(w.update)]
+        """The median over matrices and kernels of how far the last update moved each."""
+        moved = [w.update for w in self.weights if w.matrix and w.update is not None]
+        found = [update for update in moved if isfinite(update)]
         return median(found) if found else None
 
     @classmethod
