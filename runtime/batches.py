@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Real
 from typing import Any, TypeAlias, TypeGuard
 
@@ -49,6 +50,7 @@ class Slot:
         return math.prod(self.shape)
 
 
+@lru_cache(maxsize=8)
 def input_slots(graph: Graph, dtype: np.dtype[Any], *, finite: bool = True) -> dict[str, Slot]:
     """What each input of the net holds, by its name."""
     return {
@@ -63,6 +65,7 @@ def input_slots(graph: Graph, dtype: np.dtype[Any], *, finite: bool = True) -> d
     }
 
 
+@lru_cache(maxsize=8)
 def truth_slot(loss: Loss, output: Value, dtype: np.dtype[Any]) -> Slot:
     """What the loss judges the output by."""
     shape = loss.truth(output)
@@ -112,8 +115,11 @@ def in_memory(array: Given) -> TypeGuard[Array]:
 
 def typed(array: Array, slot: Slot) -> Array:
     """The same numbers as the net computes with them; the array itself where it is that already."""
+    shaped = array.reshape(len(array), *slot.shape)
+    if array.dtype == slot.dtype:
+        return np.ascontiguousarray(shaped)
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array.reshape(len(array), *slot.shape), dtype=slot.dtype)
+        return np.ascontiguousarray(shaped, dtype=slot.dtype)
 
 
 def _shaped(name: str, x: Any, value: Value) -> Given:
@@ -207,8 +213,8 @@ def _check_labels(loss: Loss, labels: Array, output: Value) -> None:
 
 
 def _check_shares(loss: Loss, whole: Array) -> None:
-    """From 0, a no, to 1, a yes; what is no number is told of elsewhere."""
-    if not (whole < 0).any() and not (whole > 1).any():
+    """From 0, a no, to 1, a yes."""
+    if not whole.size or (whole.min() >= 0 and whole.max() <= 1):
         return
     wanted = "1 for yes and 0 for no" if loss.target == "answers" else "shares from 0 to 1"
     found = f"numbers from {whole.min():g} to {whole.max():g}, but {loss.name} takes {wanted}"

@@ -178,7 +178,9 @@ def train(options: argparse.Namespace) -> int:
             which = f"net {place}: " if len(histories) > 1 else ""
             ended = f"{history.stopped}: " if history.stopped else ""
             print(f"{which}{ended}the weights of epoch {history.best} are back")
-    print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")
+    chose = net.training.early_stop is not None
+    what = "held out, which chose the epoch" if chose else "it never saw"
+    print(f"on {counted(len(held), 'example')} {what}: {_told(scores)}")
     if isinstance(net, Ensemble):
         print(f"\n{member_table(net, held)}\n")
     if options.save:
@@ -210,7 +212,7 @@ def _fitted(
             validation=held,
             on_epoch=None if bar is None else bar.on_epoch,
             on_step=None if bar is None else bar.on_step,
-            run=folder(options.run, number) if isinstance(net, Ensemble) else options.run,
+            run=folder(options.run, number) if options.run and len(several) > 1 else options.run,
             every=options.every,
             resume=options.resume,
             watch=options.watch,

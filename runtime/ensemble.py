@@ -59,6 +59,17 @@ class Ensemble(Answering):
         rest = (made(seed=other) for other in others)
         self.members: tuple[Net, ...] = (first, *rest)
 
+    @classmethod
+    def of(cls, members: Sequence[Net]) -> Ensemble:
+        """Nets that are there already, of one spec."""
+        first = members[0]
+        size = {"ensemble": len(members)}
+        made = cls.__new__(cls)
+        made.graph = first.graph
+        made.training = first.training.model_copy(update=size)
+        made.seed, made.dtype, made.members = first.seed, first.dtype, tuple(members)
+        return made
+
     def __repr__(self) -> str:
         told = facts(self.members[0])
         one = f"{told['in']} → {told['out']}, {told['parameters']} parameters"
@@ -138,7 +149,8 @@ class Ensemble(Answering):
         for number, member in enumerate(self.members, 1):
             if on_member:
                 on_member(number)
-            histories.append(member.fit(x, y, run=folder(run, number), **rest))
+            kept = None if run is None else folder(run, number)
+            histories.append(member.fit(x, y, run=kept, **rest))
         return tuple(histories)
 
     @property
@@ -172,9 +184,9 @@ def members(net: Net | Ensemble) -> tuple[Net, ...]:
     return net.members if isinstance(net, Ensemble) else (net,)
 
 
-def folder(run: str | Path | None, number: int) -> Path | None:
+def folder(run: str | Path, number: int) -> Path:
     """Where the member of this number keeps its part of a run."""
-    return None if run is None else Path(run) / f"member{number}"
+    return Path(run) / f"member{number}"
 
 
 def seeds(seed: int, count: int) -> list[int]:

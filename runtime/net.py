@@ -25,6 +25,7 @@ from .autopsy import first_broken
 from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
+from .data import parted
 from .data_errors import BadSeed
 from .errors import Diverged, TooMuchMemory, Untrainable
 from .examples import Examples, examples
@@ -164,15 +165,20 @@ class Net(Answering):
         }
         at_once = self._at_once(count)
         for start in range(0, count, at_once):
-            stop = min(start + at_once, count)
-            bound = self.inference(stop - start)
-            known = None if truth is None else truth[start:stop]
-            asked.fill(np.arange(start, stop), bound.inputs, known)
-            with quiet():
-                bound.run()
-            for name, result in results.items():
-                result[start:stop] = bound.outputs[name]
+            part = slice(start, min(start + at_once, count))
+            self._answer(asked, part, results, None if truth is None else truth[part])
         return results
+
+    def _answer(
+        self, asked: Examples, part: slice, results: Mapping[str, Array], truth: Array | None
+    ) -> None:
+        """Run some of the examples; their schedule is let go before that of the next is bound."""
+        bound = self.inference(part.stop - part.start)
+        asked.fill(np.arange(part.start, part.stop), bound.inputs, truth)
+        with quiet():
+            bound.run()
+        for name, result in results.items():
+            result[part] = bound.outputs[name]
 
     def inference(self, batch: int) -> Bound:
         """The schedule for this many examples: fill its inputs, run it, read its outputs."""
@@ -335,7 +341,8 @@ class Net(Answering):
         ----------
         x, y: inputs (N, *input), and labels (N,) or values (N, *output). Without y, x is a data
             set, or anything with a length whose items are pairs (x, y).
-        validation: held-out inputs and truth as a tuple, or a set, judged after every epoch.
+        validation: held-out inputs and truth as a tuple, or a set, judged after every epoch; or the
+            share of (x, y) to hold out, each class by itself, as 0.2.
         on_epoch: called with each finished epoch; training ends when it returns True.
         on_step: called with each step.
         run: a folder that keeps the run: log, checkpoints, the best weights.
@@ -349,6 +356,8 @@ class Net(Answering):
         weights of the best epoch are then put back.
         """
         self.set(**settings)
+        if isinstance(validation, float):
+            x, y, validation = parted(x, y, validation, self.seed)
         learned = examples(self.graph, self.learner.loss, x, y, self.dtype)
         held = None if validation is None else self.judged(validation, None)
         validate = None if held is None else lambda: self.scores(held)

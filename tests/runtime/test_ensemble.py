@@ -224,3 +224,13 @@ def test_it_beats_its_members_on_digits() -> None:
     assert joint.loss < min(scores.loss for scores in apart)
     assert joint.accuracy is not None
     assert joint.accuracy > np.mean([float(scores.accuracy or 0) for scores in apart])
+
+
+def test_a_run_of_members_is_loaded_with_the_best_of_each(tmp_path: Path) -> None:
+    made = nnspec.compile("4 -> fc8 relu -> fc3", ensemble=2, epochs=2, early_stop=2)
+    data = nnspec.load_data("iris")
+    made.fit(data, validation=0.2, run=tmp_path / "run")
+    again = nnspec.load(tmp_path / "run")
+    assert isinstance(again, nnspec.Ensemble)
+    assert np.array_equal(again(data.x), made(data.x))
+    assert again.evaluate(data) == made.evaluate(data)
