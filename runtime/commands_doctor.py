@@ -17,8 +17,9 @@ from ..grammar.diagnostics import SpecError
 from ..grammar.options import whole
 from ..grammar.write import put, put_out
 from .curves import rates_as_png
-from .data import fitted, load, split
+from .data import fitted, split
 from .data_errors import DataUnfit
+from .data_options import asked, data_arguments
 from .dataset import Dataset
 from .durable import make_folder
 from .examination import STEPS, Examination, examine
@@ -34,8 +35,7 @@ WIDTH = 92
 
 def configure_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
-    parser.add_argument("--data", required=True, metavar="D", help="a set by name, or a file")
-    parser.add_argument("--target", metavar="COLUMN", help="which column of a table is the truth")
+    data_arguments(parser)
     parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE", help="to test on")
     parser.add_argument(
         "--steps", type=whole, default=STEPS, metavar="N", help=f"of the trial: {STEPS}"
@@ -63,13 +63,13 @@ def doctor(options: argparse.Namespace) -> int:
     graph = options.graph(options, settings)
     if not 0 < options.held_out < 1:
         raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
-    loaded = load(options.data, target=options.target)
-    data = fitted(loaded, graph.inputs[0].value.shape)
+    whole_set = asked(options, options.data)
+    data = fitted(whole_set, graph.inputs[0].value.shape)
     learned, held = split(data, options.held_out)
     with said(quiet=options.format == "json") as tell:
         found = examine(graph, learned, held, steps=options.steps, tell=tell)
     wrong = findings(found)
-    shape = tuple(loaded.x.shape[1:])
+    shape = tuple(whole_set.x.shape[1:])
     pictures = _drawn(found, options.plot, shape) if options.plot not in (None, "-") else []
     if options.format == "json":
         print(json.dumps(_plain(as_json(found, wrong) | {"pictures": pictures}), indent=2))

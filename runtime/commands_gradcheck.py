@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from ..compiler.training import Training
 from ..grammar.options import whole
-from .data import fitted, load
+from .data_options import data_arguments, loaded
 from .examples import examples
 from .gradcheck import SAMPLES, GradCheck, WeightCheck
 from .gradcheck import gradcheck as checked
@@ -17,8 +17,7 @@ from .net import Net
 
 def configure_gradcheck(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
-    parser.add_argument("--data", metavar="D", help="a set by name, or a file; else random numbers")
-    parser.add_argument("--target", metavar="COLUMN", help="which column of a table is the truth")
+    data_arguments(parser, required=False)
     parser.add_argument(
         "--samples", type=whole, default=SAMPLES, metavar="N", help="numbers to check of a weight"
     )
@@ -27,7 +26,7 @@ def configure_gradcheck(parser: argparse.ArgumentParser) -> None:
     for name in Training.model_fields:
         settings.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
     parser.epilog = (
-        "examples:\n  nnspec gradcheck specs/course/digits.nn --data digits\n"
+        "without --data on random numbers\n\nexamples:\n  nnspec gradcheck specs/course/digits.nn --data digits\n"
         '  nnspec gradcheck "3 -> fc4 relu -> fc2" --after 20 --samples 100\n'
         "  nnspec gradcheck net.nn --format json"
     )
@@ -41,7 +40,7 @@ def gradcheck(options: argparse.Namespace) -> int:
     known = None
     if options.data:
         net = Net(graph, dtype="float64")
-        data = fitted(load(options.data, target=options.target), graph.inputs[0].value.shape)
+        data = loaded(options, options.data, graph.inputs[0].value.shape)
         known = examples(graph, net.learner.loss, data, None, net.dtype)
     found = checked(graph, known, samples=options.samples, after=options.after)
     if options.format == "json":

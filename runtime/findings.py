@@ -27,7 +27,7 @@ FADED, GROWN = 0.01, 30.0
 """The spread behind the last hidden layer, as a multiple of the inputs'."""
 DEAD = 0.4
 SATURATED_AT_FIRST, SATURATED = 0.3, 0.8
-TOO_HIGH, TOO_LOW = 3.0, 0.1
+TOO_HIGH, TOO_LOW = 5.0, 0.1
 """How far above and below the rates that learn the spec's own may be."""
 MOST_UPDATE = 0.1
 """By which an update may move weights, as a share of their size; about 1e-3 is usual."""

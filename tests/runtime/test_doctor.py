@@ -86,7 +86,7 @@ ILLNESSES: dict[str, tuple[str, str | Dataset]] = {
         replace(
             DIGITS.taken(np.arange(300)),
             y=np.where(
-                np.arange(300) % 4 == 0, np.random.default_rng(0).permutation(DIGITS.y[:300]),
+                np.arange(300) % 3 == 0, np.random.default_rng(0).permutation(DIGITS.y[:300]),
                 DIGITS.y[:300],
             ),
         ),
@@ -290,3 +290,15 @@ def test_boundary() -> None:
 def test_findings_are_plain() -> None:
     one = Finding("a", "b", "c 1", ("d",))
     assert replace(one, follows="e").follows == "e"
+
+
+def test_from_python(tmp_path: Path) -> None:
+    """Also of a set that stays in its file."""
+    (one,) = [
+        f for f in nnspec.doctor(MLP + ", optimizer = sgd(lr=50))", "digits") if not f.follows
+    ]
+    assert one.name == "rate-too-high"
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.standard_normal((4500, 4000), np.float32))
+    np.save(tmp_path / "y.npy", rng.integers(0, 2, 4500))
+    assert isinstance(nnspec.doctor("4000 -> fc2", tmp_path / "x.npy", steps=20), tuple)

@@ -188,3 +188,11 @@ def test_frozen_layers_have_no_gradient() -> None:
     assert history[0].vitals is not None
     assert [layer.gradient is None for layer in history[0].vitals.layers] == [True, False, False]
     assert history[0].vitals.weights[0].gradient is history[0].vitals.weights[0].update is None
+
+
+def test_frozen_norms_are_seen_with_their_statistics() -> None:
+    net = nnspec.compile("6 -> bn freeze -> fc3", seed=0)
+    net.state["bn1.mean"][:] = 5
+    net.state["bn1.variance"][:] = 4
+    seen = net.vitals(X, Y).layers[0]
+    assert (seen.mean, seen.std) == pytest.approx(((X.mean() - 5) / 2, X.std() / 2), rel=1e-3)
