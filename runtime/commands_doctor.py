@@ -72,7 +72,7 @@ def doctor(options: argparse.Namespace) -> int:
     shape = tuple(whole_set.x.shape[1:])
     pictures = _drawn(found, options.plot, shape) if options.plot not in (None, "-") else []
     if options.format == "json":
-        print(json.dumps(_plain(as_json(found, wrong) | {"pictures": pictures}), indent=2))
+        print(json.dumps(plain(as_json(found, wrong) | {"pictures": pictures}), indent=2))
     else:
         put_out(letter(found, wrong, colour=options.colour))
         if options.plot == "-" and (seen := templates(found.trial.net, shape)) is not None:
@@ -181,12 +181,12 @@ def measured(found: Examination) -> dict[str, str]:
         parts = [f"updates move weights by {seen.update:.1e}"] if seen.update is not None else []
         for what in ("dead", "saturated"):
             shares = [w for layer in seen.layers if (w := getattr(layer, what)) is not None]
-            parts += [f"at most {share(max(shares))} of a layer {what}"] if shares else []
+            most = max(shares, default=None)
+            if most is not None:
+                parts.append(f"at most {share(most)} of a layer {what}" if most else f"none {what}")
         told["vitals"] = f"in the end {', '.join(parts)}" if parts else "no updates seen"
-    told["rates"] = (
-        f"the loss falls from {tried.lowest:.1g} to {tried.highest:.1g}; the spec's is {rate:g}; "
-        "loss over the rate:"
-    )
+    where = f"from {tried.lowest:.1g} to {tried.highest:.1g}" if tried.learns else "at none"
+    told["rates"] = f"the loss falls {where}; the spec's is {rate:g}; loss over the rate:"
     return told
 
 
@@ -241,14 +241,14 @@ def _described(learned: Dataset, held: Dataset) -> dict[str, object]:
     return {"name": learned.name, "learned": len(learned), "held_out": len(held)}
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """JSON knows no NaN and no infinity: they are null."""
     match value:
         case float():
             return value if isfinite(value) else None
         case dict():
-            return {name: _plain(worth) for name, worth in value.items()}
+            return {name: plain(worth) for name, worth in value.items()}
         case list() | tuple():
-            return [_plain(worth) for worth in value]
+            return [plain(worth) for worth in value]
         case _:
             return value

@@ -29,8 +29,8 @@ DEAD = 0.4
 SATURATED_AT_FIRST, SATURATED = 0.3, 0.8
 TOO_HIGH, TOO_LOW = 5.0, 0.1
 """How far above and below the rates that learn the spec's own may be."""
-MOST_UPDATE = 0.1
-"""By which an update may move weights, as a share of their size; about 1e-3 is usual."""
+LEAST_UPDATE, MOST_UPDATE = 1e-5, 0.1
+"""What an update should move weights by, as a share of their size; about 1e-3 is usual."""
 LEFT = 0.5
 """The share of the loss that may be left after the trial where the rate is low."""
 UNBALANCED = 10.0
@@ -257,7 +257,7 @@ def memory(found: Examination) -> Iterator[Finding]:
         "cannot-memorise",
         "it cannot learn even a handful of examples by heart",
         told,
-        (*advice, "check that inputs and truth belong together"),
+        (*advice, "see what `nnspec check` says of the spec; do inputs and truth belong together?"),
     )
 
 
@@ -276,7 +276,9 @@ def rate(found: Examination) -> Iterator[Finding]:
     if high:
         says = f"the learning rate {optimizer.lr:g} is too high"
         yield Finding("rate-too-high", says, told + moved, (better,))
-    elif _slow(found) and optimizer.lr < TOO_LOW * tried.lowest:
+    elif _slow(found) and (
+        optimizer.lr < TOO_LOW * tried.lowest or (update is not None and update < LEAST_UPDATE)
+    ):
         says = f"the learning rate {optimizer.lr:g} is too low"
         yield Finding("rate-too-low", says, told + moved, (better,))
 
@@ -391,6 +393,7 @@ FOLLOW: Mapping[str, frozenset[str]] = MappingProxyType(
             "first-loss",
             "exploding-gradient",
             "vanishing-gradient",
+            "no-gradient",
             "cannot-memorise",
         },
         "targets-not-scaled": _TRAINING | {"first-loss", "exploding-gradient", "cannot-memorise"},

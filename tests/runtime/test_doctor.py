@@ -13,6 +13,7 @@ import pytest
 
 import nnspec
 from nnspec.__main__ import main
+from nnspec.runtime.commands_doctor import as_json, letter, plain
 from nnspec.runtime.data import fitted, load, split
 from nnspec.runtime.dataset import Dataset
 from nnspec.runtime.examination import Examination, examine
@@ -302,3 +303,23 @@ def test_from_python(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", rng.standard_normal((4500, 4000), np.float32))
     np.save(tmp_path / "y.npy", rng.integers(0, 2, 4500))
     assert isinstance(nnspec.doctor("4000 -> fc2", tmp_path / "x.npy", steps=20), tuple)
+
+
+@pytest.mark.parametrize(
+    ("spec", "data", "name"),
+    [
+        (MLP + ")", replace(DIGITS, x=DIGITS.x * np.float32(1e30)), "inputs-not-scaled"),
+        (MLP + ")", replace(DIGITS, x=DIGITS.x * 0), "inputs-not-scaled"),
+        (MLP + ", optimizer = sgd(lr=1e30))", DIGITS, "rate-too-high"),
+        ("64 -> fc16(init=zeros) relu -> fc10(init=zeros)", DIGITS, "begins-alike"),
+        ("4 -> fc2", Dataset("few", np.eye(4, dtype="f"), np.array([0, 1, 0, 1])), ""),
+        ("1 -> fc1", Dataset("huge", np.ones((9, 1), "f"), np.full((9, 1), 1e30, "f")), "targets"),
+    ],
+)
+def test_numbers_at_the_edge_make_a_letter(spec: str, data: Dataset, name: str) -> None:
+    found = examined(spec, data, steps=20)
+    wrong = findings(found)
+    assert any(one.name.startswith(name) for one in wrong) or not name
+    assert "Measured" in letter(found, wrong, colour=False)
+    text = json.dumps(plain(as_json(found, wrong)), allow_nan=False)
+    assert json.loads(text)["healthy"] is not bool(wrong)
