@@ -20,8 +20,8 @@ from nnspec.runtime.examination import Examination, examine
 from nnspec.runtime.findings import CHECKS, FOLLOW, Finding, findings
 from nnspec.runtime.memorise import bare, memorised
 from nnspec.runtime.net import Net
-from nnspec.runtime.portraits import as_grid, as_text, boundary, templates
-from nnspec.runtime.rates import drawn
+from nnspec.runtime.portraits import COLOURS, PALE, as_grid, as_text, boundary, templates
+from nnspec.runtime.rates import Rates, drawn
 
 SPECS = Path(__file__).parents[2] / "specs" / "course"
 DIGITS = load("digits")
@@ -275,17 +275,33 @@ def test_templates() -> None:
 
 
 def test_boundary() -> None:
-    """Left of 0 one class, right of it the other."""
-    net = nnspec.compile("2 -> fc2")
-    net.weights["fc1.weight"][:] = [[-1, 0], [1, 0]]
+    """Class 1 is said right of 0, or above it."""
     x = np.array([[-1.0, -1.0], [1.0, 1.0]])
-    found = boundary(net, Dataset("two", x, np.array([0, 1])))
-    assert found is not None
-    left, right = found[160, 20], found[160, 300]
-    assert (found[:100, 100] == left).all()
-    assert (found[220:, 220] == right).all()
-    assert (left != right).any()
+    two = Dataset("two", x, np.array([0, 1]))
+    net = nnspec.compile("2 -> fc2")
+    zero, one = (np.rint(255 - PALE * (255 - np.array(COLOURS[label]))) for label in (0, 1))
+    for axis in (0, 1):
+        net.weights["fc1.weight"][:] = 0
+        net.weights["fc1.weight"][:, axis] = [-1, 1]
+        found = boundary(net, two)
+        assert found is not None
+        assert (found[300, 100] == zero).all()
+        assert (found[10, 220] == one).all()
+        assert (found[26, 293] == COLOURS[1]).all()  # the example of class 1, above on the right
+        assert (found[293, 26] == COLOURS[0]).all()
     assert boundary(nnspec.compile("3 -> fc2"), Dataset("a", np.zeros((2, 3)), x[:, 0])) is None
+
+
+def test_where_the_loss_falls() -> None:
+    """From a tenth of the descent on to the lowest; the suggestion stays a tenth below that."""
+    losses = (2.0, 1.7, 1.9, 1.0, 0.5, 3.0)
+    found = Rates((1e-3, 1e-2, 0.1, 0.2, 10.0, 20.0), losses, losses)
+    assert (found.lowest, found.highest, found.suggested) == (0.2, 10.0, 1.0)
+    assert found.ends
+    assert found.learns
+    flat = Rates((1e-3, 1e-2), (2.0, 1.99), (2.0, 1.99))
+    assert not flat.learns
+    assert not flat.ends
 
 
 def test_findings_are_plain() -> None:
