@@ -36,9 +36,11 @@ from .history import Epoch, History, Step
 from .initialise import fill, stream
 from .kernels import Array
 from .learner import Learner, NotFinite
+from .monitor import Monitor, probe, vitals
 from .notebook import facts, html
 from .train import Run, Watch, train
 from .turns import Turns, waits
+from .vitals import Vitals
 from .weights import write
 
 DType: TypeAlias = Literal["float32", "float64"]
@@ -342,6 +344,7 @@ class Net(Answering):
         run: str | Path | None = None,
         every: int | None = None,
         resume: bool = False,
+        watch: bool = False,
         notes: Mapping[str, object] = MappingProxyType({}),
         **settings: object,
     ) -> History:
@@ -357,6 +360,7 @@ class Net(Answering):
         on_step: called with each step.
         run: a folder that keeps the run: log, checkpoints, the best weights.
         every: steps between checkpoints, beside those after each epoch.
+        watch: look at the net after each epoch: its `vitals`, also in the folder's log.
         notes: what else the folder's `run.json` should tell.
         resume: go on where the run in that folder stood; begin where there is none.
         settings: `epochs=20`, `optimizer="adam(lr=1e-2)"`, ...; they stay set.
@@ -374,13 +378,28 @@ class Net(Answering):
         if mistakes := unstoppable(self.training, output, held_out=held is not None):
             raise SpecError(mistakes)
         begun = Run(self.learner, learned, self.seed)
-        watch = Watch(validate, on_epoch, on_step)
+        monitor = Monitor(self.learner, learned) if watch else None
+        watched = Watch(validate, on_epoch, on_step, monitor)
         if run is None:
             with quiet(), self._in_training():
-                return train(begun, watch)
+                return train(begun, watched)
         keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
         with quiet(), self._in_training(), keeping as folder:
-            return train(begun, watch, folder)
+            return train(begun, watched, folder)
+
+    @waits("learning")
+    def vitals(self, x: Any, y: Any = None) -> Vitals:
+        """How the net does on examples, at most 256 taken evenly from them: dead and saturated units,
+        spread of activations, gradients by layer. Weights, statistics and noise stay as they are.
+
+        Without y, x is a data set, or anything with a length whose items are pairs (x, y). Raises
+        SpecError.
+        """
+        seen = examples(self.graph, self.learner.loss, x, y, self.dtype)
+        if not len(seen):
+            raise SpecError([Untrainable(None, "there are no examples to look at", "")])
+        with quiet():
+            return vitals(probe(self.learner, seen), self.learner.memory)
 
     @contextmanager
     def _in_training(self) -> Iterator[None]:
