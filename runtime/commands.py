@@ -17,9 +17,9 @@ from ..compiler.training import Training
 from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
 from .budget import memory_argument
-from .data import alike, described, load_inputs, split
+from .data import described, load_inputs, split
 from .data_errors import DataUnfit
-from .data_options import asked_size, data_arguments, loaded
+from .data_options import asked_size, data_arguments, held_out_arguments, loaded, parts
 from .dataset import Dataset
 from .durable import check_writable
 from .ensemble import Ensemble, compiled, folder, members
@@ -35,10 +35,6 @@ from .progress import noticed, number, percent, shown
 from .train import Interrupted
 
 SETTINGS = tuple(Training.model_fields)
-
-
-HELD_OUT = 0.2
-"""The share of the examples that training tests on where nothing else is said."""
 
 
 def _input_shape(net: Net | Ensemble) -> tuple[int, ...]:
@@ -68,13 +64,7 @@ def _plain(value: object) -> object:
 def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
     data_arguments(parser)
-    tested = parser.add_mutually_exclusive_group()
-    tested.add_argument(
-        "--held-out", type=float, metavar="SHARE", help=f"of the data, to test on: {HELD_OUT}"
-    )
-    tested.add_argument(
-        "--validation", metavar="D", help="a set to test on; all of --data is then trained on"
-    )
+    held_out_arguments(parser)
     parser.add_argument("--save", metavar="FILE", help="write the trained net as safetensors")
     parser.add_argument("--run", metavar="FOLDER", help="keep the run: log, checkpoints, weights")
     parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
@@ -101,7 +91,7 @@ def train(options: argparse.Namespace) -> int:
     settings = {name: value for name, value in given.items() if value is not None}
     graph = options.graph(options, settings)
     net = compiled(graph, dtype=options.dtype, max_memory=options.max_memory)
-    learned, held = _parts(options, _input_shape(net))
+    learned, held = parts(options, _input_shape(net))
     quiet = options.format == "json"
     if mistakes := net.untrainable():
         raise SpecError(mistakes)
@@ -160,17 +150,6 @@ def train(options: argparse.Namespace) -> int:
     if options.save:
         print(f"saved to {options.save}")
     return 0
-
-
-def _parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset, Dataset]:
-    """What to train on, and what to test on: another set, or a share of the same."""
-    share = HELD_OUT if options.held_out is None else options.held_out
-    if not 0 < share < 1:
-        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
-    learned = loaded(options, options.data, shape)
-    if options.validation is None:
-        return split(learned, share)
-    return learned, alike(loaded(options, options.validation, shape), learned)
 
 
 def _fitted(
