@@ -242,7 +242,8 @@ def test_none_turns_a_setting_off(tmp_path: Path) -> None:
         assert (again.clip, again.early_stop, again.augment) == (None, None, ())
     net = nnspec.compile(spec)
     net.set(clip=None)
-    assert net.training.clip is None and net.training.early_stop is not None
+    assert net.training.clip is None
+    assert net.training.early_stop is not None
     with pytest.raises(nnspec.SpecError, match="optimizer"):
         net.set(optimizer="none")
 

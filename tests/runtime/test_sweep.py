@@ -69,7 +69,8 @@ def test_the_loss_is_of_the_epoch_whose_weights_are_judged(
 def test_what_diverges_is_an_outcome(capsys: pytest.CaptureFixture[str]) -> None:
     good, bad = swept(capsys, "--vary", "optimizer=sgd(lr=0.1),sgd(lr=1e25)")
     assert (good["diverged"], bad["diverged"]) == (0, 1)
-    assert bad["loss"] is None and bad["accuracy"] is None
+    assert bad["loss"] is None
+    assert bad["accuracy"] is None
     main(["sweep", SPEC, "--data", "iris", "--vary", "optimizer=sgd(lr=0.1),sgd(lr=1e25)"])
     assert "diverged" in capsys.readouterr().out
 
