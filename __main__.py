@@ -32,6 +32,8 @@ COMMANDS = {
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
     "sweep": ("runtime.commands_sweep", "one training under every combination of some choices"),
+    "doctor": ("runtime.commands_doctor", "what keeps a net from learning, and what to do"),
+    "gradcheck": ("runtime.commands_gradcheck", "the gradient against central differences"),
     "augment": ("runtime.commands_augment", "pictures as training would see them"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
@@ -60,6 +62,8 @@ COMPILING = frozenset(
         "profile",
         "train",
         "sweep",
+        "doctor",
+        "gradcheck",
         "augment",
     }
 )
