@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nnspec.grammar.limits import Limits
     from nnspec.runtime.budget import MaxMemory
     from nnspec.runtime.data import load as load_data
+    from nnspec.runtime.history import History
     from nnspec.runtime.load import load
     from nnspec.runtime.net import DType, Net
     from nnspec.runtime.profile import Profile
@@ -42,6 +43,7 @@ __all__ = [
     "__version__",
     "analyze",
     "compile",
+    "curves",
     "diff",
     "docs",
     "draw",
@@ -191,6 +193,28 @@ def compile(
 
     compiled = graph(spec, let=let, limits=limits, settings=settings)
     return Net(compiled, seed=seed, dtype=dtype, max_memory=max_memory)
+
+
+def curves(training: "History | str | PathLike[str]", to: "str | PathLike[str]") -> None:
+    """Draw how a training went: losses, accuracy, learning rate and gradient, epoch by epoch.
+
+    `training` is what `fit` returned, or the folder of a run; `to` ends with .png, .svg or .pdf.
+    Raises SpecError where it cannot be drawn, as without matplotlib (extra `plot`).
+    """
+    from os import fspath
+    from pathlib import Path
+
+    from nnspec.analyzers.curves import drawer
+    from nnspec.analyzers.records import epochs, record
+    from nnspec.runtime.folder import logged
+    from nnspec.runtime.history import History
+
+    draw = drawer(fspath(to), "curves")
+    if isinstance(training, History):
+        draw(epochs(logged(training)), "training")
+    else:
+        found = record(Path(training))
+        draw(found.epochs, found.title)
 
 
 def fix(

@@ -161,6 +161,7 @@ def _command(word: str, words: list[str]) -> int:
     options.limits = _limits(options.limit, parser)
     options.graph = _graph
     options.page = _page
+    options.curves = _curves
     options.version = __version__
     return _guarded(getattr(module, word), options)
 
@@ -170,6 +171,15 @@ def _graph(options: argparse.Namespace, settings: dict[str, object]) -> object:
     from . import graph
 
     return graph(options.spec, let=options.lets, limits=options.limits, settings=settings)
+
+
+def _curves(place: str) -> object:
+    """What `train` calls, with the rows of its log and a title, to draw to a file."""
+    from .analyzers.curves import drawer
+    from .analyzers.records import epochs
+
+    draw = drawer(place, "train --plot")
+    return lambda rows, title: draw(epochs(rows), title)
 
 
 def _page(word: str | None) -> str:

@@ -21,6 +21,7 @@ from .data import alike, described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .durable import check_writable
+from .folder import logged
 from .history import Scores
 from .kernels import Array
 from .load import load as load_net
@@ -86,6 +87,9 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", metavar="FOLDER", help="keep the run: log, checkpoints, weights")
     parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on where the run stood")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw the curves: .png, .svg or .pdf (extra `plot`)"
+    )
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     memory_argument(parser)
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
@@ -95,6 +99,7 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
         "examples:\n  nnspec train specs/course/digits.nn --data digits --save digits.safetensors\n"
         '  nnspec train "4 -> fc16 relu -> fc3" --data iris --epochs 50 '
         '--optimizer "momentum(lr=0.05)" --schedule "cosine(warmup=2)" --clip 1.0\n'
+        "  nnspec train net.nn --data digits --plot curves.png\n"
         "  nnspec train net.nn --data images-idx3-ubyte.gz --format json\n"
         "  nnspec train net.nn --data digits --run runs/a --resume    # begins, or goes on\n"
         "  nnspec train net.nn --data photos/train --validation photos/test --resize 32x32"
@@ -113,6 +118,7 @@ def train(options: argparse.Namespace) -> int:
         raise SpecError(mistakes)
     if options.save:
         check_writable(Path(options.save))
+    draw = options.curves(options.plot) if options.plot else None
     try:
         with noticed(), nullcontext() if quiet else shown(net.training) as bar:
             history = net.fit(
@@ -130,6 +136,8 @@ def train(options: argparse.Namespace) -> int:
     scores = net.evaluate(held)
     if options.save:
         net.save(options.save)
+    if draw:
+        draw(logged(history), f"{options.run or options.spec} on {learned.name}")
     if quiet:
         report = {
             "data": described(learned) | {"held_out": len(held)},
@@ -140,6 +148,7 @@ def train(options: argparse.Namespace) -> int:
             "stopped": history.stopped or None,
             "test": {"loss": scores.loss, "accuracy": scores.accuracy},
             "saved": options.save,
+            "plot": options.plot,
         }
         _print(report)
         return 0
@@ -154,6 +163,8 @@ def train(options: argparse.Namespace) -> int:
     print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")
     if options.save:
         print(f"saved to {options.save}")
+    if options.plot:
+        print(f"drawn to {options.plot}")
     return 0
 
 

@@ -26,12 +26,14 @@ from zlib import crc32
 
 import numpy as np
 
+from ..compiler.expressions import literal
+from ..compiler.files import from_here
 from ..compiler.settings import as_text
 from ..grammar.diagnostics import SpecError
 from ..grammar.version import VERSION
 from .durable import alone_in, append_durably, clear_unfinished, make_folder, write_durably
 from .errors import FolderTaken, NoRun, NoWholeCheckpoint, RunDiffers
-from .history import Epoch
+from .history import Epoch, History
 from .tensors import decode, encode
 from .threads import blas_threads
 from .train import Run
@@ -69,6 +71,8 @@ class Folder:
             "dtype": str(run.learner.memory.parameters.dtype),
             "examples": len(run.examples),
             "data": _fingerprint(run),
+            "lets": {name: literal(worth) for name, worth in graph.lets.items()},
+            "files": from_here(graph.files, graph.source.name),
             "versions": _versions(),
             "notes": dict(notes),
         }
@@ -248,6 +252,11 @@ def _lines(run: Run) -> Iterator[str]:
         better = run.better(epoch, best)
         best = run.worth(epoch) if better else best
         yield _line(epoch, better)
+
+
+def logged(history: History) -> list[dict[str, Any]]:
+    """The rows of a log of these epochs; the best alone is called the best."""
+    return [json.loads(_line(epoch, epoch.number == history.best)) for epoch in history]
 
 
 def _line(epoch: Epoch, best: bool) -> str:
