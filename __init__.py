@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nnspec import sklearn as sklearn
     from nnspec.analyzers.compare import Comparison
     from nnspec.analyzers.report import Report
+    from nnspec.analyzers.runs import Metric, Runs
     from nnspec.compiler.graph import Graph
     from nnspec.compiler.plan.schedule import Mode
     from nnspec.compiler.targets.mermaid import Diagram
@@ -54,6 +55,7 @@ __all__ = [
     "load_data",
     "profile",
     "report",
+    "runs",
 ]
 
 _HOME = {
@@ -215,6 +217,19 @@ def curves(training: "History | str | PathLike[str]", to: "str | PathLike[str]")
     else:
         found = record(Path(training))
         draw(found.epochs, found.title)
+
+
+def runs(folder: "str | PathLike[str]" = "runs", by: "Metric | None" = None) -> "Runs":
+    """The trainings kept in a folder and the folders in it, the best first: printed, a table.
+
+    `by` is "accuracy" or "loss", on what was held out; where None accuracy, if all have one. Raises
+    SpecError when there is none.
+    """
+    from pathlib import Path
+
+    from nnspec.analyzers.runs import compared
+
+    return compared(Path(folder), by)
 
 
 def fix(

@@ -31,6 +31,7 @@ COMMANDS = {
     "rule": ("analyzers.docs", "what a code means"),
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
+    "runs": ("analyzers.runs", "trainings that were kept, side by side"),
     "sweep": ("runtime.commands_sweep", "one training under every combination of some choices"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),

@@ -199,7 +199,7 @@ def _held(path: Path) -> bool:
         return False
     if len(words) < 4 or not words[1].isdecimal():
         return False
-    if words[3] != platform.node() or os.name == "nt":
+    if words[3] != (platform.node() or "this").split()[0] or os.name == "nt":
         return True
     try:
         os.kill(int(words[1]), 0)
