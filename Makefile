@@ -11,12 +11,13 @@ export PYTHONPATH := .dev
 test: export OPENBLAS_NUM_THREADS := 1
 test: export OMP_NUM_THREADS := 1
 
-.PHONY: help demo zoo memory test lint bench sklearn accept fuzz mutate clean
+.PHONY: help demo zoo memory stability test lint bench sklearn accept fuzz mutate clean
 
 help:
 	@echo "make demo    check, explain, train and judge a net on real handwritten digits"
 	@echo "make zoo     count sixty-seven published nets: every number against its source"
 	@echo "make memory  on the same nets: predicted memory against what is allocated, to the byte"
+	@echo "make stability  float32 beside float64 where arithmetic is easily lost, computation by computation"
 	@echo "make test    the linters, the types, the layers and all tests"
 	@echo "make lint    only the linters, the types and the layers"
 	@echo "make bench   time nnspec against PyTorch and torchinfo, side by side"
@@ -56,6 +57,9 @@ demo: $(VENV)/.installed
 
 zoo: $(VENV)/.installed
 	@$(BIN)/python -m tests.zoo
+
+stability: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.runtime.stability_table
 
 memory: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.zoo.memory

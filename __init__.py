@@ -10,7 +10,7 @@ Names are looked up on first use, so that ``import nnspec`` costs no NumPy, netw
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from nnspec.grammar.version import VERSION
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nnspec.grammar.limits import Limits
     from nnspec.runtime.budget import MaxMemory
     from nnspec.runtime.data import load as load_data
+    from nnspec.runtime.ensemble import Ensemble
     from nnspec.runtime.history import History
     from nnspec.runtime.load import load
     from nnspec.runtime.net import DType, Net
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 __all__ = [
+    "Ensemble",
     "Limits",
     "Net",
     "Report",
@@ -59,6 +61,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Ensemble": ("nnspec.runtime.ensemble", "Ensemble"),
     "Limits": ("nnspec.grammar.limits", "Limits"),
     "Net": ("nnspec.runtime.net", "Net"),
     "Report": ("nnspec.analyzers.report", "Report"),
@@ -168,6 +171,21 @@ def report(
     return text
 
 
+@overload
+def compile(  # type: ignore[overload-overlap]
+    spec: "str | PathLike[str]",
+    *,
+    ensemble: int,
+    seed: int | None = None,
+    dtype: "DType" = "float32",
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    max_memory: "MaxMemory" = None,
+    **settings: object,
+) -> "Ensemble": ...
+
+
+@overload
 def compile(
     spec: "str | PathLike[str]",
     *,
@@ -177,7 +195,19 @@ def compile(
     limits: "Limits | None" = None,
     max_memory: "MaxMemory" = None,
     **settings: object,
-) -> "Net":
+) -> "Net": ...
+
+
+def compile(
+    spec: "str | PathLike[str]",
+    *,
+    seed: int | None = None,
+    dtype: "DType" = "float32",
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    max_memory: "MaxMemory" = None,
+    **settings: object,
+) -> "Net | Ensemble":
     """A net ready to train and to run.
 
     Parameters
@@ -189,12 +219,13 @@ def compile(
     max_memory: what its arrays may take together, "2GiB" or bytes; 80 % of what is free where None.
     settings: win over the spec's `train(...)`: ``optimizer="adam(lr=1e-3)", loss="mse"``.
 
-    Raises SpecError when the spec or a setting is wrong, or its weights take more memory.
+    ``ensemble=5``, here or in the spec's `train(...)`, gives an `Ensemble` of five nets, and 1 a
+    `Net`. Raises SpecError when the spec or a setting is wrong, or its weights take more memory.
     """
-    from nnspec.runtime.net import Net
+    from nnspec.runtime.ensemble import compiled
 
-    compiled = graph(spec, let=let, limits=limits, settings=settings)
-    return Net(compiled, seed=seed, dtype=dtype, max_memory=max_memory)
+    net = graph(spec, let=let, limits=limits, settings=settings)
+    return compiled(net, seed=seed, dtype=dtype, max_memory=max_memory)
 
 
 def curves(training: "History | str | PathLike[str]", to: "str | PathLike[str]") -> None:

@@ -33,6 +33,7 @@ COMMANDS = {
     "train": ("runtime.commands", "train a net on data"),
     "runs": ("analyzers.runs", "trainings that were kept, side by side"),
     "sweep": ("runtime.commands_sweep", "one training under every combination of some choices"),
+    "augment": ("runtime.commands_augment", "pictures as training would see them"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
     "predict": ("runtime.commands", "what a trained net says"),
@@ -60,6 +61,7 @@ COMPILING = frozenset(
         "profile",
         "train",
         "sweep",
+        "augment",
     }
 )
 """The commands that compile a spec."""

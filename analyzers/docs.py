@@ -44,6 +44,7 @@ CONCEPTS: Mapping[str, str] = MappingProxyType(
         "files": "blocks from other files and from the library",
         "promises": "what must be true of the net",
         "training": "losses, optimisers, settings",
+        "learning": "layers that learn otherwise than the net: freezing, a rate of their own",
         "layout": "comments and line ends",
         "limits": "what a spec may not exceed",
     }
@@ -56,6 +57,8 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "if": "choices", "else": "choices", "use": "files", "expect": "promises",
         "train": "training", "output": "chain", "input": "chain", "int": "chain", "id": "branches",
         "init": "operators", "tie": "shared", "in": "blocks", "fmt": "layout",
+        "freeze": "learning", "lr": "learning", "l2": "learning", "l1": "learning",
+        "max_norm": "learning",
     }
 )  # fmt: skip
 """Words of the language, with the page that tells of them."""
@@ -69,10 +72,14 @@ def page(word: str | None = None) -> str:
     """
     if not word:
         return contents()
-    choices = [menu.choices[word] for menu in MENUS.values() if word in menu.choices]
+    choices = [
+        _choice(setting, menu.choices[word])
+        for setting, menu in MENUS.items()
+        if word in menu.choices
+    ]
     if word in CATALOGUE or choices:
         operators = [_operator(CATALOGUE[word])] if word in CATALOGUE else []
-        return "\n".join([*operators, *map(_choice, choices)])
+        return "\n".join([*operators, *choices])
     if word.upper() in rules():
         return _rule(rules()[word.upper()])
     if word.upper() in Mistake.by_code:
@@ -178,12 +185,14 @@ def _sample(kind: type[Op], text: str) -> Iterator[str]:
 # --------------------------------------------------------------------- settings and mistakes
 
 
-def _choice(kind: type[Choice]) -> str:
+def _choice(setting: str, kind: type[Choice]) -> str:
     fields = ", ".join(
-        f"{name}={_written(info.default)}" for name, info in kind.model_fields.items()
+        name if info.default is None else f"{name}={_written(info.default)}"
+        for name, info in kind.model_fields.items()
     )
     head = f"{kind.name}({fields})" if fields else kind.name
-    return f"# {head}\n\n{inspect.getdoc(kind)}\n\nSource: {kind.source}.\n"
+    said = f"{inspect.getdoc(kind)}\n\nA choice for `{setting}` in `train(...)`."
+    return f"# {head}\n\n{said}\n\nSource: {kind.source}.\n"
 
 
 def _mistake(kind: type[Mistake]) -> str:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
+from types import MappingProxyType
 
 from ..compiler.graph import Graph, Node
 from ..compiler.op import Terms, Weight
 from ..compiler.ops.dense import Fc
+from ..compiler.training.losses import Target
 from .facts.anatomy import Anatomy
 from .facts.linear import OneMap, chains
 from .formula import Call, Equation, Formula, Name, Number, Sum, Writer, walk
@@ -26,6 +28,16 @@ WIDTH = 80
 
 LONGEST = 24
 """Operators that may stand in one another; a net of more is no nested line."""
+
+TRUTH: Mapping[Target, str] = MappingProxyType(
+    {
+        "labels": "true label",
+        "answers": "true answers",
+        "values": "true values",
+        "shares": "true shares",
+    }
+)
+"""What `y` stands for."""
 
 WRITER = Writer()
 
@@ -253,7 +265,7 @@ class Written:
                     known.add(name)
         loss, output = self.graph.training.loss, self.graph.output.value
         if loss:
-            name = "true label" if loss.target == "labels" else "true values"
+            name = TRUTH[loss.target]
             found.append(Quantity(Name("y"), loss.truth(output), name, ""))
         return tuple(found)
 

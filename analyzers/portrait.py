@@ -59,6 +59,7 @@ def portrait(graph: Graph, facts: Report, findings: Sequence[Mistake]) -> Conten
 def _totals(facts: Report, graph: Graph, plans: Mapping[Mode, Schedule]) -> Content:
     return {
         "params": facts.params,
+        "trainable": facts.trainable,
         "macs": facts.macs,
         "flops": facts.flops,
         "neurons": facts.neurons,

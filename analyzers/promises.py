@@ -24,7 +24,7 @@ def _size(shape: tuple[int, ...]) -> Worth:
 FACTS: Mapping[str, Callable[[Graph], Worth]] = MappingProxyType(
     {
         "params": lambda graph: parameters.of_net(graph).value,
-        "trainable": lambda graph: parameters.of_net(graph).value,
+        "trainable": lambda graph: parameters.trainable(graph).value,
         "neurons": lambda graph: roles(graph).neurons,
         "layers": lambda graph: len(graph.layers),
         "depth": lambda graph: roles(graph).depth,
@@ -37,6 +37,12 @@ FACTS: Mapping[str, Callable[[Graph], Worth]] = MappingProxyType(
     }
 )
 """What can be promised, and how it is counted."""
+
+
+SUMS: Mapping[str, Callable[[Graph], parameters.Count]] = MappingProxyType(
+    {"params": parameters.of_net, "trainable": parameters.trainable}
+)
+"""The facts that are told with what they are the sum of."""
 
 
 def check_promises(graph: Graph) -> tuple[Mistake, ...]:
@@ -103,8 +109,8 @@ def _counted(graph: Graph, facts: Mapping[str, Worth]) -> str:
     told = []
     for name, worth in facts.items():
         text = f"{name} is {shown(worth)}"
-        if name in ("params", "trainable") and len(graph.layers) > 1:
-            parts = parameters.of_net(graph).formula.partition(" = ")[0]
+        if name in SUMS and len(graph.layers) > 1:
+            parts = SUMS[name](graph).formula.partition(" = ")[0]
             text += f" = {parts}" if len(parts) <= 60 else ""
         told.append(text)
     return ", ".join(told) if told else "that is not so"

@@ -58,6 +58,7 @@ class LayerRow(Model):
     input: Shape
     output: Shape
     params: int
+    trainable: int = Field(description="of these, those that are not frozen")
     macs: int
     formula: str = Field(description="how the parameters add up: 3·4 + 4 = 16")
     shares: str = Field(description="the node whose weights it uses, or empty")
@@ -105,6 +106,7 @@ class MemoryParts(Model):
     optimizer: int
     state: int = Field(description="running statistics")
     arena: int = Field(description="values, their gradients, scratch: memory shared by lifetime")
+    augmentation: int = Field(description="what varying the batches takes")
     total: int
 
 
@@ -141,7 +143,7 @@ class Report(Model):
 
     title: str = Field(description="what the field calls the net")
     params: int
-    trainable: int
+    trainable: int = Field(description="of these, those that are not frozen")
     statistics: int = Field(description="numbers that are kept but not learned: running statistics")
     macs: int
     flops: int
@@ -252,7 +254,7 @@ def report(graph: Graph, batch: int | None = None) -> Report:
     found = Report(
         title=facts.title,
         params=params.value,
-        trainable=params.value,
+        trainable=parameters.trainable(graph).value,
         statistics=parameters.statistics(graph),
         macs=macs,
         flops=2 * macs,
@@ -282,6 +284,7 @@ def _parts(found: Memory, batch: int) -> MemoryParts:
         optimizer=found.optimizer,
         state=found.state,
         arena=found.arena,
+        augmentation=found.augmentation,
         total=found.total,
     )
 
@@ -341,6 +344,7 @@ def _layer(layer: Layer, facts: Roles, views: Mapping[str, View]) -> LayerRow:
         input=list(head.arrivals[0].shape),
         output=list(layer.value.shape),
         params=count.value,
+        trainable=sum(node.trainable for node in layer.nodes),
         macs=cost.of_layer(layer),
         formula=count.formula,
         shares=_keeper(layer),
@@ -385,7 +389,7 @@ def spelled(layer: Layer) -> str:
 
 
 def _spelled(node: Node) -> str:
-    text = node.applied.spelled + ("[…]" if Trait.MERGES in node.op.traits else "")
+    text = node.spelled + ("[…]" if Trait.MERGES in node.op.traits else "")
     tied = node.lent.get("weight", "") if "tie" in node.span.text else ""
     return f"{text} tie=@{tied.rpartition('.')[0]}" if tied else text
 

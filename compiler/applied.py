@@ -82,3 +82,14 @@ class Applied:
         if found is None:
             found = self._needs[batch] = self.op.needs(batch, *self.arrivals)
         return found
+
+    @cached_property
+    def _needs_frozen(self) -> dict[int, Needs]:
+        return {}
+
+    def needs_frozen(self, batch: int) -> Needs:
+        """Where its weights do not learn."""
+        found = self._needs_frozen.get(batch)
+        if found is None:
+            found = self._needs_frozen[batch] = self.op.needs_frozen(batch, *self.arrivals)
+        return found

@@ -46,8 +46,10 @@ def _shown(value: Any) -> str:
             return str(value).lower()
         case int():
             return f"{value:,}"
-        case tuple():
+        case tuple() if all(isinstance(size, int) and size >= 0 for size in value):
             return "x".join(map(_shown, value))
+        case tuple():
+            return f"({', '.join(map(_shown, value))})"
         case _:
             return str(value)
 
@@ -75,6 +77,8 @@ def _wanted(kind: str, context: Mapping[str, Any]) -> str:
             return "true or false"
         case "tuple_type":
             return "a number, or one for each axis as in 3x3"
+        case "weights":
+            return "numbers from 0 in parentheses, one a class, as in (1, 2.5)"
         case "literal_error":
             return f"one of {context['expected']}"
         case _:

@@ -18,7 +18,7 @@ from .files import Block, Files, Module
 from .op import LETTERS, Refused
 from .ops import CATALOGUE
 
-KEPT = frozenset({*LETTERS, *LETTERS.values(), "id", "int"}).union(
+KEPT = frozenset({*LETTERS, *LETTERS.values(), "id", "int", "freeze"}).union(
     name
     for kind in CATALOGUE.values()
     for name, parameter in signature(kind).parameters.items()

@@ -31,10 +31,12 @@ from .errors import (
     BadExpression,
     BlockInItself,
     CannotTie,
+    LearnsElsewhere,
     MissingBranches,
     NameTaken,
     NoNet,
     NoSource,
+    NothingToLearn,
     NotOnce,
     SharedDiffers,
     StrayBranches,
@@ -43,16 +45,17 @@ from .errors import (
 )
 from .expressions import LOST, Lost, Scope, Worth, evaluate, shown
 from .files import Block, Files, Module
-from .graph import BlockUse, Graph, Input, Node
+from .graph import AS_THE_NET, BlockUse, Graph, Input, Node
 from .making import Maker, arguments
 from .naming import Names
-from .op import Op, Refused, Trait
+from .op import Op, Refused, Trait, Weight
 from .ops import CATALOGUE
-from .pieces import Parts, Use, every_label, every_stage, sort
+from .pieces import Bracketed, Part, Parts, Use, every_label, every_stage, sort
 from .settings import overridden, read_training
 from .shape_errors import ShapeMistake
 from .shapes import Value, written
-from .training import Training
+from .training import Training, unvaried
+from .training.learning import ON_MATRICES, Learning
 from .walk import Walk, run
 
 POISON = ""
@@ -112,6 +115,7 @@ class _Frame:
     module: the file whose blocks are seen here.
     calls: the blocks that this place is inside of, and `trail` where each was used.
     blocks: their uses, the outermost first.
+    learning: how the weights that are made here learn.
     """
 
     prefix: str
@@ -121,6 +125,7 @@ class _Frame:
     calls: tuple[Block, ...] = ()
     trail: tuple[Note, ...] = ()
     blocks: tuple[BlockUse, ...] = ()
+    learning: Learning = AS_THE_NET
 
 
 class _Stop(Exception):
@@ -180,7 +185,7 @@ class _Reading:
         if self.poisoned or any(m.severity is Severity.ERROR for m in self.mistakes):
             return None
         self.unused(set(outputs.values()), labels)
-        return Graph(
+        net = Graph(
             self.source,
             self.nodes.values(),
             outputs,
@@ -191,6 +196,16 @@ class _Reading:
             self.files.texts,
             {n: w for n, w in module.lets.items() if n in lets and not isinstance(w, Lost)},
         )
+        self.varied(net, file, overrides)
+        return net
+
+    def varied(self, net: Graph, file: tree.File, overrides: Mapping[str, object]) -> None:
+        """What `augment` asks of the inputs is known once these are."""
+        written = (s.arguments for s in file.statements if isinstance(s, tree.Train))
+        spans = [a.span for arguments in written for a in arguments if a.name == "augment"]
+        where = spans[0] if spans and overrides.get("augment") is None else None
+        inputs = [node.value for node in net.inputs]
+        self.mistakes += unvaried(net.training, inputs, net.output.value, where)
 
     def neverrun(self, file: tree.File) -> None:
         """Words that mean nothing in blocks that nothing uses, and in choices never taken."""
@@ -265,22 +280,67 @@ class _Reading:
                 if part.branches is None:
                     value, layer = self.apply(part, [value], layer, label)
                 else:
+                    outside = self.enter(part, value)
+                    before = len(self.nodes)
                     inputs = yield self.branches(part, value)
+                    self.leave(part, before, outside)
                     value, layer = self.apply(part, inputs, layer, label)
             else:
                 layer = None
+                outside = self.enter(part, value)
+                before = len(self.nodes)
                 if isinstance(part, Use):
                     value = yield self.call(part, value, label)
-                elif isinstance(part, tree.Group):
-                    value = yield self.group(part, value)
-                elif isinstance(part, tree.Loop):
-                    value = yield self.loop(part, value)
+                elif isinstance(part.inner, tree.Group):
+                    value = yield self.group(part.inner, value)
+                elif isinstance(part.inner, tree.Loop):
+                    value = yield self.loop(part.inner, value)
                 else:
-                    value = yield self.choice(part, value)
+                    value = yield self.choice(part.inner, value)
+                self.leave(part, before, outside)
             label = None if isinstance(part, Use) else label
         if stage.label:
             self.label(stage.label, value or POISON)
         return value
+
+    def enter(self, part: Part, value: str | None) -> _Frame:
+        """Let what is made inside learn as the part says; returns the frame to come back to."""
+        outside = self.frame
+        try:
+            learning = self.learning(part, value)
+            self.frame = replace(outside, learning=learning)
+        except Refused as refused:
+            self.poison(*refused.mistakes)
+        return outside
+
+    def leave(self, part: Part, before: int, outside: _Frame) -> None:
+        """Come back, and report what was said of weights that are not there; a choice may have some
+        in the branch that is not taken."""
+        self.frame = outside
+        if not part.learning or (
+            isinstance(part, Bracketed) and isinstance(part.inner, tree.Choice)
+        ):
+            return
+        made = tuple(islice(self.nodes.values(), before, None))
+        if made and not self.poisoned:
+            self.reach(part, tuple(weight for node in made for weight in node.weights))
+
+    def learning(self, part: Part, value: str | None) -> Learning:
+        """How the weights of a part learn."""
+        if not part.learning:
+            return self.frame.learning
+        said = self.maker.learning(part, self.scope(value))
+        return said.within(self.frame.learning)
+
+    def reach(self, part: Part, weights: tuple[Weight, ...]) -> None:
+        """Report what acts on none of these weights."""
+        matrices = any(weight.decays for weight in weights)
+        if not matrices:
+            lost = [word for word in part.learning if not weights or word in ON_MATRICES]
+            if lost:
+                places = [part.learning[word].span for word in lost]
+                words = " ".join(place.text for place in places)
+                self.poison(NothingToLearn(places[0], part.word, words, bool(weights)))
 
     def count(self, span: Span) -> None:
         self.steps += 1
@@ -403,6 +463,10 @@ class _Reading:
             raise Refused(mistake) from None
         for remark in applied.remarks:
             self.report(replace(remark, span=span))
+        learning = self.frame.learning
+        if part.branches is None and part.learning:
+            self.reach(part, applied.weights)
+            learning = self.learning(part, inputs[0])
         hangs = layer is not None and Trait.HANGS in op.traits
         if label is not None and layer is None:
             name = self.names.labelled(self.frame.prefix, label.word)
@@ -410,8 +474,19 @@ class _Reading:
             name = self.names.numbered(self.frame.prefix, op.name)
         owner = layer if hangs and layer is not None else name
         lent = self.tied(part.tie, op, arrivals) if part.tie else {}
-        self.nodes[name] = Node(name, applied, tuple(inputs), owner, span, lent, self.frame.blocks)
+        if lent and learning.said:
+            self.as_kept(lent["weight"], learning, span)
+        self.nodes[name] = Node(
+            name, applied, tuple(inputs), owner, span, lent, self.frame.blocks, learning
+        )
         return name, owner
+
+    def as_kept(self, weight: str, learning: Learning, span: Span) -> None:
+        """Refuse that a weight learns otherwise than where it is kept."""
+        keeper = self.nodes[weight.rpartition(".")[0]]
+        if keeper.learning != learning:
+            words = str(learning), str(keeper.learning)
+            self.poison(LearnsElsewhere(span, keeper.name, *words, keeper.span))
 
     def tied(
         self, reference: tree.Reference, op: Op, arrivals: tuple[Value, ...]
@@ -472,6 +547,7 @@ class _Reading:
             (*outside.calls, block),
             (note, *outside.trail),
             (*outside.blocks, BlockUse(prefix, block.name, tuple(given.items()))),
+            outside.learning,
         )
         before = len(self.nodes)
         value = yield self.chain(block.written.chain, value)
@@ -502,9 +578,14 @@ class _Reading:
         first, place = self.shared[block]
         if differing := _differing(made, first):
             return self.poison(SharedDiffers(span, *differing, place))
+        if self.frame.learning.said:
+            for node, owner in zip(made, first, strict=True):
+                if owner.weights and node.learning != owner.learning:
+                    words = str(node.learning), str(owner.learning)
+                    return self.poison(LearnsElsewhere(span, block.name, *words, place))
         for node, owner in zip(made, first, strict=True):
             lent = {w.name: owner.keeper(w) for w in (*owner.weights, *owner.state)}
-            self.nodes[node.name] = replace(node, lent=lent)
+            self.nodes[node.name] = replace(node, lent=lent, learning=owner.learning)
         return value
 
     def group(self, group: tree.Group, value: str | None) -> Walk[str | None]:
@@ -566,11 +647,11 @@ class _Reading:
                         pending += (
                             [(c, times) for c in piece.branches.branches] if piece.branches else []
                         )
-                    elif isinstance(piece, tree.Group):
+                    elif isinstance(piece.inner, tree.Group):
                         known = 1
-                        if isinstance(piece.repeat, tree.Number):
-                            known = int(piece.repeat.value)
-                        pending += [(branch, times * known) for branch in piece.branches]
+                        if isinstance(piece.inner.repeat, tree.Number):
+                            known = int(piece.inner.repeat.value)
+                        pending += [(branch, times * known) for branch in piece.inner.branches]
         self.smallest[id(chain)] = total
         return total
 

@@ -139,12 +139,13 @@ class NumberWithoutOperator(Mistake):
 
     code, name = "NN107", "argument-without-operator"
     found: str
+    example: str = "fc 4"
 
     def message(self) -> str:
         return f"`{self.found}` belongs to no operator"
 
     def help(self) -> str:
-        return "write an operator before it, as in `fc 4`"
+        return f"write an operator before it, as in `{self.example}`"
 
 
 @dataclass(frozen=True)
@@ -447,6 +448,58 @@ class CannotTie(Mistake):
         return (
             "tie weights of one shape: `t: embed50257 768`, and at the end `fc50257 nobias tie=@t`"
         )
+
+
+@dataclass(frozen=True)
+class NothingToLearn(Mistake):
+    """`freeze`, `lr=`, `l2=`, `l1=` or `max_norm=` stands where there are no weights that it could act on.
+
+    `freeze` and `lr` act on all weights; `l2`, `l1` and `max_norm` on matrices and kernels, not on
+    biases and on the scales of norms.
+    """
+
+    code, name = "NN125", "nothing-to-learn"
+    operator: str
+    words: str
+    matrices: bool = False
+
+    def message(self) -> str:
+        lacks = "no matrix or kernel" if self.matrices else "no weights"
+        return f"`{self.operator}` has {lacks} for `{self.words}` to act on"
+
+    def help(self) -> str:
+        places = "an operator that has one" if self.matrices else "an operator with weights"
+        return (
+            f"write it behind {places}, as in `fc4 {self.words}`, or behind brackets around several"
+        )
+
+
+@dataclass(frozen=True)
+class LearnsElsewhere(Mistake):
+    """A use of weights that are kept elsewhere says that they learn otherwise than there.
+
+    One set of weights learns in one way: a shared chain's where it is first used, a tied one's where
+    it is made.
+    """
+
+    code, name = "NN126", "learns-elsewhere"
+    weights: str
+    found: str
+    wanted: str
+    first: Span | None = None
+
+    def message(self) -> str:
+        there = f"with `{self.wanted}`" if self.wanted else "as the net does"
+        return (
+            f"the weights of `{self.weights}` learn {there} where they are made, "
+            f"so not with `{self.found}` here"
+        )
+
+    def help(self) -> str:
+        return "say it there; one set of weights learns in one way"
+
+    def notes(self) -> tuple[Note, ...]:
+        return (Note(self.first, "made here"),) if self.first else ()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from .expressions import Worth, shown
 from .op import Op, Trait, Weight
 from .shapes import Value
 from .training import Training
+from .training.learning import Learning
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -51,6 +53,9 @@ class BlockUse:
         return f"{self.kind}({values})" if values else self.kind
 
 
+AS_THE_NET = Learning()
+
+
 @dataclass(frozen=True)
 class Node:
     """One use of an operator.
@@ -63,6 +68,7 @@ class Node:
     lent: for weights and statistics that belong to another node, by their name here: their name
         there, `tower.fc1.weight`.
     blocks: the blocks that it stands in, the outermost first.
+    learning: how its own weights learn.
     """
 
     name: str
@@ -72,6 +78,7 @@ class Node:
     span: Span
     lent: Mapping[str, str] = field(default_factory=dict)
     blocks: tuple[BlockUse, ...] = ()
+    learning: Learning = AS_THE_NET
 
     @property
     def op(self) -> Op:
@@ -113,6 +120,22 @@ class Node:
     @property
     def params(self) -> int:
         return sum(weight.size for weight in self.own) if self.lent else self.applied.params
+
+    @property
+    def trainable(self) -> int:
+        """Of these, those that are not frozen."""
+        return 0 if self.learning.frozen else self.params
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it is held as it is: a batch norm's running statistics too."""
+        return self.learning.frozen and bool(self.weights)
+
+    @property
+    def spelled(self) -> str:
+        """As a spec would write it, every number filled in, with how its weights learn."""
+        told = str(self.learning) if self.weights else ""
+        return f"{self.applied.spelled} {told}" if told else self.applied.spelled
 
     @property
     def macs(self) -> int:
@@ -254,6 +277,29 @@ class Graph:
             if not node.is_input:
                 rows.setdefault(node.layer, []).append(node)
         return tuple(Layer(name, tuple(nodes)) for name, nodes in rows.items())
+
+    @cached_property
+    def frozen(self) -> frozenset[str]:
+        """The full names of the weights that do not learn."""
+        return frozenset(
+            f"{node.name}.{weight.name}"
+            for node in self.nodes
+            if node.learning.frozen
+            for weight in node.own
+        )
+
+    def learning(self, said: Mapping[str, Learning]) -> Graph:
+        """The same net where the named nodes learn as given."""
+        other = copy(self)
+        other.nodes = tuple(
+            replace(node, learning=said.get(node.name, node.learning)) for node in self.nodes
+        )
+        other._by_name = {node.name: node for node in other.nodes}
+        for kept in [
+            name for name, made in vars(type(self)).items() if isinstance(made, cached_property)
+        ]:
+            other.__dict__.pop(kept, None)
+        return other
 
     @cached_property
     def digest(self) -> str:

@@ -11,13 +11,15 @@ from ..grammar.limits import Limits
 from ..grammar.source import Span
 from .applied import Applied
 from .arguments import Given, checked
-from .errors import BadExpression, MissingArgument
+from .errors import MissingArgument
 from .expressions import Scope, evaluate
 from .files import Block
-from .op import Initialiser, Op, Refused, Trait
-from .pieces import Use
+from .initialisers import read_initialiser
+from .op import Op, Refused, Trait
+from .pieces import Part, Use
 from .shape_errors import WholeNumbers
 from .shapes import Value
+from .training.learning import Learning
 
 
 @dataclass
@@ -42,6 +44,14 @@ class Maker:
         if made is None:
             made = self.operators[key] = checked(kind, use.word, given, use.span)
         return made
+
+    def learning(self, part: Part, scope: Scope) -> Learning:
+        """How the layers of an operator, a block's use or brackets learn, as written there."""
+        worths = {
+            name: Given(_evaluated(argument.value, scope), argument.span)
+            for name, argument in part.learning.items()
+        }
+        return checked(Learning, part.word, worths, part.span)
 
     def applied(self, op: Op, arrivals: tuple[Value, ...], span: Span) -> Applied:
         """The operator on these shapes."""
@@ -78,24 +88,15 @@ def arguments(use: Use, scope: Scope) -> dict[str, Given]:
 
 
 def _worth(use: Use, name: str, value: Any, scope: Scope) -> object:
+    if name == "init" and not isinstance(use.callee, Block):
+        expression: Any = value
+        return read_initialiser(expression, scope)
+    return _evaluated(value, scope)
+
+
+def _evaluated(value: Any, scope: Scope) -> object:
+    """The worth of an expression; what is none stands for itself, as `same` does for true."""
     if not isinstance(value, tree.Tree):
         return value
     expression: Any = value
-    if name == "init" and not isinstance(use.callee, Block):
-        return _initialiser(expression, scope)
     return evaluate(expression, scope)
-
-
-def _initialiser(expression: tree.Expression, scope: Scope) -> Initialiser:
-    """`he`, `normal(0.01)`."""
-    given: dict[str, Given] = {}
-    match expression:
-        case tree.Name(word=word):
-            given["word"] = Given(word, expression.span)
-        case tree.Call(word=word, arguments=(argument,)):
-            given["word"] = Given(word, expression.span)
-            given["scale"] = Given(evaluate(argument.value, scope), argument.span)
-        case _:
-            problem = "an initialiser is a name, as in `init=he` or `init=normal(0.01)`"
-            raise Refused(BadExpression(expression.span, problem))
-    return checked(Initialiser, "init", given, expression.span)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import cached_property
 from types import MappingProxyType
@@ -57,9 +57,22 @@ class Initialiser(BaseModel):
 
     word: Literal[
         "he", "he_uniform", "xavier", "xavier_uniform", "lecun", "lecun_uniform",
-        "normal", "uniform", "zeros",
+        "normal", "uniform", "zeros", "orthogonal", "torch",
     ] = Field(description="the initialiser")  # fmt: skip
     scale: float | None = Field(default=None, gt=0)
+
+    def __str__(self) -> str:
+        """As a spec writes it."""
+        return self.word if self.scale is None else f"{self.word}({written(self.scale)})"
+
+
+SCALED = frozenset({"normal", "uniform", "orthogonal"})
+"""The initialisers that take a number: a standard deviation, a bound, a gain."""
+
+
+def written(number: float) -> str:
+    """The shortest text that reads back as the number."""
+    return repr(number).removesuffix(".0")
 
 
 # ------------------------------------------------------------------------------------ facts
@@ -97,6 +110,27 @@ class Trait(Enum):
 
 
 @dataclass(frozen=True)
+class Draw:
+    """How the numbers of a weight are drawn.
+
+    Attributes
+    ----------
+    kind: "constant": all of them `width`; "normal": of mean 0 and that standard deviation;
+        "uniform": evenly from minus `width` to `width`; "orthogonal": `width` times a matrix whose
+        rows, or columns where they are fewer, are orthonormal.
+    """
+
+    kind: Literal["constant", "normal", "uniform", "orthogonal"]
+    width: float
+
+
+def even(fan_in: int) -> Draw:
+    """U(±1/√fan_in): how PyTorch draws matrices, kernels and their biases (`kaiming_uniform_` with
+    a = √5)."""
+    return Draw("uniform", 1 / math.sqrt(fan_in))
+
+
+@dataclass(frozen=True)
 class Weight:
     """A learned array, or a running statistic, of one use of an operator.
 
@@ -107,6 +141,7 @@ class Weight:
     constant: the value it starts from; None where it is drawn.
     decays: whether l2 acts on it (matrices and kernels, not biases: CS231n, neural networks 2).
     factors: the sizes as the course multiplies them, for formulas; the shape reversed by default.
+    torch: how PyTorch's layer of that kind draws it; None where it has none, or a constant.
     grid: the shape with four axes: what comes into one neuron lies along the second and the last.
     """
 
@@ -117,12 +152,23 @@ class Weight:
     constant: float | None = None
     decays: bool = False
     factors: tuple[int, ...] = ()
+    torch: Draw | None = None
     grid: tuple[int, int, int, int] | None = None
 
     @cached_property
     def by_neuron(self) -> tuple[int, int, int, int]:
         """Its `grid`; where none is given the first axis counts the neurons."""
         return self.grid or (self.shape[0], 1, 1, math.prod(self.shape[1:]))
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """Rows and columns: a row a neuron, or, where these do not lie so, as it is stored."""
+        rows, between, beside, columns = self.by_neuron
+        return (
+            (rows, columns)
+            if between * beside == 1
+            else (self.shape[0], self.size // self.shape[0])
+        )
 
     @cached_property
     def size(self) -> int:
@@ -159,6 +205,7 @@ class Needs:
     overwrites: forward may write its output over its first input.
     overwrites_back: backward may write the first input's gradient over the output's gradient.
     product: multiply-adds of the largest matrix product it makes in one call.
+    to_learn: what of `reads_back` and `scratch_back` serves the gradients of its weights alone.
     """
 
     algorithm: str = ""
@@ -170,6 +217,16 @@ class Needs:
     overwrites: bool = False
     overwrites_back: bool = False
     product: int = 0
+    to_learn: frozenset[str] = frozenset()
+
+    @property
+    def unlearning(self) -> Needs:
+        """The same where no weight of it learns."""
+        return replace(
+            self,
+            scratch_back={n: s for n, s in self.scratch_back.items() if n not in self.to_learn},
+            reads_back=self.reads_back - self.to_learn,
+        )
 
     def scratch_in(self, mode: Literal["train", "infer"]) -> Mapping[str, Needed]:
         """What forward needs for itself."""
@@ -299,8 +356,16 @@ class Op(BaseModel):
         products that the input is a factor of."""
         return self.macs(*inputs)
 
+    def macs_to_weights(self, *inputs: Value) -> int:
+        """The multiply-adds that the gradients of its weights take, for one example."""
+        return self.macs(*inputs)
+
     def needs(self, batch: int, *inputs: Value) -> Needs:
         raise NotImplementedError(f"operator {self.name} does not say what its kernel needs")
+
+    def needs_frozen(self, batch: int, *inputs: Value) -> Needs:
+        """What its kernel needs where its weights are frozen."""
+        return self.needs(batch, *inputs).unlearning
 
     def equation(self, m: Any, terms: Terms) -> Symbol:
         """Its output at inference as mathematics; as a function where that is all there is to say."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake
@@ -25,6 +25,7 @@ from .errors import (
 from .files import Block, Module
 from .op import LETTERS, Op, Refused, Trait
 from .ops import CATALOGUE
+from .training.learning import WORDS
 from .words import attached, unknown
 
 Callee: TypeAlias = type[Op] | Block
@@ -46,6 +47,7 @@ class Use:
     ----------
     callee: None where the word means nothing; that has been reported.
     tie: `tie=@name`: the stage whose weight it takes.
+    learning: how its weights learn: `freeze`, `lr=0.1`.
     flawed: something of it was refused and reported: it is not applied.
     """
 
@@ -56,6 +58,7 @@ class Use:
     given: dict[str, Given] = field(default_factory=dict)
     branches: tree.Group | None = None
     tie: tree.Reference | None = None
+    learning: dict[str, Given] = field(default_factory=dict)
     flawed: bool = False
 
     @property
@@ -81,11 +84,21 @@ class Use:
             self._tied(argument)
             return
         found = self.signature.named(name)
+        if found is None and name in WORDS:
+            self.learns(name, argument)
+            return
         if found is None:
             known = self.signature.known
             near = nearest(name, known)
             raise Refused(UnknownOption(where, self.word, name, known, near))
         self.place(found, argument)
+
+    def learns(self, name: str, argument: Given) -> None:
+        """Take the word as one of how its weights learn."""
+        if name in self.learning:
+            raise Refused(RepeatedArgument(argument.span, self.word, name))
+        self.learning[name] = argument
+        self.span = self.span.to(argument.span)
 
     def _tied(self, argument: Given) -> None:
         if not isinstance(argument.value, tree.Reference):
@@ -94,7 +107,23 @@ class Use:
         self.span = self.span.to(argument.span)
 
 
-Part: TypeAlias = Use | tree.Group | tree.Loop | tree.Choice
+@dataclass
+class Bracketed:
+    """A group, a loop or a choice, and how the weights in it learn: `[ ... ] freeze`."""
+
+    inner: tree.Group | tree.Loop | tree.Choice
+    span: Span
+    learning: dict[str, Given] = field(default_factory=dict)
+    word: ClassVar[str] = "[ ... ]"
+
+    def learns(self, name: str, argument: Given) -> None:
+        if name in self.learning:
+            raise Refused(RepeatedArgument(argument.span, self.word, name))
+        self.learning[name] = argument
+        self.span = self.span.to(argument.span)
+
+
+Part: TypeAlias = Use | Bracketed
 
 
 @dataclass
@@ -120,8 +149,10 @@ def sort(pieces: Iterable[tree.Piece], module: Module) -> Parts:
                 current.branches = piece
                 current.span = current.span.to(piece.span)
             elif isinstance(piece, tree.Group | tree.Loop | tree.Choice):
-                parts.found.append(piece)
+                parts.found.append(Bracketed(piece, piece.span))
                 current = None
+            elif parts.found and _learns(piece, parts.found[-1]):
+                continue
             else:
                 begun = _read(piece, current, module)
                 if begun is not None:
@@ -139,6 +170,21 @@ def sort(pieces: Iterable[tree.Piece], module: Module) -> Parts:
     return parts
 
 
+def _learns(piece: tree.Piece, part: Part) -> bool:
+    """Take the piece as how the part's weights learn: `freeze`, `lr=0.1`."""
+    match piece:
+        case tree.Word(word="freeze", arguments=None):
+            name, given = "freeze", Given(True, piece.span)
+        case tree.Option(name=name, value=expression) if name in WORDS:
+            given = Given(expression, piece.span)
+        case _:
+            return False
+    if isinstance(part, Use) and (part.callee is None or name in part.signature.parameters):
+        return False
+    part.learns(name, given)
+    return True
+
+
 def _read(piece: tree.Piece, current: Use | None, module: Module) -> Use | None:
     """Give the piece to the current operator, or return the operator that it begins."""
     if current and current.callee is None and _is_argument(piece):
@@ -154,6 +200,11 @@ def _read(piece: tree.Piece, current: Use | None, module: Module) -> Use | None:
             if current is None:
                 raise Refused(NumberWithoutOperator(piece.span, piece.span.text))
             current.option(name, Given(expression, expression.span), piece.span)
+        case tree.Word(word="freeze", arguments=arguments) if "freeze" not in module.blocks:
+            if arguments is None:
+                raise Refused(NumberWithoutOperator(piece.span, piece.span.text, "fc4 freeze"))
+            found = ", ".join(argument.span.text for argument in arguments)
+            raise Refused(ExtraArgument(piece.span, "freeze", found, "freeze"))
         case tree.Word() if not _as_option(piece, current, module):
             return _begun(piece, module)
         case _:
@@ -220,7 +271,7 @@ def _is_argument(piece: tree.Piece) -> bool:
     """Whether a piece behind an unknown operator is most likely meant for it."""
     if isinstance(piece, tree.Word):
         stem = piece.word if piece.arguments else (attached(piece.word) or ("",))[0]
-        return piece.word in FLAGS or stem in LETTERS
+        return piece.word in FLAGS or piece.word == "freeze" or stem in LETTERS
     return isinstance(piece, tree.Value | tree.Option)
 
 

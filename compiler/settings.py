@@ -13,9 +13,13 @@ from ..grammar.source import Source, Span
 from .arguments import Given, checked
 from .errors import BadArgument, BadSetting
 from .expressions import Scope, evaluate
-from .op import Refused
+from .initialisers import read_initialiser
+from .op import Initialiser, Refused
 from .training import MENUS, Training
 from .training.choice import Choice, Menu
+
+NONE = "none"
+"""What turns a setting of many choices off, where the spec has some: `--augment none`."""
 
 
 def read_training(
@@ -85,7 +89,12 @@ def _given(value: object) -> str:
 def as_text(training: Training) -> dict[str, str]:
     """Settings as `train(...)` writes them; `overridden` reads them back."""
     values = {name: getattr(training, name) for name in Training.model_fields}
-    return {name: _written(value) for name, value in values.items() if value not in (None, ())}
+    told = {
+        name: value
+        for name, value in values.items()
+        if value is not None and (value != () or name in training.model_fields_set)
+    }
+    return {name: _written(value) for name, value in told.items()}
 
 
 def _written(value: object) -> str:
@@ -97,6 +106,10 @@ def _written(value: object) -> str:
                 if (worth := getattr(value, field)) is not None
             )
             return f"{value.name}({fields})" if fields else value.name
+        case ():
+            return NONE
+        case Initialiser():
+            return str(value)
         case tuple():
             return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
         case bool():
@@ -122,9 +135,13 @@ def _known(argument: tree.Argument) -> str:
 def _setting(name: str, value: tree.Expression, scope: Scope) -> object:
     """The worth of one setting: a number, what a menu calls by that name, or several of them."""
     menu = MENUS.get(name)
+    if name == "init":
+        return read_initialiser(value, scope)
     if menu is None:
         return evaluate(value, scope)
     if menu.many:
+        if isinstance(value, tree.Name) and value.word == NONE:
+            return ()
         items = value.items if isinstance(value, tree.Tuple) else (value,)
         return tuple(_chosen(name, menu, item, scope) for item in items)
     return _chosen(name, menu, value, scope)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .op import LETTERS, Initialiser, Op
+from .op import LETTERS, Op
 
 
 def spelled(op: Op, axes: int = 1) -> str:
@@ -46,10 +46,6 @@ def _shown(value: Any) -> str:
             return str(value).lower()
         case tuple():
             return "x".join(map(str, value))
-        case Initialiser(word=word, scale=None):
-            return word
-        case Initialiser(word=word, scale=scale):
-            return f"{word}({scale:g})"
         case float():
             return f"{value:.12g}"
         case _:

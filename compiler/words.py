@@ -80,7 +80,7 @@ def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOpera
     owners = tuple(name for name, op in CATALOGUE.items() if _takes(op, word, stem, number))
     if owners:
         return UnknownOperator(span, word, owners=owners)
-    near = nearest(stem, [*blocks, *CATALOGUE, *FOREIGN, "id"])
+    near = nearest(stem, [*blocks, *CATALOGUE, *FOREIGN, "id", "freeze"])
     ours = FOREIGN.get(near, near) + tail if near else None
     return UnknownOperator(span, word, nearest=ours, replacement=ours)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Real
 from typing import Any, TypeAlias, TypeGuard
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..compiler.graph import Graph
 from ..compiler.shapes import Value, written
-from ..compiler.training.losses import Loss
+from ..compiler.training.losses import CrossEntropy, Loss
 from ..grammar.diagnostics import SpecError
 from .errors import BatchShape, BatchSizes, LabelRange, MissingInput, NotNumbers, TokenRange
 from .kernels import Array
@@ -49,6 +50,7 @@ class Slot:
         return math.prod(self.shape)
 
 
+@lru_cache(maxsize=8)
 def input_slots(graph: Graph, dtype: np.dtype[Any], *, finite: bool = True) -> dict[str, Slot]:
     """What each input of the net holds, by its name."""
     return {
@@ -63,12 +65,13 @@ def input_slots(graph: Graph, dtype: np.dtype[Any], *, finite: bool = True) -> d
     }
 
 
+@lru_cache(maxsize=8)
 def truth_slot(loss: Loss, output: Value, dtype: np.dtype[Any]) -> Slot:
     """What the loss judges the output by."""
     shape = loss.truth(output)
-    if loss.target == "values":
+    if loss.target != "labels":
         return Slot("y", shape, dtype)
-    return Slot("y", shape, np.dtype(np.int64), max(2, output.channels))
+    return Slot("y", shape, np.dtype(np.int64), output.channels)
 
 
 def as_inputs(graph: Graph, x: Any, dtype: np.dtype[Any]) -> tuple[dict[str, Array], int]:
@@ -112,8 +115,11 @@ def in_memory(array: Given) -> TypeGuard[Array]:
 
 def typed(array: Array, slot: Slot) -> Array:
     """The same numbers as the net computes with them; the array itself where it is that already."""
+    shaped = array.reshape(len(array), *slot.shape)
+    if array.dtype == slot.dtype:
+        return np.ascontiguousarray(shaped)
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array.reshape(len(array), *slot.shape), dtype=slot.dtype)
+        return np.ascontiguousarray(shaped, dtype=slot.dtype)
 
 
 def _shaped(name: str, x: Any, value: Value) -> Given:
@@ -162,10 +168,22 @@ def _told(thing: object) -> str:
 
 
 def as_truth(loss: Loss, y: Any, output: Value, count: int, dtype: np.dtype[Any]) -> Array:
-    """Labels int64 for a loss that judges classes, (N,) or one for each step of TxC and place of
-    CxHxW; else values (N, *output)."""
+    """Labels int64 for a loss of labels, (N,) or one for each step of TxC and place of CxHxW; else
+    numbers (N, *output). For a loss of shares labels become rows of 0 and one 1."""
+    if loss.target == "shares" and np.size(y) != count * output.size:
+        labels = as_truth(CrossEntropy(), y, output, count, dtype)
+        shares = np.empty((count, *output.shape), dtype)
+        write_shares(labels, output, shares)
+        return shares
     array = np.atleast_1d(np.asarray(judged_by(loss, y, output, count)))
     return typed(array, truth_slot(loss, output, dtype))
+
+
+def write_shares(labels: Array, output: Value, shares: Array) -> None:
+    """Labels as a 1 at the class and 0 elsewhere, into shares (N, *output)."""
+    axis = output.channel_axis + 1
+    shares.fill(0)
+    np.put_along_axis(shares, np.expand_dims(labels, axis), 1, axis)
 
 
 def judged_by(loss: Loss, y: Any, output: Value, count: int) -> Given:
@@ -177,13 +195,27 @@ def judged_by(loss: Loss, y: Any, output: Value, count: int) -> Given:
     shape = loss.truth(output)
     if array.size != count * math.prod(shape):
         raise SpecError([BatchShape(None, "y", shape, array.shape)])
-    if loss.target == "values" or not in_memory(array):
+    if not in_memory(array):
         return array
-    labels = array.reshape(count, *shape)
-    classes = max(2, output.channels)
+    if loss.target == "labels":
+        _check_labels(loss, array, output)
+    elif loss.target in ("answers", "shares"):
+        _check_shares(loss, array)
+    return array
+
+
+def _check_labels(loss: Loss, labels: Array, output: Value) -> None:
     if not _are_whole(labels):
         raise SpecError([NotNumbers(None, "y", f"fractions, but {loss.name} takes class labels")])
-    if count and not (labels.min() >= 0 and labels.max() < classes):
-        lowest, highest = int(labels.min()), int(labels.max())
-        raise SpecError([LabelRange(None, (lowest, highest), classes, written(output.shape))])
-    return array
+    if labels.size and not (labels.min() >= 0 and labels.max() < output.channels):
+        found = (int(labels.min()), int(labels.max()))
+        raise SpecError([LabelRange(None, found, output.channels, written(output.shape))])
+
+
+def _check_shares(loss: Loss, whole: Array) -> None:
+    """From 0, a no, to 1, a yes."""
+    if not whole.size or (whole.min() >= 0 and whole.max() <= 1):
+        return
+    wanted = "1 for yes and 0 for no" if loss.target == "answers" else "shares from 0 to 1"
+    found = f"numbers from {whole.min():g} to {whole.max():g}, but {loss.name} takes {wanted}"
+    raise SpecError([NotNumbers(None, "y", found)])

@@ -77,9 +77,9 @@ def allocate(schedule: Schedule, budget: Budget | None = None) -> Memory:
 
 
 def with_gradient(memory: Memory, parameters: Parameters) -> Memory:
-    """The same, and a zeroed vector for the gradient."""
-    gradient = aligned(parameters.size, memory.parameters.dtype, memory.budget)
-    gradients = _views(gradient, parameters.entries)
+    """The same, and a zeroed vector for the gradient of what learns."""
+    gradient = aligned(parameters.trainable, memory.parameters.dtype, memory.budget)
+    gradients = _views(gradient, parameters.learned)
     return replace(memory, gradient=gradient, gradients=gradients)
 
 
@@ -181,7 +181,7 @@ def _calls(
         return tuple(computed(schedule.loss, *judged, scratch))
     forward = step.phase is Phase.FORWARD
     kept = [w for w in node.weights if forward or w.name in step.weights]
-    learned = () if forward else node.weights
+    learned = [w for w in node.weights if w.name in step.learned]
     gradients = {w.name: memory.gradients[node.keeper(w)] for w in learned}
     aside = {name: arrays[index] for name, index in step.aside.items()}
     bundle = Arrays(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import sys
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from ..compiler.settings import as_text
-from ..compiler.shapes import Value
 from ..compiler.training import Training
 from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
@@ -21,10 +22,15 @@ from .data import alike, described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .durable import check_writable
+from .ensemble import Ensemble, compiled, folder, members
 from .folder import logged
-from .history import Scores
+from .history import History, Scores
+from .judge import Tally
 from .kernels import Array
 from .load import load as load_net
+from .member_table import as_json as members_as_json
+from .member_table import member_table
+from .metrics import NONE, OfClass, chosen, said
 from .net import Net
 from .progress import noticed, number, percent, shown
 from .train import Interrupted
@@ -62,12 +68,25 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-def _input_shape(net: Net) -> tuple[int, ...]:
+def _input_shape(net: Net | Ensemble) -> tuple[int, ...]:
     return net.graph.inputs[0].value.shape
 
 
 def _print(value: object) -> None:
-    print(json.dumps(value, indent=2))
+    print(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: object) -> object:
+    """JSON knows no NaN and no infinity: they are null."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {name: _plain(worth) for name, worth in value.items()}
+        case list() | tuple():
+            return [_plain(worth) for worth in value]
+        case _:
+            return value
 
 
 # -------------------------------------------------------------------------------------- train
@@ -111,61 +130,82 @@ def train(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in SETTINGS}
     settings = {name: value for name, value in given.items() if value is not None}
     graph = options.graph(options, settings)
-    net = Net(graph, dtype=options.dtype, max_memory=options.max_memory)
+    net = compiled(graph, dtype=options.dtype, max_memory=options.max_memory)
     learned, held = _parts(options, _input_shape(net))
     quiet = options.format == "json"
     if mistakes := net.untrainable():
         raise SpecError(mistakes)
     if options.save:
         check_writable(Path(options.save))
-    draw = options.curves(options.plot) if options.plot else None
+    pictures = {place: options.curves(place) for place in _pictures(options.plot, net)}
     try:
-        with noticed(), nullcontext() if quiet else shown(net.training) as bar:
-            history = net.fit(
-                learned,
-                validation=held,
-                on_epoch=None if bar is None else bar.on_epoch,
-                on_step=None if bar is None else bar.on_step,
-                run=options.run,
-                every=options.every,
-                resume=options.resume,
-                notes={"data": described(learned) | {"held_out": len(held)}},
-            )
+        with noticed():
+            histories = [
+                _fitted(number, net, learned, held, options)
+                for number in range(1, len(members(net)) + 1)
+            ]
     except Interrupted as stop:
         return _stopped(stop, net, options)
     scores = net.evaluate(held)
     if options.save:
         net.save(options.save)
-    if draw:
+    for draw, history in zip(pictures.values(), histories, strict=bool(pictures)):
         draw(logged(history), f"{options.run or options.spec} on {learned.name}")
     if quiet:
         report = {
             "data": described(learned) | {"held_out": len(held)},
             "settings": as_text(net.training),
             "params": net.params,
-            "epochs": history.rows(),
-            "best": history.best,
-            "stopped": history.stopped or None,
-            "test": {"loss": scores.loss, "accuracy": scores.accuracy},
+            "trainable": net.trainable,
+            "epochs": histories[0].rows(),
+            "best": histories[0].best,
+            "stopped": histories[0].stopped or None,
+            "test": asdict(scores),
             "saved": options.save,
-            "plot": options.plot,
+            "plot": list(pictures),
         }
+        if isinstance(net, Ensemble):
+            told = members_as_json(net, held)
+            report["members"] = [
+                row | {"epochs": h.rows(), "best": h.best, "stopped": h.stopped or None}
+                for row, h in zip(told, histories, strict=True)
+            ]
+            for name in ("epochs", "best", "stopped"):
+                del report[name]
         _print(report)
         return 0
-    seconds = sum(epoch.seconds for epoch in history)
+    seconds = sum(epoch.seconds for history in histories for epoch in history)
+    nets = f"{len(histories)} nets, " if len(histories) > 1 else ""
+    frozen = f" ({net.params - net.trainable:,} frozen)" if net.params > net.trainable else ""
     print(
-        f"trained {net.params:,} parameters on {counted(len(learned), 'example')} of "
-        f"{learned.name}, {counted(len(history), 'epoch')} in {seconds:.1f} s"
+        f"trained {nets}{net.trainable:,} parameters{frozen} on {counted(len(learned), 'example')} of "
+        f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
-    if net.training.early_stop:
-        ended = f"{history.stopped}: " if history.stopped else ""
-        print(f"{ended}the weights of epoch {history.best} are back")
-    print(f"on {counted(len(held), 'example')} it never saw: {_told(scores)}")
+    for place, history in enumerate(histories, 1):
+        if net.training.early_stop:
+            which = f"net {place}: " if len(histories) > 1 else ""
+            ended = f"{history.stopped}: " if history.stopped else ""
+            print(f"{which}{ended}the weights of epoch {history.best} are back")
+    chose = net.training.early_stop is not None
+    what = "held out, which chose the epoch" if chose else "it never saw"
+    print(f"on {counted(len(held), 'example')} {what}: {_told(scores)}")
+    if isinstance(net, Ensemble):
+        print(f"\n{member_table(net, held)}\n")
     if options.save:
         print(f"saved to {options.save}")
-    if options.plot:
-        print(f"drawn to {options.plot}")
+    if pictures:
+        print(f"drawn to {', '.join(pictures)}")
     return 0
+
+
+def _pictures(place: str | None, net: Net | Ensemble) -> list[str]:
+    """Where curves are drawn to: of an ensemble a picture for each member, with its number."""
+    if place is None:
+        return []
+    path, count = Path(place), len(members(net))
+    if count == 1:
+        return [place]
+    return [str(path.with_name(f"{path.stem}-{n}{path.suffix}")) for n in range(1, count + 1)]
 
 
 def _parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset, Dataset]:
@@ -179,20 +219,47 @@ def _parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset
     return learned, alike(_loaded(options, options.validation, shape), learned)
 
 
-def _stopped(stop: Interrupted, net: Net, options: argparse.Namespace) -> int:
-    """Say where training stopped, and how it can go on."""
-    if options.save:
+def _fitted(
+    number: int, net: Net | Ensemble, learned: Dataset, held: Dataset, options: argparse.Namespace
+) -> History:
+    """Train the net, or the member of this number, and show how it goes."""
+    several = members(net)
+    member = several[number - 1]
+    label = f"net {number}/{len(several)} " if len(several) > 1 else ""
+    with nullcontext() if options.format == "json" else shown(member.training, label) as bar:
+        return member.fit(
+            learned,
+            validation=held,
+            on_epoch=None if bar is None else bar.on_epoch,
+            on_step=None if bar is None else bar.on_step,
+            run=folder(options.run, number) if options.run and len(several) > 1 else options.run,
+            every=options.every,
+            resume=options.resume,
+            notes={"data": described(learned) | {"held_out": len(held)}},
+        )
+
+
+def _stopped(stop: Interrupted, net: Net | Ensemble, options: argparse.Namespace) -> int:
+    """Say where training stopped, and how it can go on; of an ensemble some would be untrained, so it
+    is not saved."""
+    whole = options.save and isinstance(net, Net)
+    if whole:
         net.save(options.save)
-    saved = f"; saved to {options.save}" if options.save else ""
+    saved = f"; saved to {options.save}" if whole else ""
     advice = f"; the same command with --resume goes on in {options.run}" if options.run else ""
     print(f"{stop}{saved}{advice}", file=sys.stderr)
     return 130
 
 
 def _told(scores: Scores) -> str:
-    if scores.accuracy is None:
-        return f"loss {number(scores.loss)}"
-    return f"accuracy {percent(scores.accuracy)}, loss {number(scores.loss)}"
+    parts = {
+        "accuracy": percent(scores.accuracy) if scores.accuracy is not None else "",
+        "top 5": percent(scores.top5) if scores.top5 is not None else "",
+        "loss": number(scores.loss),
+        "mse": number(scores.mse) if scores.mse is not None else "",
+        "r2": f"{scores.r2:.4f}" if scores.r2 is not None else "",
+    }
+    return ", ".join(f"{name} {worth}" for name, worth in parts.items() if worth)
 
 
 def counted(count: int, what: str) -> str:
@@ -216,57 +283,68 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Loss, accuracy, and which classes are taken for which."""
+    """How the net does, and which classes are taken for which."""
     net = load_net(options.weights, max_memory=options.max_memory)
     data = _loaded(options, options.data, _input_shape(net))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
     scores = net.evaluate(data)
-    confusion = _confusion(net, data)
+    found = net.tally(data) if _tells_classes(net) else None
     if options.format == "json":
-        _print(
-            {
-                "data": described(data),
-                "loss": scores.loss,
-                "accuracy": scores.accuracy,
-                "confusion": None if confusion is None else confusion.tolist(),
-            }
-        )
+        classes = None if found is None else [asdict(one) for one in found.classes]
+        confusion = None if found is None else found.counts.tolist()
+        told = {**asdict(scores), "confusion": confusion, "classes": classes}
+        _print({"data": described(data), **told})
         return 0
     print(f"{counted(len(data), 'example')} of {data.name}: {_told(scores)}")
-    if confusion is not None and len(confusion) <= 12:
+    if found is not None:
         print()
-        print(_matrix(confusion, data.classes))
+        names = [
+            data.classes[i] if i < len(data.classes) else str(i) for i in range(len(found.classes))
+        ]
+        print(_matrix(found, names) if len(names) <= SHOWN else _hardest(found, names))
     return 0
 
 
-def _confusion(net: Net, data: Dataset) -> Array | None:
-    """Counts by (true class, predicted class)."""
-    if net.training.judged_by(net.graph.output.value).target != "labels":
-        return None
+SHOWN = 12
+"""Classes up to which all of them are shown."""
+
+
+def _tells_classes(net: Net | Ensemble) -> bool:
     output = net.graph.output.value
-    count = max(2, output.channels)
-    found = np.zeros((count, count), np.int64)
-    np.add.at(found, (data.y.astype(np.int64), chosen(net(data.x), output)), 1)
-    return found
+    loss = net.training.judged_by(output)
+    return loss.compares or (loss.target == "answers" and output.size == 1)
 
 
-def chosen(scores: Array, output: Value) -> Array:
-    """The class of each row of scores; with a single score its sign decides."""
-    if output.channels == 1:
-        return (scores[:, 0] > 0).astype(np.int64)
-    return np.asarray(scores.argmax(axis=output.channel_axis + 1))
-
-
-def _matrix(confusion: Array, classes: tuple[str, ...]) -> str:
-    names = [classes[i] if i < len(classes) else str(i) for i in range(len(confusion))]
-    wide = max(4, *(len(name) for name in names), len(f"{confusion.max():,}"))
+def _matrix(found: Tally, names: list[str]) -> str:
+    """Counts, and behind each row how well its class is told from the others."""
+    wide = max(4, *(len(name) for name in names), len(f"{found.counts.max():,}"))
     head = "true \\ said".rjust(wide + 2) if wide >= 9 else "said".rjust(wide + 2)
-    lines = [head + "".join(name.rjust(wide + 1) for name in names)]
-    for name, row in zip(names, confusion, strict=True):
+    lines = [head + "".join(name.rjust(wide + 1) for name in names) + MEASURES]
+    for name, row, one in zip(names, found.counts, found.classes, strict=True):
         cells = "".join((f"{n:,}" if n else "·").rjust(wide + 1) for n in row)
-        lines.append(name.rjust(wide + 2) + cells)
+        lines.append(name.rjust(wide + 2) + cells + _measured(one))
     return "\n".join(lines)
+
+
+def _hardest(found: Tally, names: list[str]) -> str:
+    """The classes that are told worst from the others."""
+    worst = sorted(range(len(names)), key=lambda index: found.classes[index].f1)[:SHOWN]
+    wide = max(5, *(len(names[index]) for index in worst))
+    head = f"the {SHOWN} of {len(names):,} classes that it tells worst from the others"
+    lines = [head, "", "class".rjust(wide + 2) + MEASURES + "  examples"]
+    for index in worst:
+        one = found.classes[index]
+        lines.append(names[index].rjust(wide + 2) + _measured(one) + f"{one.support:>10,}")
+    return "\n".join(lines)
+
+
+MEASURES = "   precision     recall         f1"
+
+
+def _measured(one: OfClass) -> str:
+    shares = (one.precision, one.recall, one.f1)
+    return " " + "".join(percent(share).rjust(11) for share in shares)
 
 
 # ------------------------------------------------------------------------------------ predict
@@ -291,30 +369,46 @@ def predict(options: argparse.Namespace) -> int:
     x, classes = _examples(options, _input_shape(net))
     outputs, value = net(x), net.graph.output.value
     probable = _probabilities(net, outputs) if value.rank == 1 else None
-    steps = value.rank > 1 and isinstance(net.training.judged_by(value), CrossEntropy)
+    labels = _labels(net, outputs)
     rows = []
     for index, output in enumerate(outputs):
         row: dict[str, object] = {"output": output.tolist()}
-        if steps:
-            row["classes"] = chosen(outputs[index : index + 1], value)[0].tolist()
-        if probable is not None:
-            label = int(probable[index].argmax())
-            row |= {
-                "class": classes[label] if label < len(classes) else str(label),
-                "probability": float(probable[index, label]),
-            }
+        if labels is not None and value.rank > 1:
+            row["classes"] = labels[index].tolist()
+        elif labels is not None:
+            label = int(labels[index])
+            row["class"] = _named(label, classes)
+            if probable is not None and label != NONE:
+                row["probability"] = float(probable[index, label])
         rows.append(row)
     if options.format == "json":
         _print(rows)
         return 0
     for place, row in enumerate(rows, 1):
-        if "class" in row:
+        if "probability" in row:
             print(f"{place:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
+        elif "class" in row:
+            print(f"{place:>4}  {row['class'] or 'no class: a score is NaN'}")
         elif "classes" in row:
             print(f"{place:>4}  {row['classes']}")
         else:
             print(f"{place:>4}  {np.array2string(outputs[place - 1], precision=4, threshold=12)}")
     return 0
+
+
+def _labels(net: Net | Ensemble, outputs: Array) -> Array | None:
+    """What is chosen, where the loss makes a choice of the scores."""
+    value = net.graph.output.value
+    loss = net.training.judged_by(value)
+    if loss.compares:
+        return chosen(outputs, value.channel_axis + 1)
+    return said(outputs.reshape(-1)) if loss.target == "answers" and value.size == 1 else None
+
+
+def _named(label: int, classes: tuple[str, ...]) -> str | None:
+    if label == NONE:
+        return None
+    return classes[label] if label < len(classes) else str(label)
 
 
 def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
@@ -333,7 +427,7 @@ def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Arra
     return numbers.reshape(1, *shape), ()
 
 
-def _probabilities(net: Net, outputs: Array) -> Array | None:
+def _probabilities(net: Net | Ensemble, outputs: Array) -> Array | None:
     """Rows that sum to 1, where the loss gives scores that meaning."""
     loss = net.training.judged_by(net.graph.output.value)
     scores = outputs.astype(np.float64)

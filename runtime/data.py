@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler.errors import BadSetting
 from ..grammar.diagnostics import SpecError
 from ..grammar.near import nearest
 from . import bundled
@@ -227,6 +228,23 @@ def split(data: Dataset, held_out: float = 0.2, seed: int = 0) -> tuple[Dataset,
     if not away.any():
         raise SpecError([CannotSplit(None, data.name, len(data), held_out)])
     return data.taken(~away), data.taken(away)
+
+
+def parted(x: Any, y: Any, share: float, seed: int) -> tuple[Any, Any, Any]:
+    """What to learn from (x, y), and a share of it to judge by, as `split` parts a set.
+
+    Raises SpecError for what is neither a set nor an array with its truth.
+    """
+    if isinstance(x, Dataset) and y is None:
+        learned, held = split(x, share, seed)
+        return learned, None, held
+    if y is None or isinstance(x, Mapping):
+        advice = "give the examples to judge by themselves: validation=(x, y)"
+        raise SpecError([BadSetting(None, "validation", "parts a set, or an array x", advice)])
+    truth = np.asarray(y)
+    labels = truth.astype(np.int64) if truth.dtype.kind in "iu" else truth
+    learned, held = split(Dataset("x", np.asarray(x), labels), share, seed)
+    return learned.x, learned.y, (held.x, held.y)
 
 
 def _by_class(data: Dataset) -> list[Array]:

@@ -45,7 +45,7 @@ SPEC = "(features) -> fc100 relu -> fc(outputs)"
 EPOCHS = 100
 """How long an estimator trains where neither it nor its spec says."""
 
-SETTINGS = tuple(name for name in Training.model_fields if name != "seed")
+SETTINGS = tuple(name for name in Training.model_fields if name not in ("seed", "ensemble"))
 """The settings of `train(...)`, each a parameter; the seed is `random_state`."""
 
 LET = "let__"
@@ -62,7 +62,7 @@ class SpecEstimator(BaseEstimator):
         classes or of values to predict. A spec of fixed sizes is taken as it is.
     let: constants of the spec: ``let={"width": 32}``, in a grid `let__width`. What the spec uses
         and does not declare is declared so.
-    loss, optimizer, schedule, clip, batch, epochs, l2, l1, max_norm, early_stop: as in
+    loss, optimizer, schedule, clip, batch, epochs, l2, l1, max_norm, early_stop, augment: as in
         `train(...)`, over which they win. Where neither says, training takes 100 epochs.
     validation_fraction: the share that is held out of training and judged after every epoch, by
         which `early_stop="patience(10)"` stops.
@@ -98,6 +98,8 @@ class SpecEstimator(BaseEstimator):
         l1: float | None = None,
         max_norm: float | None = None,
         early_stop: str | int | None = None,
+        augment: str | None = None,
+        init: str | None = None,
         validation_fraction: float | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -115,6 +117,8 @@ class SpecEstimator(BaseEstimator):
         self.l1 = l1
         self.max_norm = max_norm
         self.early_stop = early_stop
+        self.augment = augment
+        self.init = init
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.random_state = random_state

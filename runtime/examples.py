@@ -11,9 +11,20 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from ..compiler.graph import Graph
-from ..compiler.training.losses import Loss
+from ..compiler.shapes import Value
+from ..compiler.training.losses import CrossEntropy, Loss
 from ..grammar.diagnostics import SpecError
-from .batches import Given, Slot, by_input, in_memory, input_slots, judged_by, truth_slot, typed
+from .batches import (
+    Given,
+    Slot,
+    by_input,
+    in_memory,
+    input_slots,
+    judged_by,
+    truth_slot,
+    typed,
+    write_shares,
+)
 from .data_errors import BadExample, NoTruth, shown
 from .dataset import Dataset
 from .kernels import Array
@@ -49,15 +60,19 @@ def examples(graph: Graph, loss: Loss, x: Any, y: Any, dtype: np.dtype[Any]) -> 
 
     Arrays in memory are looked through at once: shapes, labels, tokens, NaN and infinity. What lies
     in a file, and items, are looked at as they are read. An array that is C-contiguous and of the
-    net's own type is not copied. Raises SpecError.
+    net's own type is not copied. Where the loss takes shares and labels are given, these are what is
+    read. Raises SpecError.
     """
-    slots, judged = input_slots(graph, dtype), truth_slot(loss, graph.output.value, dtype)
+    output = graph.output.value
+    if loss.target == "shares" and (y is None or np.size(y) != len(y) * output.size):
+        return AsShares(examples(graph, CrossEntropy(), x, y, dtype), output)
+    slots, judged = input_slots(graph, dtype), truth_slot(loss, output, dtype)
     if y is None:
         if not is_pair(x):
             return Items(_sequence(x), slots, judged)
         x, y = (x.x, x.y) if isinstance(x, Dataset) else x
     arrays, count = by_input(graph, x)
-    truth = judged_by(loss, y, graph.output.value, count)
+    truth = judged_by(loss, y, output, count)
     for name, array in arrays.items():
         _look_through(array, slots[name])
     _look_through(truth, judged)
@@ -105,6 +120,25 @@ def _sequence(x: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------- arrays
+
+
+@dataclass(frozen=True)
+class AsShares:
+    """Examples of labels for a loss of shares: a 1 at the class and 0 elsewhere."""
+
+    labelled: Examples
+    output: Value
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+    def fill(self, chosen: Array, inputs: Mapping[str, Array], truth: Array | None) -> None:
+        if truth is None:
+            self.labelled.fill(chosen, inputs, None)
+            return
+        labels = np.empty((len(chosen), *CrossEntropy().truth(self.output)), np.int64)
+        self.labelled.fill(chosen, inputs, labels)
+        write_shares(labels, self.output, truth)
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ class Folder:
             "format": FORMAT,
             "spec": graph.source.name,
             "digest": graph.digest,
+            "learning": {n.name: str(n.learning) for n in graph.nodes if n.own and n.learning.said},
             "params": int(run.learner.memory.parameters.size),
             "settings": as_text(run.settings),
             "seed": run.seed,
@@ -189,10 +190,15 @@ def told_in(path: Path) -> dict[str, Any]:
     return dict(told)
 
 
-MATTERS = ("digest", "dtype", "seed", "examples", "data")
+MATTERS = ("digest", "learning", "dtype", "seed", "examples", "data")
 """What must be as it was for a run to go on; of the settings all but the epochs."""
 
-WORDS = {"digest": "the spec", "data": "the training data", "examples": "the number of examples"}
+WORDS = {
+    "digest": "the spec",
+    "learning": "how its layers learn",
+    "data": "the training data",
+    "examples": "the number of examples",
+}
 
 
 def _compare(path: Path, now: Mapping[str, Any]) -> None:
@@ -220,7 +226,9 @@ def _compare(path: Path, now: Mapping[str, Any]) -> None:
 
 
 def _pair(key: str, then: object, now: object) -> tuple[str, str]:
-    return ("another", "this one") if key in {"digest", "data"} else (str(then), str(now))
+    return (
+        ("another", "this one") if key in {"digest", "learning", "data"} else (str(then), str(now))
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -18,10 +18,18 @@ class Scores:
     ----------
     loss: mean over the examples, without l2 and l1.
     accuracy: share of examples put into the right class; None where there are no classes.
+    top5: share whose class is among the five largest scores; None where there are fewer than ten.
+    mse, r2: mean squared error, and share of the variance explained; None where there are classes.
+
+    What is not a number ranks worst: a loss or an mse of NaN is told as infinite, and an example
+    with a NaN among its scores is put into the wrong class.
     """
 
     loss: float
     accuracy: float | None = None
+    top5: float | None = None
+    mse: float | None = None
+    r2: float | None = None
 
 
 @dataclass(frozen=True)

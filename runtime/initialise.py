@@ -3,6 +3,7 @@ adding a layer changes no other layer's weights."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 
 import numpy as np
@@ -31,15 +32,31 @@ def fill(parameters: Parameters, vector: Array, state: Array, seed: int) -> None
 
 def draw(entry: Entry, values: Array, seed: int) -> None:
     """Fill `values` with the first values of one weight."""
-    constant = entry.weight.constant
-    if constant is not None or entry.chosen.word == "zeros":
-        values[:] = constant or 0.0
-        return
+    width = entry.draw.width
     rng = stream(seed, "init", entry.name)
-    for start in range(0, len(values), PIECE):
-        here = values[start : start + PIECE]
-        here[:] = (
-            rng.uniform(-entry.width, entry.width, len(here))
-            if entry.uniform
-            else rng.standard_normal(len(here)) * entry.width
-        )
+    match entry.draw.kind:
+        case "constant":
+            values[:] = width
+        case "orthogonal":
+            values[:] = width * orthogonal(rng, *entry.weight.matrix).reshape(-1)
+        case "uniform":
+            for here in _pieces(values):
+                here[:] = rng.uniform(-width, width, len(here))
+        case "normal":
+            for here in _pieces(values):
+                here[:] = rng.standard_normal(len(here)) * width
+
+
+def _pieces(values: Array) -> Iterator[Array]:
+    return (values[start : start + PIECE] for start in range(0, len(values), PIECE))
+
+
+def orthogonal(rng: np.random.Generator, rows: int, columns: int) -> Array:
+    """A matrix whose rows, or columns where they are fewer, are orthonormal, all such matrices alike
+    probable: Q of a normal matrix's QR, signed by the diagonal of R (Mezzadri 2007; Saxe et al. 2013;
+    torch.nn.init.orthogonal_)."""
+    normal = rng.standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(normal)
+    q *= np.sign(np.diag(r))
+    found: Array = q if rows >= columns else q.T
+    return found

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..compiler.shapes import Value
-from ..compiler.training.losses import Bce, Hinge, Loss
+from ..compiler.training.losses import Loss
 from .history import Scores
 from .kernels import Array
 from .losses import computed
+from .metrics import OfClass, accuracy, by_class, chosen, confusion, mse, r2, said, top, worst
+
+MANY = 10
+"""Classes from which on it is told whether the true one is among the first five."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Which classes were taken for which.
+
+    Attributes
+    ----------
+    counts: by (true class, chosen class). classes: precision, recall and f1 of each.
+    """
+
+    counts: Array
+    classes: tuple[OfClass, ...]
 
 
 def judge(loss: Loss, output: Value, scores: Array, truth: Array) -> Scores:
-    """Loss and accuracy of scores (N, *output) against truth as `as_truth` returns it."""
-    right = accuracy(loss, output, scores, truth)
-    return Scores(mean_loss(loss, output, scores, truth), right)
+    """How scores (N, *output) do against truth as `as_truth` returns it."""
+    mean = worst(mean_loss(loss, output, scores, truth))
+    if loss.target == "values":
+        return Scores(mean, mse=mse(scores, truth), r2=r2(scores, truth))
+    found = choices(loss, output, scores, truth)
+    assert found is not None
+    many = loss.compares and output.channels >= MANY
+    five = top(scores, truth, 5, output.channel_axis + 1) if many else None
+    return Scores(mean, accuracy(*found), five)
 
 
 def mean_loss(loss: Loss, output: Value, scores: Array, truth: Array) -> float:
@@ -30,10 +55,23 @@ def mean_loss(loss: Loss, output: Value, scores: Array, truth: Array) -> float:
     return float(value)
 
 
-def accuracy(loss: Loss, output: Value, scores: Array, truth: Array) -> float | None:
-    """The share of right answers: the largest score, or the sign where there is one score."""
-    if loss.target == "labels" and output.channels > 1:
-        return float(np.mean(scores.argmax(axis=output.channel_axis + 1) == truth))
-    if isinstance(loss, Bce | Hinge):
-        return float(np.mean((scores.reshape(truth.shape) > 0) == (truth > 0.5)))
+def choices(loss: Loss, output: Value, scores: Array, truth: Array) -> tuple[Array, Array] | None:
+    """What the net chose, and what is true, as whole numbers; None where there are no classes.
+
+    Of a loss of answers they are 0 and 1, a true share of a half or less being a no.
+    """
+    if loss.compares:
+        return chosen(scores, output.channel_axis + 1), truth
+    if loss.target == "answers":
+        return said(scores.reshape(truth.shape)), (truth > 0.5).astype(np.int64)
     return None
+
+
+def tally(loss: Loss, output: Value, scores: Array, truth: Array) -> Tally | None:
+    """Counts by (true class, chosen class), and what follows for each class; None where there are no
+    classes, or many answers."""
+    found = choices(loss, output, scores, truth)
+    if found is None or (loss.target == "answers" and output.size > 1):
+        return None
+    counts = confusion(*found, max(2, output.channels))
+    return Tally(counts, by_class(counts, found[1]))

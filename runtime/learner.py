@@ -13,7 +13,7 @@ import numpy as np
 
 from ..compiler.graph import Graph
 from ..compiler.plan.build import SWEEP
-from ..compiler.plan.parameters import Parameters, lay_out
+from ..compiler.plan.parameters import Entry, Group, lay_out
 from ..compiler.training import Training
 from .bind import Bound, Memory, aligned, bind_batch, with_gradient
 from .clips import pace
@@ -77,11 +77,14 @@ class Learner:
     ) -> None:
         self.graph = graph
         self.training = training
-        self.loss = training.judged_by(graph.output.value)
-        trains = memory.gradient.size == memory.parameters.size
+        self.loss = training.learned_by(graph.output.value)
+        layout = lay_out(graph)
+        trains = memory.gradient.size == layout.trainable
         vectors_more = training.optimizer.slots + (not trains)
-        memory.budget.check(vectors_more * memory.parameters.nbytes, "training")
-        self.memory = memory if trains else with_gradient(memory, lay_out(graph))
+        memory.budget.check(
+            vectors_more * layout.trainable * memory.parameters.itemsize, "training"
+        )
+        self.memory = memory if trains else with_gradient(memory, layout)
         memory = self.memory
         self.steps = 0
         self.streams = streams
@@ -91,35 +94,49 @@ class Learner:
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         memory.budget.may_clear(self._bound)
         dtype = memory.parameters.dtype
-        size = memory.parameters.size
+        size = layout.trainable
         self.slots = tuple(
             aligned(size, dtype, memory.budget) for _ in range(training.optimizer.slots)
         )
-        self._tempo = {name: np.zeros((), dtype) for name in self._pace(1)}
-        layout = lay_out(graph)
-        self._decaying = memory.parameters[: layout.decayed]
         self._block = aligned(min(size, SWEEP), dtype)
-        vectors = Vectors(
-            memory.parameters, self._decaying, memory.gradient, self.slots, self._block
+        self._tempi = {
+            group.learning.factor: {name: np.zeros((), dtype) for name in self._pace(1, 1.0)}
+            for group in layout.groups
+        }
+        self._decaying = tuple(
+            (training.of(group.learning), memory.parameters[group.start : group.decayed])
+            for group in layout.groups
         )
         self.updates: tuple[Call, ...] = (
-            *sweep(training, vectors, self._tempo),
-            *self._limits(layout),
+            *(call for group in layout.groups for call in self._sweep(group)),
+            *(call for entry in layout.learned for call in self._limit(entry)),
         )
 
-    def _limits(self, layout: Parameters) -> Calls:
-        """Every neuron's incoming weights kept to `max_norm`."""
-        for entry in layout.entries:
-            if entry.weight.decays and self.training.max_norm:
-                grid = self.memory.weights[entry.name].reshape(entry.weight.by_neuron)
-                yield limit, (grid, self.training.max_norm, self._block)
+    def _sweep(self, group: Group) -> Calls:
+        """The update of the weights that learn in one way."""
+        part = slice(group.start, group.stop)
+        vectors = Vectors(
+            self.memory.parameters[part],
+            self.memory.parameters[group.start : group.decayed],
+            self.memory.gradient[part],
+            tuple(slot[part] for slot in self.slots),
+            self._block,
+        )
+        return sweep(self.training.of(group.learning), vectors, self._tempi[group.learning.factor])
 
-    def _pace(self, step: int) -> Mapping[str, float]:
-        """What the updates' calls read, for the step of this number, from 1."""
+    def _limit(self, entry: Entry) -> Calls:
+        """Every neuron's incoming weights kept to `max_norm`."""
+        most = self.training.of(entry.learning).max_norm
+        if entry.weight.decays and most:
+            grid = self.memory.weights[entry.name].reshape(entry.weight.by_neuron)
+            yield limit, (grid, most, self._block)
+
+    def _pace(self, step: int, factor: float) -> Mapping[str, float]:
+        """What the updates' calls read, for the step of this number, from 1, at so much of the rate."""
         optimizer = self.training.optimizer
         _, told = COMPUTE[type(optimizer)]
         clipped = pace(self.training.clip, self.gradient_norm)
-        return {**told(optimizer, step, self.rate), **clipped}
+        return {**told(optimizer, step, self.rate * factor), **clipped}
 
     def bound(self, batch: int) -> Bound:
         """The schedule for this many examples; fill its inputs and target, then call `gradient`."""
@@ -140,14 +157,16 @@ class Learner:
         bound.run()
         assert bound.loss is not None
         self.gradient_norm = length(self.memory.gradient, self._block)
-        return float(bound.loss) + penalty(self.training, self._decaying, self._block)
+        penalties = (penalty(own, part, self._block) for own, part in self._decaying)
+        return float(bound.loss) + sum(penalties)
 
     def update(self) -> None:
         """Move the weights along the gradient."""
         self.rate = self._scheduled()
         self.steps += 1
-        for name, value in self._pace(self.steps).items():
-            self._tempo[name][()] = value
+        for factor, tempo in self._tempi.items():
+            for name, value in self._pace(self.steps, factor).items():
+                tempo[name][()] = value
         for function, arguments in self.updates:
             function(*arguments)
 

@@ -1,34 +1,47 @@
-"""A net from a weights file."""
+"""A net from a weights file, or from the folder of a run."""
 
 from __future__ import annotations
 
+from itertools import count, takewhile
 from pathlib import Path
 
 from ..compiler.elaborate import elaborate
 from ..compiler.files import from_there
 from ..grammar.source import Source
 from .budget import MaxMemory
+from .ensemble import Ensemble, compiled, folder
 from .folder import BEST, TOLD
 from .net import DType, Net
-from .weights import opened, pour
+from .weights import check_members, opened, pour
 
 
-def load(path: str | Path, *, max_memory: MaxMemory = None) -> Net:
-    """The net that `Net.save` wrote: its spec is compiled anew and its weights are put back.
+def load(path: str | Path, *, max_memory: MaxMemory = None) -> Net | Ensemble:
+    """The net, or the ensemble, that `save` wrote: its spec is compiled anew, its weights put back.
 
-    Of a folder that keeps a run it is the net of the best epoch. `max_memory` is what its arrays may
-    take together, "2GiB" or bytes; 80 % of what is free where None. Raises SpecError when the file is
-    damaged, is no weights file, or does not fit its own spec.
+    Of a folder that keeps a run it is the net of the best epoch; of an ensemble's run each member's.
+    `max_memory` is what a net's arrays may take together, "2GiB" or bytes; 80 % of what is free where
+    None. Raises SpecError when a file is damaged, is no weights file, or does not fit its own spec.
     """
     place = Path(path)
-    if (place / TOLD).is_file():
-        place /= BEST
+    numbered = (folder(place, number) for number in count(1))
+    if members := [_read(each / BEST, max_memory) for each in takewhile(_keeps_run, numbered)]:
+        return Ensemble.of([net for net in members if isinstance(net, Net)])
+    return _read(place / BEST if _keeps_run(place) else place, max_memory)
+
+
+def _keeps_run(place: Path) -> bool:
+    return (place / TOLD).is_file()
+
+
+def _read(place: Path, max_memory: MaxMemory) -> Net | Ensemble:
     with opened(place) as saved:
         texts = from_there(saved.files, str(place))
-        graph = elaborate(Source(str(place), saved.spec), lets=saved.lets, files=texts).net
+        graph = elaborate(
+            Source(str(place), saved.spec), None, saved.settings, saved.lets, texts
+        ).net
+        check_members(saved, graph.training.ensemble)
         precise = any(entry.dtype == "F64" for entry in saved.arrays.entries.values())
         dtype: DType = "float64" if precise else "float32"
-        net = Net(graph, dtype=dtype, max_memory=max_memory)
-        net.set(**saved.settings)
+        net = compiled(graph, dtype=dtype, max_memory=max_memory)
         pour(saved, graph, {**net.weights, **net.state})
     return net

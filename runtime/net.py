@@ -18,19 +18,21 @@ from ..compiler.graph import Graph
 from ..compiler.op import Trait
 from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
-from ..compiler.training import unsuitable
+from ..compiler.training import Training, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
+from .answering import Answering, quiet
 from .autopsy import first_broken
-from .batches import as_inputs, as_truth, truth_slot
+from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
+from .data import parted
 from .data_errors import BadSeed
 from .errors import Diverged, TooMuchMemory, Untrainable
-from .examples import Examples, examples, unjudged
+from .examples import Examples, examples
 from .folder import kept_in
-from .history import Epoch, History, Scores, Step
+from .freezing import frozen
+from .history import Epoch, History, Step
 from .initialise import fill, stream
-from .judge import judge
 from .kernels import Array
 from .learner import Learner, NotFinite
 from .notebook import facts, html
@@ -47,7 +49,7 @@ AT_ONCE = 256
 """Examples that inference runs at a time."""
 
 
-class Net:
+class Net(Answering):
     """A compiled spec, ready to run.
 
     Parameters
@@ -69,7 +71,7 @@ class Net:
         max_memory: MaxMemory = None,
     ) -> None:
         self.graph = graph
-        self.training = graph.training
+        self.training = alone(graph.training)
         self.seed = graph.training.seed if seed is None else _seed(seed)
         self.dtype = _dtype(dtype)
         self.turns = Turns()
@@ -137,8 +139,13 @@ class Net:
 
     @property
     def params(self) -> int:
-        """How many numbers it learns."""
+        """How many numbers it has learned, or begun with: those of frozen layers too."""
         return self._parameters.size
+
+    @property
+    def trainable(self) -> int:
+        """How many of them are not frozen."""
+        return self._parameters.trainable
 
     def save(self, path: str | Path) -> None:
         """Write weights, statistics and the spec as safetensors; raises SpecError."""
@@ -146,18 +153,8 @@ class Net:
 
     # ------------------------------------------------------------------------------ inference
 
-    def __call__(self, x: Any) -> Any:
-        """The net's output for a batch: (N, *input) in, (N, *output) out, noise off.
-
-        A net of several inputs takes a mapping by name; one of several outputs returns one. `x` may
-        also be a data set, or anything with a length whose items are examples, or pairs of one and
-        its truth. Raises SpecError when the shapes do not suit.
-        """
-        results = self._answers(unjudged(self.graph, x, self.dtype), None)
-        return results if len(results) > 1 else next(iter(results.values()))
-
     @waits("answering")
-    def _answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
+    def answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
         """The outputs for some examples, a few at a time; their truth is written to `truth`."""
         count = len(asked)
         results = {
@@ -166,15 +163,20 @@ class Net:
         }
         at_once = self._at_once(count)
         for start in range(0, count, at_once):
-            stop = min(start + at_once, count)
-            bound = self.inference(stop - start)
-            known = None if truth is None else truth[start:stop]
-            asked.fill(np.arange(start, stop), bound.inputs, known)
-            with quiet():
-                bound.run()
-            for name, result in results.items():
-                result[start:stop] = bound.outputs[name]
+            part = slice(start, min(start + at_once, count))
+            self._answer(asked, part, results, None if truth is None else truth[part])
         return results
+
+    def _answer(
+        self, asked: Examples, part: slice, results: Mapping[str, Array], truth: Array | None
+    ) -> None:
+        """Run some of the examples; their schedule is let go before that of the next is bound."""
+        bound = self.inference(part.stop - part.start)
+        asked.fill(np.arange(part.start, part.stop), bound.inputs, truth)
+        with quiet():
+            bound.run()
+        for name, result in results.items():
+            result[part] = bound.outputs[name]
 
     def inference(self, batch: int) -> Bound:
         """The schedule for this many examples: fill its inputs, run it, read its outputs."""
@@ -215,7 +217,12 @@ class Net:
         if not self._parameters.size:
             problem = "the net has no weights to train"
             return (Untrainable(None, problem, "add an operator with weights, as `fc`"),)
-        return unsuitable(self.training, self.graph.output.value)
+        if not self._parameters.trainable:
+            problem = "every weight of the net is frozen"
+            advice = "take away `freeze` from a layer, or call `net.thaw(...)`"
+            return (Untrainable(None, problem, advice),)
+        inputs = [node.value for node in self.graph.inputs]
+        return unsuitable(self.training, inputs, self.graph.output.value)
 
     @waits("learning")
     def set(self, **settings: object) -> None:
@@ -225,11 +232,44 @@ class Net:
         SpecError.
         """
         training, mistakes = overridden(self.training, settings)
+        if training.ensemble != 1:
+            mistakes = (*mistakes, sized_when_compiled())
+        if training.init != self.training.init:
+            advice = "give it to `nnspec.compile`, or to train(...) in the spec"
+            late = BadSetting(None, "init", "comes too late: the weights are drawn", advice)
+            mistakes = (*mistakes, late)
         if mistakes:
             raise SpecError(mistakes)
         if self._learner is not None and training != self.training:
             self._learner = self._learner.continued(training)
         self.training = training
+
+    def freeze(self, *patterns: str) -> None:
+        """Keep weights as they are: ``net.freeze("stage1.*", "conv1")``; a batch norm keeps its
+        running statistics too, and uses them in training.
+
+        A pattern means operators, or blocks with all that is in them, by the names that reports show.
+        The optimiser begins anew, and views of weights taken before are of the net no more. It is not
+        saved with the net: write `freeze` into the spec for that. Raises SpecError where a pattern
+        means nothing that has weights.
+        """
+        self._learn(patterns, freeze=True)
+
+    def thaw(self, *patterns: str) -> None:
+        """Let weights learn again that are frozen; the reverse of `freeze`."""
+        self._learn(patterns, freeze=False)
+
+    def _learn(self, patterns: tuple[str, ...], *, freeze: bool) -> None:
+        graph = frozen(self.graph, patterns, freeze=freeze)
+        plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
+        memory = allocate(plan, self._memory.budget)
+        for name, array in memory.weights.items():
+            array[:] = self._memory.weights[name]
+        for name, array in memory.statistics.items():
+            array[:] = self._memory.statistics[name]
+        self.graph, self._memory, self._parameters = graph, memory, plan.parameters
+        self._bound.clear()
+        self._learner = None
 
     def _filled(self, x: Any, y: ArrayLike) -> Bound:
         """The training schedule for a batch, its inputs and truth in place."""
@@ -253,10 +293,10 @@ class Net:
         with quiet():
             loss = self.learner.gradient(bound)
         found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
-        for entry in self._parameters.entries:
+        for entry in self._parameters.learned:
             if entry.weight.decays:
-                weight = self.weights[entry.name]
-                found[entry.name] += self.training.l2 * weight + self.training.l1 * np.sign(weight)
+                own, weight = self.training.of(entry.learning), self.weights[entry.name]
+                found[entry.name] += own.l2 * weight + own.l1 * np.sign(weight)
         return loss, found
 
     @waits("learning")
@@ -298,7 +338,8 @@ class Net:
         ----------
         x, y: inputs (N, *input), and labels (N,) or values (N, *output). Without y, x is a data
             set, or anything with a length whose items are pairs (x, y).
-        validation: held-out inputs and truth as a tuple, or a set, judged after every epoch.
+        validation: held-out inputs and truth as a tuple, or a set, judged after every epoch; or the
+            share of (x, y) to hold out, each class by itself, as 0.2.
         on_epoch: called with each finished epoch; training ends when it returns True.
         on_step: called with each step.
         run: a folder that keeps the run: log, checkpoints, the best weights.
@@ -311,9 +352,11 @@ class Net:
         weights of the best epoch are then put back.
         """
         self.set(**settings)
+        if isinstance(validation, float):
+            x, y, validation = parted(x, y, validation, self.seed)
         learned = examples(self.graph, self.learner.loss, x, y, self.dtype)
-        held = None if validation is None else self._judged(validation, None)
-        validate = None if held is None else lambda: self._scores(held)
+        held = None if validation is None else self.judged(validation, None)
+        validate = None if held is None else lambda: self.scores(held)
         begun = Run(self.learner, learned, self.seed)
         watch = Watch(validate, on_epoch, on_step)
         if run is None:
@@ -323,28 +366,17 @@ class Net:
         with quiet(), keeping as folder:
             return train(begun, watch, folder)
 
-    def evaluate(self, x: Any, y: Any = None) -> Scores:
-        """Loss (without l2 and l1) and, for classes, accuracy on (x, y), noise off. Raises SpecError.
 
-        Without y, x is a data set, or anything with a length whose items are pairs (x, y).
-        """
-        return self._scores(self._judged(x, y))
+def alone(training: Training) -> Training:
+    """The settings of a net by itself."""
+    if training.ensemble == 1:
+        return training
+    return training.model_copy(update={"ensemble": 1})
 
-    def _judged(self, x: Any, y: Any) -> Examples:
-        loss = self.training.judged_by(self.graph.output.value)
-        return examples(self.graph, loss, x, y, self.dtype)
 
-    def _scores(self, asked: Examples) -> Scores:
-        """How the net does on examples: their outputs are held whole, their inputs are not."""
-        if not len(asked):
-            raise SpecError([Untrainable(None, "there are no examples to judge", "")])
-        output = self.graph.output.value
-        loss = self.training.judged_by(output)
-        slot = truth_slot(loss, output, self.dtype)
-        truth = np.empty((len(asked), *slot.shape), slot.dtype)
-        scores = list(self._answers(asked, truth).values())[-1]
-        with quiet():
-            return judge(loss, output, scores, truth)
+def sized_when_compiled() -> BadSetting:
+    advice = "nnspec.compile(..., ensemble=5) makes the members"
+    return BadSetting(None, "ensemble", "is chosen when the net is compiled", advice)
 
 
 def _seed(given: object) -> int:
@@ -368,8 +400,3 @@ def _dtype(given: object) -> np.dtype[Any]:
         advice = f"choose {' or '.join(known)}"
         raise SpecError([BadSetting(None, "dtype", f"cannot be `{given}`", advice)])
     return np.dtype(name)
-
-
-def quiet() -> np.errstate:
-    """exp may overflow to infinity on its way to a sigmoid of 0: that is meant."""
-    return np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")

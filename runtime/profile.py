@@ -15,11 +15,12 @@ from ..compiler.graph import Graph
 from ..compiler.plan.schedule import Mode, Phase, Schedule
 from ..compiler.plan.work import Machine, Work, update, work
 from ..grammar.diagnostics import SpecError
+from .answering import quiet
 from .bind import Bound
 from .budget import MaxMemory
 from .kernels import Array, Call
 from .machine import measured
-from .net import Net, quiet
+from .net import Net
 from .threads import suited
 
 SECONDS = 1.0

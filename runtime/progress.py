@@ -70,13 +70,13 @@ class Bar:
 
 
 @contextmanager
-def shown(training: Training) -> Iterator[Bar]:
-    """A progress bar on stderr."""
+def shown(training: Training, label: str = "") -> Iterator[Bar]:
+    """A progress bar on stderr; `label` tells which net of several it is."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
+        TextColumn(label + "epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
         BarColumn(bar_width=24),
         TextColumn("loss {task.fields[loss]}"),
         TextColumn("{task.fields[judged]}"),

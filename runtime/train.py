@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..grammar.diagnostics import SpecError
+from .augmentations import Augmenter
 from .autopsy import first_broken
 from .bind import Bound, Memory
 from .errors import Diverged, Untrainable
@@ -99,6 +100,8 @@ class Run:
         self.batch = count if whole else min(self.settings.batch, count)
         self.steps = -(-count // self.batch)
         self._shuffle = stream(seed, "shuffle")
+        dtype = learner.memory.parameters.dtype
+        self._augmenter = Augmenter(self.settings.augment, learner.graph, seed, dtype)
         self.epochs: list[Epoch] = []
         self.order = np.empty(0, np.int64)
         self.step = 0
@@ -113,7 +116,8 @@ class Run:
     def streams(self) -> dict[str, np.random.Generator]:
         """Every random stream that the run draws from."""
         noise = {f"noise {name}": rng for name, rng in self.learner.streams.items()}
-        return {"shuffle": self._shuffle, **noise}
+        varied = {f"augment {name}": rng for name, rng in self._augmenter.streams.items()}
+        return {"shuffle": self._shuffle, **noise, **varied}
 
     @property
     def horizon(self) -> Horizon:
@@ -140,12 +144,12 @@ class Run:
         """One update; raises SpecError when a number is no longer finite, before it harms."""
         chosen = self.order[self.step * self.batch : (self.step + 1) * self.batch]
         bound = self.learner.bound(len(chosen))
-        states = self.learner.drawn
+        states, varied = self.learner.drawn, self._augmenter.drawn
         self._fill(bound, chosen)
         try:
             loss = self.learner.step(bound)
         except NotFinite as met:
-            self.learner.drawn = states
+            self.learner.drawn, self._augmenter.drawn = states, varied
             self._fill(bound, chosen)
             raise self._diverged(met.what, first_broken(bound, self.learner.memory)) from None
         self.total += loss * len(chosen)
@@ -157,6 +161,7 @@ class Run:
     def _fill(self, bound: Bound, chosen: Array) -> None:
         assert bound.target is not None
         self.examples.fill(chosen, bound.inputs, bound.target)
+        self._augmenter(bound.inputs, bound.target)
 
     def judge(self, validate: Callable[[], Scores] | None) -> Epoch:
         """Finish the epoch under way, and see whether it is the best."""

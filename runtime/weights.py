@@ -75,6 +75,14 @@ def opened(path: Path) -> Iterator[Saved]:
         yield Saved(texts["spec"], texts["digest"], settings, lets, files, found)
 
 
+def check_members(saved: Saved, wanted: int) -> None:
+    """Raise SpecError unless the arrays are those of so many members; one has no member's name."""
+    names = {name.partition(".")[0] for name in saved.arrays.entries}
+    if wanted > 1 and len(names) != wanted:
+        problem = f"it says it holds {wanted} nets, but holds {len(names)}"
+        raise SpecError([WeightsDisagree(None, saved.arrays.file, (problem,))])
+
+
 def pour(saved: Saved, graph: Graph, into: Mapping[str, Array]) -> None:
     """Read saved arrays into a net's own; raises SpecError unless they are exactly its arrays."""
     problems = tuple(_differences(saved.arrays.entries, into))

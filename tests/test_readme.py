@@ -27,7 +27,7 @@ README = ROOT / "README.md"
 PICTURE = ROOT / ".dev" / "summary.svg"
 ACCEPT = bool(os.environ.get("NNSPEC_ACCEPT"))
 SHELL = ("make ", "pip ")
-MEASURED = ("train", "evaluate", "predict")
+MEASURED = ("train", "evaluate", "predict", "sweep")
 """Commands whose output holds measured numbers: these are compared without their digits."""
 
 

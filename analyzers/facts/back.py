@@ -219,6 +219,8 @@ def _slope_of_largest(op: Elementwise, x: Spread, counts: Counts) -> float | Non
 @back.register
 def _(op: BatchNorm, at: Passage, pull: Pull) -> Pulls:
     (x,) = at.parts
+    if at.node.frozen:
+        return [pull]
     within = channel_variance(x)
     if not within or not x.even or x.terms <= 2:
         return [None]

@@ -18,7 +18,7 @@ from ...compiler.plan.work import Work, work
 CONVENTION = "multiply-adds of affine layers and matrix products for one example; flops = 2 macs"
 MOVED = (
     "flops of matrix products and bytes read and written by the whole batch of a training step, each "
-    "array once, scratch twice; backward makes no gradient of the net's own input"
+    "array once, scratch twice; backward makes no gradient of the net's own input nor of frozen weights"
 )
 
 

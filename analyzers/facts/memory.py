@@ -1,8 +1,8 @@
 """How many bytes a net takes, read off the schedule that the runtime executes.
 
 Convention: bytes in float32; inference at batch 1: weights, running statistics and the peak of
-activations; training at the spec's batch: weights, gradients, the optimiser's memory, statistics
-and the peak of activations and their gradients.
+activations; training at the spec's batch: weights, gradients, the optimiser's memory, statistics,
+what varies the batches, and the peak of activations and their gradients.
 """
 
 from __future__ import annotations
@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from ...compiler.graph import Graph
-from ...compiler.plan.build import Memory, inference_memory, schedule, training_memory
+from ...compiler.plan.build import (
+    Memory,
+    augmentation_memory,
+    inference_memory,
+    schedule,
+    training_memory,
+)
 from ...compiler.plan.schedule import ALIGNMENT, Mode, Phase, Schedule
 
 CONVENTION = (
-    "bytes in float32 of weights, gradients, optimiser, statistics and the arena; constants that all "
+    "bytes in float32 of weights, gradients, optimiser, statistics, augmentation and the arena; constants that all "
     "nets of a process share, and what Python takes, are not counted"
 )
 
@@ -24,7 +30,7 @@ def planned(graph: Graph, mode: Mode, batch: int | None = None) -> Schedule:
     """The schedule of a pass; `batch` is 1 for inference and the spec's for training where None."""
     if mode == "infer":
         return schedule(graph, batch or 1, "infer")
-    loss = graph.training.judged_by(graph.output.value)
+    loss = graph.training.learned_by(graph.output.value)
     return schedule(graph, batch or graph.training.batch, "train", loss)
 
 
@@ -32,7 +38,8 @@ def of_schedule(graph: Graph, plan: Schedule) -> Memory:
     """What the runtime allocates for it, by what it holds."""
     if plan.mode == "infer":
         return inference_memory(plan)
-    return training_memory(plan, graph.training.optimizer.slots)
+    varied = augmentation_memory(graph, plan.batch, plan.float_bytes)
+    return training_memory(plan, graph.training.optimizer.slots, varied)
 
 
 def of_inference(graph: Graph) -> int:

@@ -1,16 +1,21 @@
 """How many numbers a net learns.
 
 Convention: every learned number once; running statistics of norms are not learned and not counted.
+Frozen ones count as parameters, not as trainable.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...compiler.graph import Graph, Layer
 from ...compiler.op import total
 
-CONVENTION = "learned numbers, each once; running statistics are not counted"
+CONVENTION = (
+    "learned numbers, each once, frozen ones too (trainable leaves them out); running statistics are "
+    "not counted"
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,15 @@ def of_layer(layer: Layer) -> Count:
 
 def of_net(graph: Graph) -> Count:
     """All parameters as the sum over layers: `16 + 20 + 5 = 41`."""
-    counts = [sum(node.params for node in layer.nodes) for layer in graph.layers]
+    return _summed([sum(node.params for node in layer.nodes) for layer in graph.layers])
+
+
+def trainable(graph: Graph) -> Count:
+    """Those that are not frozen, as the sum over layers."""
+    return _summed([sum(node.trainable for node in layer.nodes) for layer in graph.layers])
+
+
+def _summed(counts: Sequence[int]) -> Count:
     parts = [f"{count:,}" for count in counts if count]
     value = sum(counts)
     return Count(value, total(parts, value).replace(f"= {value}", f"= {value:,}") if parts else "0")

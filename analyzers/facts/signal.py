@@ -101,7 +101,8 @@ def can_drift(graph: Graph) -> bool:
     operators = [node.op for node in graph.nodes if not node.is_input]
     norms = sum(Trait.NORMALISES in op.traits for op in operators)
     weighted = sum(layer.weighted for layer in graph.layers)
-    return weighted - norms >= AT_LEAST or any(getattr(op, "init", None) for op in operators)
+    chosen = graph.training.init or any(getattr(op, "init", None) for op in operators)
+    return weighted - norms >= AT_LEAST or bool(chosen)
 
 
 def reaches(graph: Graph, travels: Mapping[str, Travel]) -> Iterator[Reach]:

@@ -125,6 +125,8 @@ def _unicode(f: Formula) -> str:
             return f"⌊{_unicode(of)}⌋"
         case Above(of, bound):
             return f"1[{_unicode(of)} > {_unicode(bound)}]"
+        case Call("abs", (of,)):
+            return f"|{_unicode(of)}|"
         case Call(word, arguments, index, settings):
             inside = ", ".join(map(_unicode, arguments))
             behind = f"; {', '.join(settings)}" if settings else ""
@@ -221,6 +223,8 @@ def _latex(f: Formula) -> str:
             return rf"\left\lfloor {_latex(of)} \right\rfloor"
         case Above(of, bound):
             return rf"\mathbf{{1}}\left[{_latex(of)} > {_latex(bound)}\right]"
+        case Call("abs", (of,)):
+            return rf"\left|{_latex(of)}\right|"
         case Call(word, arguments, index, settings):
             inside = ", ".join(map(_latex, arguments))
             behind = rf";\, {', '.join(map(_given, settings))}" if settings else ""

@@ -126,7 +126,7 @@ def totals(report: Report, lines: Sequence[Line]) -> list[str]:
     outermost = [line.params for line in lines if line.indent == 0 and line.params]
     working = " + ".join(f"{params:,}" for params in outermost)
     told = f" = {working}" if len(outermost) > 1 and len(working) <= 80 else ""
-    found = [f"[bold]{report.params:,} parameters[/]{told}", *_kinds(report)]
+    found = [f"[bold]{report.params:,} parameters[/]{told}", *_kinds(report), *frozen(report)]
     found.append(
         f"{report.neurons:,} neurons, {report.depth} weighted layers deep, "
         f"{report.macs:,} multiply-adds ({report.flops:,} FLOPs) for one example"
@@ -152,6 +152,12 @@ def _kinds(report: Report) -> list[str]:
     kept = f"{report.statistics:,} running statistics, not learned" if report.statistics else ""
     line = "; ".join(filter(None, (told, kept)))
     return [f"[dim]{line}[/]"] if line else []
+
+
+def frozen(report: Report) -> list[str]:
+    """How many parameters learn and how many stay as they are, where some do."""
+    kept = report.params - report.trainable
+    return [f"{report.trainable:,} trainable, {kept:,} frozen"] if kept else []
 
 
 def _examples(batch: int) -> str:

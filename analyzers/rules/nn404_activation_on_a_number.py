@@ -1,6 +1,6 @@
 """An activation on the output of a regression.
 
-A net that predicts a number by `mse` cannot reach what its activation cuts off: relu no negative
+A net that predicts a number (by `mse`, `mae` or `huber`) cannot reach what its activation cuts off: relu no negative
 number, sigmoid and tanh nothing past 1, and the gradient dies where they are flat. A net that makes an
 image, or rebuilds its input, may bound its output as pixels are bounded, and softplus is chosen for
 numbers that must be positive: neither is reported.
@@ -16,7 +16,11 @@ from ...compiler.op import Trait
 from ..facts.anatomy import Anatomy
 from ..rule import Finding
 
-WRONG = ("4 -> fc8 relu -> fc1 relu\ntrain(loss = mse)", "4 -> fc1 sigmoid\ntrain(loss = mse)")
+WRONG = (
+    "4 -> fc8 relu -> fc1 relu\ntrain(loss = mse)",
+    "4 -> fc1 sigmoid\ntrain(loss = mse)",
+    "4 -> fc8 relu -> fc1 tanh\ntrain(loss = huber)",
+)
 RIGHT = (
     "4 -> fc8 relu -> fc1\ntrain(loss = mse)",
     "4 -> fc1 relu",
@@ -37,7 +41,12 @@ ELSEWHERE = ("softmax", "logsoftmax", "softplus")
 def check(net: Anatomy) -> Iterator[Finding]:
     said, loss = net.said, net.loss
     word, traits = said.op.name, said.op.traits
-    if loss is None or loss.name != "mse" or Trait.ACTIVATION not in traits or word in ELSEWHERE:
+    if (
+        loss is None
+        or loss.target != "values"
+        or Trait.ACTIVATION not in traits
+        or word in ELSEWHERE
+    ):
         return
     if Trait.SATURATES in traits and (net.rebuilds or said.value.rank > 2):
         return

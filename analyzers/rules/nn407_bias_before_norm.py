@@ -21,6 +21,7 @@ RIGHT = (
     "3x8x8 -> conv4 3 nobias bn relu -> gap fc2",
     "8 -> fc4 relu bn -> fc2",
     "8 -> fc4 ln",
+    "3x8x8 -> conv4 3 bn freeze relu -> gap fc2",
     "16x8x8 -> conv16 3 same gn4 relu -> gap fc2",
 )
 
@@ -31,7 +32,9 @@ def check(net: Anatomy) -> Iterator[Finding]:
         if bias is None or not affine(node):
             continue
         behind = next(net.ahead(node), None)
-        if behind is not None and isinstance(behind.op, BatchNorm | InstanceNorm):
+        if behind is None or behind.frozen:
+            continue
+        if isinstance(behind.op, BatchNorm | InstanceNorm):
             end = Span(node.span.source, node.span.end, node.span.end)
             yield Finding(
                 node.span,

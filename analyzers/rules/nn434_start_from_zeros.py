@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...compiler.graph import Node
-from ...compiler.op import Initialiser, Trait
+from ...compiler.graph import Graph, Node
+from ...compiler.op import Trait
 from ...compiler.ops.activation import Relu, Relu6
+from ...compiler.plan.parameters import start
 from ..facts.anatomy import Anatomy, affine, passes, word
 from ..rule import Finding
 
@@ -32,7 +33,7 @@ RIGHT = (
 
 def check(net: Anatomy) -> Iterator[Finding]:
     for node in net.graph.nodes:
-        if not _zero(node):
+        if not _zero(node, net.graph):
             continue
         for after in net.ahead(node):
             if isinstance(after.op, Relu | Relu6):
@@ -43,7 +44,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
                     "leave `init=zeros` out",
                 )
                 break
-            if _zero(after):
+            if _zero(after, net.graph):
                 yield Finding(
                     node.span,
                     f"`{word(node)}` and `{word(after)}` both begin as zeros: neither ever leaves them",
@@ -54,6 +55,6 @@ def check(net: Anatomy) -> Iterator[Finding]:
                 break
 
 
-def _zero(node: Node) -> bool:
-    chosen = getattr(node.op, "init", None)
-    return isinstance(chosen, Initialiser) and chosen.word == "zeros" and affine(node)
+def _zero(node: Node, graph: Graph) -> bool:
+    chosen = start(node.op, graph.training.init)
+    return chosen is not None and chosen.word == "zeros" and affine(node)

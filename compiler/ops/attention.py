@@ -8,7 +8,20 @@ from typing import Any
 from pydantic import Field
 
 from ..algebra import Symbol
-from ..op import BLOCK, Count, Initialiser, Needed, Needs, Op, Refused, Terms, Trait, Weight
+from ..op import (
+    BLOCK,
+    Count,
+    Draw,
+    Initialiser,
+    Needed,
+    Needs,
+    Op,
+    Refused,
+    Terms,
+    Trait,
+    Weight,
+    even,
+)
 from ..shape_errors import NotDivisible, WrongRank
 from ..shapes import Value
 from .activation import Softmax
@@ -119,9 +132,11 @@ class Attention(Op):
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         (x,) = inputs
         d, inner, outer = x.shape[1], self.projected(x), self.mixed(x)
+        glorot = Draw("uniform", math.sqrt(6 / (inner + d)))
+        fan_out = self.head(x) * self.heads
         matrices = (
-            Weight("in_weight", (inner, d), d, self.head(x) * self.heads, decays=True),
-            Weight("out_weight", (d, outer), outer, d, decays=True),
+            Weight("in_weight", (inner, d), d, fan_out, decays=True, torch=glorot),
+            Weight("out_weight", (d, outer), outer, d, decays=True, torch=even(outer)),
         )
         biases = (
             Weight("in_bias", (inner,), d, inner, constant=0.0),
@@ -142,6 +157,10 @@ class Attention(Op):
 
     def macs_to_input(self, *inputs: Value) -> int:
         return math.prod(self._products(inputs[0])[0])
+
+    def macs_to_weights(self, *inputs: Value) -> int:
+        first, _, last = map(math.prod, self._products(inputs[0]))
+        return first + last
 
     def examples(self, batch: int, x: Value) -> int:
         """How many are attended to at a time."""
@@ -180,5 +199,6 @@ class Attention(Op):
                 **turned,
             },
             reads_back=frozenset({"x", "in_weight", "out_weight"}),
+            to_learn=frozenset({"x"}),
             product=batch * max(map(math.prod, self._products(x))),
         )

@@ -22,6 +22,7 @@ from ..op import (
     Terms,
     Trait,
     Weight,
+    even,
 )
 from ..shape_errors import NotDivisible, OutputPaddingTooLarge, PaddedAway
 from ..shapes import Value, Window
@@ -38,6 +39,8 @@ class Convolution(Op):
     implied = Op.implied | {"k"}
     backwards: ClassVar[str] = ""
     """What its sign bears when it runs backwards."""
+    to_learn: ClassVar[frozenset[str]] = frozenset({"padded"})
+    """The scratch that the gradient of its input does without."""
 
     k: Sizes = Field(description="kernel")
     s: Sizes = Field(default=(1,), description="stride")
@@ -71,10 +74,12 @@ class Convolution(Op):
         fan_in, fan_out = x.shape[0] // groups * taps, self.shape(x).shape[0] // groups * taps
         factors = (*kernel, shape[1], narrow)
         grid = (groups, narrow // groups, shape[1], taps) if self.backwards else None
-        w = Weight("weight", shape, fan_in, fan_out, decays=True, factors=factors, grid=grid)
+        torch = even(math.prod(shape[1:]))
+        w = Weight("weight", shape, fan_in, fan_out, None, True, factors, torch, grid)
         if self.nobias:
             return (w,)
-        return w, Weight("bias", self.shape(x).shape[:1], fan_in, fan_out, constant=0.0)
+        filters = self.shape(x).shape[:1]
+        return w, Weight("bias", filters, fan_in, fan_out, constant=0.0, torch=torch)
 
     def macs(self, *inputs: Value) -> int:
         return math.prod(self._macs(*inputs))
@@ -135,6 +140,7 @@ class Convolution(Op):
             scratch_back={**gathering, **room},
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x) // groups,
+            to_learn=frozenset({"x", "products", "total", "sums", *self.to_learn}),
         )
 
 
@@ -221,6 +227,7 @@ class TransposedConv(Convolution):
     """
 
     name, places, backwards = "convt", ("n", "k"), "ᵀ"
+    to_learn = frozenset({"padded_gradient"})
     sizing = "(W − 1)·S − 2P + F"
     source = "Dumoulin and Visin 2016, a guide to convolution arithmetic"
     samples = (

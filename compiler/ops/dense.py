@@ -8,7 +8,20 @@ from typing import Any
 from pydantic import Field
 
 from ..algebra import Symbol
-from ..op import BLOCK, Count, Initialiser, Needed, Needs, Op, Refused, Terms, Trait, Weight
+from ..op import (
+    BLOCK,
+    Count,
+    Draw,
+    Initialiser,
+    Needed,
+    Needs,
+    Op,
+    Refused,
+    Terms,
+    Trait,
+    Weight,
+    even,
+)
 from ..shape_errors import RealNumbers, WrongRank
 from ..shapes import Value
 
@@ -56,8 +69,11 @@ class Fc(Op):
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         fan_in = inputs[0].shape[-1]
-        w = Weight("weight", (self.n, fan_in), fan_in, self.n, decays=True)
-        return (w,) if self.nobias else (w, Weight("bias", (self.n,), fan_in, self.n, constant=0.0))
+        torch = even(fan_in)
+        w = Weight("weight", (self.n, fan_in), fan_in, self.n, decays=True, torch=torch)
+        if self.nobias:
+            return (w,)
+        return w, Weight("bias", (self.n,), fan_in, self.n, constant=0.0, torch=torch)
 
     def macs(self, *inputs: Value) -> int:
         return inputs[0].size * self.n
@@ -66,7 +82,11 @@ class Fc(Op):
         return "·".join(map(str, (*inputs[0].shape, self.n)))
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        return Needs(reads_back=frozenset({"x", "weight"}), product=batch * self.macs(*inputs))
+        return Needs(
+            reads_back=frozenset({"x", "weight"}),
+            product=batch * self.macs(*inputs),
+            to_learn=frozenset({"x"}),
+        )
 
     def equation(self, m: Any, terms: Terms) -> Symbol:
         return affine(m, terms)
@@ -94,12 +114,12 @@ class Maxout(Op):
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         fan_in = inputs[0].shape[-1]
-        shape = (self.k, self.n, fan_in)
+        shape, torch = (self.k, self.n, fan_in), even(fan_in)
         factors, grid = (self.k, fan_in, self.n), (self.k * self.n, 1, 1, fan_in)
-        w = Weight("weight", shape, fan_in, self.n, decays=True, factors=factors, grid=grid)
+        w = Weight("weight", shape, fan_in, self.n, None, True, factors, torch, grid)
         if self.nobias:
             return (w,)
-        return w, Weight("bias", shape[:2], fan_in, self.n, constant=0.0, factors=(self.k, self.n))
+        return w, Weight("bias", shape[:2], fan_in, self.n, 0.0, False, (self.k, self.n), torch)
 
     def macs(self, *inputs: Value) -> int:
         return self.k * inputs[0].size * self.n
@@ -125,6 +145,7 @@ class Maxout(Op):
             },
             reads_back=frozenset({"x", "weight"}),
             product=batch * self.macs(*inputs) // self.k,
+            to_learn=frozenset({"x"}),
         )
 
 
@@ -155,7 +176,8 @@ class Embed(Op):
         return Value((x.shape[0], self.d), channels_last=True)
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
-        return (Weight("weight", (self.v, self.d), self.v, self.d, decays=True),)
+        torch = Draw("normal", 1.0)
+        return (Weight("weight", (self.v, self.d), self.v, self.d, decays=True, torch=torch),)
 
     def equation(self, m: Any, terms: Terms) -> Symbol:
         return m.at(terms.weights["weight"], *terms.x)

@@ -42,6 +42,7 @@ class Scale(Op):
         return Needs(
             scratch_back={"product": Needed((batch, *x.shape)), **sums},
             reads_back=frozenset({"x", "scale"}),
+            to_learn=frozenset({"x", "product", "sums"}),
         )
 
 
@@ -66,7 +67,12 @@ class Shift(Op):
     def needs(self, batch: int, *inputs: Value) -> Needs:
         (x,) = inputs
         sums = {} if x.channels_last or x.rank == 1 else {"sums": Needed((batch, x.channels))}
-        return Needs(scratch_back=sums, overwrites=True, overwrites_back=True)
+        return Needs(
+            scratch_back=sums,
+            overwrites=True,
+            overwrites_back=True,
+            to_learn=frozenset({"sums"}),
+        )
 
 
 class Positions(Op):

@@ -19,7 +19,8 @@ class BatchNorm(Op):
     """Each channel to mean 0 and variance 1 over the batch, then scaled and shifted as learned.
 
     In training by the batch's own mean and (biased) variance; at inference by running ones, which
-    move by `momentum` a step, the variance unbiased.
+    move by `momentum` a step, the variance unbiased. One that is frozen keeps its running statistics
+    and uses them in training too.
     """
 
     name = "bn"
@@ -56,6 +57,17 @@ class BatchNorm(Op):
             saved={"normal": whole, "inverse": channel},
             scratch={"square": whole, "average": channel, "spread": channel, **sums},
             scratch_back={"product": whole, "first": channel, "second": channel, **sums},
+            reads_back=frozenset({"scale"}),
+            overwrites=True,
+            overwrites_back=True,
+        )
+
+    def needs_frozen(self, batch: int, *inputs: Value) -> Needs:
+        channel = {"spread": Needed((inputs[0].channels,))}
+        return Needs(
+            algorithm="frozen",
+            scratch=channel,
+            scratch_back=channel,
             reads_back=frozenset({"scale"}),
             overwrites=True,
             overwrites_back=True,
@@ -103,6 +115,7 @@ class RowNorm(Op):
             scratch={"square": whole, "statistic": row},
             scratch_back={"product": whole, "statistic": row, **sums},
             reads_back=frozenset({"scale"}),
+            to_learn=frozenset({"sums"}),
             overwrites=True,
             overwrites_back=True,
         )

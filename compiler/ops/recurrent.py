@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ..algebra import Symbol
-from ..op import Count, Initialiser, Needed, Needs, Op, Refused, Terms, Trait, Weight
+from ..op import Count, Initialiser, Needed, Needs, Op, Refused, Terms, Trait, Weight, even
 from ..shape_errors import WrongRank
 from ..shapes import Value
 from .activation import Sigmoid
@@ -74,17 +74,18 @@ class Recurrent(Op):
         return product if self.nobias else product + terms.weights[f"{name}_bias"]
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
-        d, rows = inputs[0].shape[1], self.gates * self.n
+        d, n, rows = inputs[0].shape[1], self.n, self.gates * self.n
+        torch = even(n)
         found: list[Weight] = []
         for prefix, _ in self.directions():
             found += [
-                Weight(f"{prefix}input_weight", (rows, d), d, self.n, decays=True),
-                Weight(f"{prefix}state_weight", (rows, self.n), self.n, self.n, decays=True),
+                Weight(f"{prefix}input_weight", (rows, d), d, n, decays=True, torch=torch),
+                Weight(f"{prefix}state_weight", (rows, n), n, n, decays=True, torch=torch),
             ]
             if not self.nobias:
                 found += [
-                    Weight(f"{prefix}input_bias", (rows,), d, self.n, constant=0.0),
-                    Weight(f"{prefix}state_bias", (rows,), self.n, self.n, constant=0.0),
+                    Weight(f"{prefix}input_bias", (rows,), d, n, constant=0.0, torch=torch),
+                    Weight(f"{prefix}state_bias", (rows,), n, n, constant=0.0, torch=torch),
                 ]
         return tuple(found)
 
@@ -127,6 +128,7 @@ class Recurrent(Op):
             },
             reads_back=frozenset({"x", *(w.name for w in self.weights(x) if w.decays)}),
             product=batch * steps * d * self.gates * self.n,
+            to_learn=frozenset({"x", "inputs"}),
         )
 
     def keeps(self, states: Needed) -> dict[str, Needed]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..graph import Graph
+from ..training.augmentations import needed
 from ..training.losses import Loss
 from .arena import place
 from .lifetimes import lifetimes
@@ -59,10 +61,12 @@ class Memory:
     optimizer: int
     state: int
     arena: int
+    augmentation: int = 0
 
     @property
     def total(self) -> int:
-        return self.parameters + self.gradients + self.optimizer + self.state + self.arena
+        kept = self.parameters + self.gradients + self.optimizer + self.state
+        return kept + self.arena + self.augmentation
 
 
 def inference_memory(planned: Schedule) -> Memory:
@@ -71,10 +75,26 @@ def inference_memory(planned: Schedule) -> Memory:
     return Memory(parameters.size * width, 0, 0, parameters.state_size * width, planned.arena_bytes)
 
 
-def training_memory(planned: Schedule, slots: int) -> Memory:
-    """`slots`: vectors of the parameters' size that the optimiser keeps; it works in one block more."""
+def training_memory(planned: Schedule, slots: int, augmentation: int = 0) -> Memory:
+    """`slots`: vectors of what learns that the optimiser keeps; it works in one block more.
+    `augmentation`: bytes that varying the batches takes."""
     width = planned.float_bytes
     parameters = planned.parameters
-    vector = parameters.size * width
-    optimizer = slots * vector + min(parameters.size, SWEEP) * width
-    return Memory(vector, vector, optimizer, parameters.state_size * width, planned.arena_bytes)
+    learned = parameters.trainable * width
+    optimizer = slots * learned + min(parameters.trainable, SWEEP) * width
+    return Memory(
+        parameters.size * width,
+        learned,
+        optimizer,
+        parameters.state_size * width,
+        planned.arena_bytes,
+        augmentation,
+    )
+
+
+def augmentation_memory(graph: Graph, batch: int, float_bytes: int = 4) -> int:
+    """Bytes that varying batches of this size takes."""
+    inputs = {node.name: node.value for node in graph.inputs}
+    sizes = {"float": float_bytes, "bool": 1, "uint8": 1, "int64": 8}
+    arrays = needed(graph.training.augment, inputs, graph.output.value, batch)
+    return sum(math.prod(array.shape) * sizes[array.dtype] for array in arrays)

@@ -64,6 +64,17 @@ def _passes_through(node: Node, mode: Mode) -> bool:
     return Trait.VIEW in traits or (mode == "infer" and Trait.RANDOM in traits)
 
 
+def _learned(plan: Order, node: Node) -> tuple[str, ...]:
+    """The weights of a node that are not frozen, by their names there."""
+    return tuple(w.name for w in node.weights if node.keeper(w) not in plan.graph.frozen)
+
+
+def _needs(plan: Order, node: Node) -> Needs:
+    if plan.mode == "train" and node.weights and not _learned(plan, node):
+        return node.applied.needs_frozen(plan.batch)
+    return node.applied.needs(plan.batch)
+
+
 def _forward(plan: Order, node: Node) -> None:
     shape = (plan.batch, *node.value.shape)
     dtype: DType = "int64" if node.value.integer else "float"
@@ -75,7 +86,7 @@ def _forward(plan: Order, node: Node) -> None:
     if _passes_through(node, plan.mode):
         plan.views.append((out, inputs[0]))
         return
-    needs = node.applied.needs(plan.batch)
+    needs = _needs(plan, node)
     saved = plan.needed(needs.saved, Kind.SAVED) if plan.mode == "train" else {}
     plan.saved[node.name] = saved
     plan.steps.append(
@@ -118,7 +129,7 @@ def _loss(plan: Order, loss: Loss) -> int:
 def _backward(plan: Order, nodes: tuple[Node, ...], gradient: int) -> None:
     learns: set[str] = set()
     for node in nodes:
-        if node.weights or learns.intersection(node.inputs):
+        if _learned(plan, node) or learns.intersection(node.inputs):
             learns.add(node.name)
     arriving: dict[str, list[int]] = {plan.graph.output.name: [gradient]}
     for node in reversed(nodes):
@@ -150,7 +161,7 @@ def _backward_of(plan: Order, node: Node, d_output: int, learns: set[str]) -> li
     if _passes_through(node, plan.mode):
         plan.views.extend((d, d_output) for _, d in made)
         return made
-    needs = node.applied.needs(plan.batch)
+    needs = _needs(plan, node)
     plan.steps.append(_backward_step(plan, node, needs, d_output, d_inputs))
     return made
 
@@ -160,8 +171,10 @@ def _backward_step(
 ) -> Step:
     reads_x, reads_y = "x" in needs.reads_back, "y" in needs.reads_back
     first = d_inputs[0]
-    again = [weight for weight in node.weights if node.keeper(weight) in plan.begun]
-    plan.begun.update(node.keeper(weight) for weight in node.weights)
+    learned = _learned(plan, node)
+    kept = [weight for weight in node.weights if weight.name in learned]
+    again = [weight for weight in kept if node.keeper(weight) in plan.begun]
+    plan.begun.update(node.keeper(weight) for weight in kept)
     return Step(
         Phase.BACKWARD,
         node,
@@ -173,6 +186,7 @@ def _backward_step(
         scratch=plan.needed(needs.scratch_back, Kind.SCRATCH),
         d_output=d_output,
         d_inputs=d_inputs,
+        learned=learned,
         aside={w.name: plan.array(w.shape, "float", Kind.SCRATCH) for w in again},
         overwrites=(first, d_output) if needs.overwrites_back and first is not None else None,
     )

@@ -84,6 +84,8 @@ class Step:
     scratch: Mapping[str, int] = field(default_factory=dict)
     d_output: int | None = None
     d_inputs: tuple[int | None, ...] = ()
+    learned: tuple[str, ...] = ()
+    """The weights whose gradients backward fills."""
     aside: Mapping[str, int] = field(default_factory=dict)
     """Where backward puts gradients of weights whose gradient an earlier step has begun: they are
     added to it."""

@@ -2,7 +2,7 @@
 
 Convention: a multiply-add is two operations (FLOPs); biases, norms, activations and pooling count 0,
 as in the published counts. Backward makes the product again for the gradient of either factor; the
-gradient that nobody asks for, the net's own input's, is left out. Bytes are what a step reads and
+gradient that nobody asks for, the net's own input's or a frozen weight's, is left out. Bytes are what a step reads and
 writes, each array once: values, weights, gradients, statistics, what is kept for backward; scratch
 is written and read.
 """
@@ -58,7 +58,7 @@ def work(plan: Schedule, step: Step) -> Work:
 def update(plan: Schedule, slots: int) -> Work:
     """The optimiser's sweep: weights, gradients and its own vectors, read; all but the gradients
     written."""
-    return Work(0, plan.parameters.size * plan.float_bytes * (3 + 2 * slots))
+    return Work(0, plan.parameters.trainable * plan.float_bytes * (3 + 2 * slots))
 
 
 def _macs(plan: Schedule, step: Step) -> int:
@@ -69,6 +69,9 @@ def _macs(plan: Schedule, step: Step) -> int:
         return plan.batch * node.macs
     unasked = sum(d is None for d in step.d_inputs)
     spared = unasked * node.op.macs_to_input(*node.arrivals) if unasked else 0
+    matrices = [weight.name for weight in node.weights if weight.decays]
+    if matrices and not set(matrices).intersection(step.learned):
+        spared += node.op.macs_to_weights(*node.arrivals)
     return plan.batch * (2 * node.macs - spared)
 
 
@@ -91,4 +94,5 @@ def _learned(step: Step) -> int:
     every = sum(weight.size for weight in node.weights)
     if step.phase is Phase.FORWARD:
         return every + sum(state.size for state in node.state)
-    return every + sum(w.size for w in node.weights if w.name in step.weights)
+    read = sum(w.size for w in node.weights if w.name in step.weights)
+    return read + sum(w.size for w in node.weights if w.name in step.learned)

@@ -165,7 +165,7 @@ class _Draughtsman:
 
 def _spelled(layer: Layer) -> str:
     """Its operators, one behind the other: `conv64 3x3 bn relu`."""
-    return " ".join(node.applied.spelled for node in layer.nodes)
+    return " ".join(node.spelled for node in layer.nodes)
 
 
 def _within(name: str, outer: str) -> str:

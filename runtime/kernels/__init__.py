@@ -34,7 +34,8 @@ class Arrays:
 
     Forward sees `inputs`, `output`, `weights`, `state`, `saved` and `scratch`; backward sees what
     the operator's `Needs.reads_back` names of inputs, output and weights, and beside it `saved`,
-    `scratch` (those of backward), `d_output`, `d_inputs` (None where nobody asks) and `d_weights`.
+    `scratch` (those of backward), `d_output`, `d_inputs` (None where nobody asks) and `d_weights` (those
+    that are not frozen; where none is left, what `Needs.to_learn` names is not there either).
     Forward fills `output` and `saved`; backward fills (never adds to) `d_inputs` and `d_weights`.
 
     Attributes

@@ -42,9 +42,10 @@ class PReluKernel:
         value = a.values[0]
         axes = tuple(i for i in range(x.ndim) if i != value.channel_axis + 1)
         slope = along_channels(a.weights["slope"], value)
-        yield from bounded(np.minimum, x, 0.0, below)
-        yield np.multiply, (below, dy, below)
-        yield partial(np.add.reduce, below, axis=axes, out=a.d_weights["slope"]), ()
+        if "slope" in a.d_weights:
+            yield from bounded(np.minimum, x, 0.0, below)
+            yield np.multiply, (below, dy, below)
+            yield partial(np.add.reduce, below, axis=axes, out=a.d_weights["slope"]), ()
         if a.d_inputs[0] is not None:
             dx = a.d_inputs[0]
             yield np.greater, (x, scalar(0, x.dtype), mask)

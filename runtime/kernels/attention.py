@@ -104,7 +104,7 @@ class AttentionKernel:
         dq, dk, dv = heads.split(d_projected)
         do = heads.by_head(d_mixed)
         total = sums.reshape(*sums.shape[:2], heads.pairs, -1, 1).transpose(0, 2, 3, 1, 4)
-        for block in blocks(len(x), len(a.scratch["slopes"])):
+        for block in blocks(len(dy), len(a.scratch["slopes"])):
             chances = a.saved["chances"][block]
             slopes, part = a.scratch["slopes"][: len(chances)], a.scratch["part"][: len(chances)]
             yield from over_group(chances, do[block], dv[block], part)
@@ -130,7 +130,8 @@ def affine(x: Array, y: Array, a: Arrays, side: str) -> Calls:
 
 def learned(x: Array, dy: Array, a: Arrays, side: str) -> Calls:
     """dW = dyᵀ x and db = the sum of dy, for the weights of one side."""
-    yield rows(dy).T.dot, (rows(x), a.d_weights[f"{side}_weight"])
+    if f"{side}_weight" in a.d_weights:
+        yield rows(dy).T.dot, (rows(x), a.d_weights[f"{side}_weight"])
     if f"{side}_bias" in a.d_weights:
         yield ones(len(rows(dy)), dy.dtype).dot, (rows(dy), a.d_weights[f"{side}_bias"])
 

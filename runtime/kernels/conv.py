@@ -138,9 +138,9 @@ def biased(op: Convolution, y: Array, a: Arrays) -> Calls:
         yield np.add, (y, a.weights["bias"].reshape(-1, *[1] * (y.ndim - 2)), y)
 
 
-def bias(op: Convolution, dy: Array, a: Arrays) -> Calls:
+def bias(dy: Array, a: Arrays) -> Calls:
     """db = the sum of dy over examples and places."""
-    if not op.nobias:
+    if "bias" in a.d_weights:
         sums = a.scratch["sums"]
         flat = dy.reshape(*dy.shape[:2], -1)
         yield np.matmul, (flat, ones(flat.shape[2], dy.dtype), sums)
@@ -167,12 +167,14 @@ class ConvKernel:
     def backward(self, op: Convolution, a: Arrays) -> Calls:
         (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
         assert dy is not None
-        g = geometry(op, a, len(a.scratch["products"]))
-        yield from bias(op, dy, a)
-        if g.pads:
+        g = geometry(op, a, len(a.scratch.get("products", a.scratch.get("columns", dy))))
+        learns = "weight" in a.d_weights
+        yield from bias(dy, a)
+        if g.pads and learns:
             yield a.scratch["padded"].fill, (0,)
-        for block in g.blocks(len(x)):
-            yield from filters(x[block], dy[block], g, a, first=block.start == 0)
+        for block in g.blocks(len(dy)):
+            if learns:
+                yield from filters(x[block], dy[block], g, a, first=block.start == 0)
             if dx is not None:
                 yield from spread(dy[block], dx[block], "padded_gradient", g, a)
 
@@ -194,11 +196,12 @@ class TransposedConvKernel:
     def backward(self, op: TransposedConv, a: Arrays) -> Calls:
         (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
         assert dy is not None
-        g = geometry(op, a, len(a.scratch["products"]))
-        yield from bias(op, dy, a)
+        g = geometry(op, a, len(a.scratch.get("products", a.scratch.get("columns", dy))))
+        yield from bias(dy, a)
         if g.pads:
             yield a.scratch["padded"].fill, (0,)
-        for block in g.blocks(len(x)):
-            yield from filters(dy[block], x[block], g, a, first=block.start == 0)
+        for block in g.blocks(len(dy)):
+            if "weight" in a.d_weights:
+                yield from filters(dy[block], x[block], g, a, first=block.start == 0)
             if dx is not None:
                 yield from correlate(dy[block], dx[block], g, a)

@@ -32,9 +32,10 @@ class FcKernel:
     def backward(self, op: Fc, a: Arrays) -> Calls:
         """dW = dy^T x, db = the sum of dy over rows, dx = dy W."""
         assert a.d_output is not None
-        x, dy = rows(a.inputs[0]), rows(a.d_output)
-        yield dy.T.dot, (x, a.d_weights["weight"])
-        if not op.nobias:
+        dy = rows(a.d_output)
+        if "weight" in a.d_weights:
+            yield dy.T.dot, (rows(a.inputs[0]), a.d_weights["weight"])
+        if "bias" in a.d_weights:
             # A product with ones is twice as fast as a sum over the first axis.
             yield ones(len(dy), dy.dtype).dot, (dy, a.d_weights["bias"])
         if a.d_inputs[0] is not None:
@@ -73,14 +74,15 @@ class MaxoutKernel:
     def backward(self, op: Maxout, a: Arrays) -> Calls:
         """Each output's gradient goes to the piece that won."""
         assert a.d_output is not None
-        x, dy = rows(a.inputs[0]), rows(a.d_output)
+        dy = rows(a.d_output)
         piece, mask = a.scratch["piece"], a.scratch["mask"]
         column = ones(len(dy), dy.dtype)
         for index in range(op.k):
             yield np.equal, (a.saved["winner"], index, mask)
             yield np.multiply, (dy, mask, piece)
-            yield piece.T.dot, (x, a.d_weights["weight"][index])
-            if not op.nobias:
+            if "weight" in a.d_weights:
+                yield piece.T.dot, (rows(a.inputs[0]), a.d_weights["weight"][index])
+            if "bias" in a.d_weights:
                 yield column.dot, (piece, a.d_weights["bias"][index])
             if a.d_inputs[0] is not None:
                 dx = rows(a.d_inputs[0])

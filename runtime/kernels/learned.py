@@ -21,9 +21,10 @@ class ScaleKernel:
 
     def backward(self, op: Scale, a: Arrays) -> Calls:
         """dscale = the sum of dy x over all but channels, dx = dy scale."""
-        (x,), (dx,), dy, product = a.inputs, a.d_inputs, a.d_output, a.scratch["product"]
-        yield np.multiply, (dy, x, product)
-        yield from summed(product, a.d_weights["scale"], a)
+        (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
+        if "scale" in a.d_weights:
+            yield np.multiply, (dy, x, a.scratch["product"])
+            yield from summed(a.scratch["product"], a.d_weights["scale"], a)
         if dx is not None:
             yield np.multiply, (dy, along_channels(a.weights["scale"], a.values[0]), dx)
 
@@ -46,7 +47,8 @@ class ShiftKernel(Added):
 
     def backward(self, op: Shift, a: Arrays) -> Calls:
         assert a.d_output is not None
-        yield from summed(a.d_output, a.d_weights["shift"], a)
+        if "shift" in a.d_weights:
+            yield from summed(a.d_output, a.d_weights["shift"], a)
         yield from self.pass_on(a)
 
 
@@ -59,7 +61,8 @@ class PositionsKernel(Added):
 
     def backward(self, op: Positions, a: Arrays) -> Calls:
         assert a.d_output is not None
-        yield from over_examples(a.d_output, a.d_weights["weight"])
+        if "weight" in a.d_weights:
+            yield from over_examples(a.d_output, a.d_weights["weight"])
         yield from self.pass_on(a)
 
 
@@ -75,7 +78,8 @@ class ClassTokenKernel:
     def backward(self, op: ClassToken, a: Arrays) -> Calls:
         (dx,), dy = a.d_inputs, a.d_output
         assert dy is not None
-        yield np.add.reduce, (dy[:, 0], 0, None, a.d_weights["weight"])
+        if "weight" in a.d_weights:
+            yield np.add.reduce, (dy[:, 0], 0, None, a.d_weights["weight"])
         if dx is not None:
             yield np.copyto, (dx, dy[:, 1:])
 

@@ -130,10 +130,12 @@ class RecurrentKernel:
     def backward(self, op: Recurrent, a: Arrays) -> Calls:
         dy, (dx,), s = a.d_output, a.d_inputs, a.scratch
         assert dy is not None
-        yield np.copyto, (s["inputs"], a.inputs[0].swapaxes(0, 1))
+        if a.d_weights:
+            yield np.copyto, (s["inputs"], a.inputs[0].swapaxes(0, 1))
         for number, way in enumerate(ways(op, a, a.saved)):
             yield from self.through_time(op, way, dy)
-            yield from self.learned(op, way, s["inputs"])
+            if way.d_weights:
+                yield from self.learned(op, way, s["inputs"])
             if dx is not None:
                 target = s["d_inputs_two"] if number else s["d_inputs"]
                 yield rows(s["d_gates"]).dot, (way.weights["input_weight"], rows(target))

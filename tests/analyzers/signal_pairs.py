@@ -193,4 +193,15 @@ PAIRS = (
     Pair("grouped conv", "32x10x10 -> [conv32 3x3 p1 g4 relu]*3 -> flatten fc10", 16, slow=True),
     Pair("vgg no bn", "3x16x16 -> [conv32 3x3 p1 relu]*2 -> maxpool2 -> [conv64 3x3 p1 relu]*2 -> maxpool2 -> flatten fc128 relu -> fc10", 8, slow=True),
     Pair("mixed widths tanh", "12 -> fc300 tanh -> fc20 tanh -> fc300 tanh -> fc2", 16, slow=True),
+    # With PyTorch's defaults, whose biases are drawn, and with orthogonal matrices.
+    Pair("torch relu 4x128", "128 -> [fc128(init=torch) relu]*4 -> fc10(init=torch)", 16),
+    Pair("torch tanh 3x64", "64 -> [fc64(init=torch) tanh]*3 -> fc10(init=torch)", 16),
+    Pair("torch narrow", "4 -> fc16(init=torch) relu -> fc16(init=torch) relu -> fc3(init=torch)", 32),
+    Pair("torch conv", "3x16x16 -> [conv32(init=torch) 3x3 p1 relu]*3 -> flatten fc10(init=torch)", 8),
+    Pair("torch conv bn", "3x16x16 -> [conv32(init=torch) 3x3 p1 bn relu]*3 -> flatten fc10(init=torch)", 32),
+    Pair("orthogonal tanh 8x64", "64 -> [fc64(init=orthogonal) tanh]*8 -> fc10", 16),
+    Pair("orthogonal relu 6x128", "128 -> [fc128(init=orthogonal(1.4142135)) relu]*6 -> fc32", 16),
+    Pair("orthogonal widths", "50 -> fc200(init=orthogonal) gelu -> fc40(init=orthogonal) gelu -> fc10", 16),
+    Pair("orthogonal bn", "64 -> [fc100(init=orthogonal) bn relu]*3 -> fc10", 128),
+    Pair("orthogonal conv", "8x12x12 -> [conv32(init=orthogonal(1.4142135)) 3x3 p1 relu]*3 -> flatten fc10", 8),
 )  # fmt: skip

@@ -28,6 +28,8 @@ SMALL = [
     "7x5 -> attn(1) -> fc2",
     "a: 4x3 -> fc5\nb: 5x6 -> fc6\nmatmul[ @a | @b ]",
     "2x9x9 -> convt3 3 s2 relu -> conv2 3 -> gap fc2",
+    "2x9x9 -> conv4 3 freeze relu -> conv3 3 relu -> convt4 3 freeze relu -> conv2 1 -> gap fc2",
+    "7x6 -> [fc6 -> attn2] freeze -> fc6 -> attn2 freeze -> maxout(3, k=2) freeze -> fc4 freeze",
 ]
 
 
@@ -35,7 +37,7 @@ def counted(graph: Graph, batch: int) -> tuple[int, int]:
     """Forward and backward by torch.utils.flop_counter, on tensors without memory."""
     with torch.device("meta"):
         weights = {
-            f"{node.name}.{w.name}": torch.zeros(w.shape, requires_grad=True)
+            f"{node.name}.{w.name}": torch.zeros(w.shape, requires_grad=not node.frozen)
             for node in graph.nodes
             for w in node.weights
         }

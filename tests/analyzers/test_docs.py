@@ -59,9 +59,10 @@ def test_most_concepts_have_examples() -> None:
 def test_pages_of_operators(name: str) -> None:
     kind, page = CATALOGUE[name], nnspec.docs(name)
     assert page.startswith(f"# {name}")
-    # A choice of train(...) may go by the same word: its page follows.
-    own, *_ = page[1:].partition(f"\n# {name}(")
-    assert own.rstrip().endswith(f"{kind.source}.")
+    # Some words are a choice of `train(...)` too, told of behind the operator.
+    page, *others = page.split("\n# ")
+    assert len(others) == sum(name in menu.choices for menu in MENUS.values())
+    assert page.rstrip().endswith(f"{kind.source}.")
     for field in kind.model_fields:
         assert re.search(rf"^    .*\b{field}\b", page, re.MULTILINE) or field in "spdgk", field
     for sample in kind.samples:
@@ -76,6 +77,8 @@ def test_functions_are_named() -> None:
 def test_pages_of_mistakes_and_settings() -> None:
     assert "cross_entropy" in nnspec.docs("cross_entropy")
     assert nnspec.docs("adam").startswith("# adam(lr=0.001")
+    assert "# noise(sd=0.1)\n" in nnspec.docs("noise")
+    assert "A choice for `augment` in `train(...)`." in nnspec.docs("noise")
     nnspec.docs()
     for code, kind in Mistake.by_code.items():
         assert nnspec.docs(code).startswith(f"# {code} {kind.name}\n")

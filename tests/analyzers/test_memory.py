@@ -12,7 +12,9 @@ from tests.zoo.memory import bound, growth, noise, predicted, spec
 import nnspec
 from nnspec.analyzers.facts import memory
 from nnspec.compiler.graph import Graph
+from nnspec.compiler.plan.build import augmentation_memory
 from nnspec.compiler.plan.schedule import Mode
+from nnspec.runtime.augmentations import Augmenter
 from nnspec.runtime.constants import held
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +118,25 @@ def test_memory_in_use_step_by_step(text: str, mode: Mode) -> None:
         assert moment.phase is step.phase
         assert moment.node == (step.node.name if step.node else "")
     assert max(moment.bytes for moment in moments) <= plan.arena_bytes
+
+
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_augmentation_to_the_byte(batch: int) -> None:
+    many = "(flip, shift(2), crop(1), rotate(20), noise(0.1), cutout(3), mixup)"
+    spec = f"3x20x20 -> flatten fc5\ntrain(loss=mse, augment={many})"
+    graph = nnspec.graph(spec)
+    augmenter = Augmenter(graph.training.augment, graph, 0, np.dtype(np.float32))
+    found = sum(
+        array.nbytes
+        for room in augmenter._of(batch)
+        for arrays in (room.drawn, *room.scratch.values())
+        for array in arrays.values()
+    )
+    assert augmentation_memory(graph, batch) == found > 0
+    parts = nnspec.analyze(spec, batch=batch).memory.training_parts
+    assert parts.augmentation == found
+    plain = nnspec.analyze("3x20x20 -> flatten fc5\ntrain(loss=mse)", batch=batch).memory
+    assert parts.total - plain.training_parts.total == found
 
 
 def test_memory_in_use_by_hand() -> None:

@@ -32,7 +32,8 @@ BOTH = "left: 3\nright: 2\na: @left -> fc4 relu\nb: @right -> fc4 relu\nadd[ @a 
 
 def net(spec: str = "6 -> fc8 relu -> fc3", **settings: Any) -> Net:
     given: dict[str, Any] = {"loss": "cross_entropy", "optimizer": "adam(lr=0.01)", "batch": 16}
-    return nnspec.compile(spec, seed=3, **given | settings)
+    made: Net = nnspec.compile(spec, seed=3, **given | settings)
+    return made
 
 
 def weights(trained: Net) -> list[bytes]:

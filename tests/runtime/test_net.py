@@ -137,7 +137,7 @@ def test_nets_that_cannot_train() -> None:
 )
 def test_wrong_settings(settings: dict[str, object]) -> None:
     with pytest.raises(SpecError):
-        nnspec.compile(NET, **settings)  # type: ignore[arg-type]
+        nnspec.compile(NET, **settings)  # type: ignore[call-overload]
     with pytest.raises(SpecError):
         nnspec.compile(NET).set(**settings)
 

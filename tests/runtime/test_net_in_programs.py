@@ -29,7 +29,7 @@ def codes(error: pytest.ExceptionInfo[SpecError]) -> list[str]:
 
 
 def trained(spec: str = NOISY, steps: int = 3, **settings: Any) -> nnspec.Net:
-    net = nnspec.compile(spec, seed=0, **settings)
+    net: nnspec.Net = nnspec.compile(spec, seed=0, **settings)
     for _ in range(steps):
         net.step(X, Y)
     return net

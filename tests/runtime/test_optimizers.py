@@ -13,7 +13,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, StepLR
 import nnspec
 from nnspec.compiler.plan.build import SWEEP
 from nnspec.compiler.training.optimizers import OPTIMIZERS
-from nnspec.runtime.net import DType, quiet
+from nnspec.runtime.answering import quiet
+from nnspec.runtime.net import DType
 
 from .torch_training import CONVNET, MLP, NETS, Twin, same, together
 from .torch_training import OPTIMIZERS as IN_TORCH

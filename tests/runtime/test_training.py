@@ -200,3 +200,18 @@ def test_gd_sees_the_whole_set_at_once() -> None:
     data = load("spiral")
     net.fit(data.x, data.y, epochs=2, on_step=lambda step: steps.append(step.steps))
     assert steps == [1, 1]
+
+
+def test_a_share_is_held_out_class_by_class() -> None:
+    data = nnspec.load_data("iris")
+    one, two, three = (nnspec.compile("4 -> fc3", epochs=2, seed=1) for _ in range(3))
+    learned, held = split(data, 0.2, 1)
+    by_set = one.fit(data, validation=0.2)
+    by_arrays = two.fit(data.x, data.y, validation=0.2)
+    by_hand = three.fit(learned, validation=held)
+    assert by_set[-1].validation == by_arrays[-1].validation == by_hand[-1].validation
+    with pytest.raises(nnspec.SpecError, match="parts a set") as caught:
+        one.fit([(data.x[0], data.y[0])], validation=0.2)
+    assert "validation=(x, y)" in str(caught.value)
+    with pytest.raises(nnspec.SpecError, match="NN508"):
+        one.fit(data, validation=1.5)

@@ -18,15 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-try:
-    from torchvision.models import get_model
-except RuntimeError:
-    # The wheel's compiled operators want a torch with CUDA; no net uses them, but importing
-    # torchvision asks for these two.
-    for _name in ("nms", "qnms"):
-        _signature = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        torch.library.define(f"torchvision::{_name}", _signature)
-    from torchvision.models import get_model
+from ..vision import get_model
 
 AFFINE = "affine"
 CHANNELS_LAST = nn.Linear, nn.LayerNorm, nn.GELU

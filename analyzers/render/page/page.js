@@ -132,12 +132,20 @@ function theme() {
   told();
 }
 
+// A tile of its own where some parameters are frozen.
+function trainable({ totals, conventions }) {
+  const kept = totals.params - totals.trainable;
+  const exact = `${count(totals.trainable)}, ${count(kept)} frozen`;
+  return kept ? [["trainable", short(totals.trainable), exact, conventions.params]] : [];
+}
+
 function head(content) {
   byId("title").textContent = content.title;
   byId("subtitle").textContent = content.source;
   const { totals } = content;
   const tiles = [
     ["parameters", short(totals.params), count(totals.params), content.conventions.params],
+    ...trainable(content),
     ["multiply-adds", short(totals.macs), count(totals.macs), content.conventions.macs],
     ["neurons", short(totals.neurons), count(totals.neurons), content.conventions.neurons],
     ["depth", count(totals.depth), many(totals.depth, "weighted layer"), content.conventions.depth],

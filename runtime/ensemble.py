@@ -1,0 +1,217 @@
+"""Several nets of one spec that answer together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ..compiler.graph import Graph
+from ..compiler.settings import as_text, overridden
+from ..compiler.shapes import Value
+from ..compiler.training.losses import Loss
+from ..grammar.diagnostics import Mistake, SpecError
+from .answering import Answering, quiet
+from .budget import MaxMemory
+from .examples import Examples
+from .history import History
+from .initialise import stream
+from .kernels import Array
+from .net import DType, Net, sized_when_compiled
+from .notebook import facts
+from .weights import write
+
+
+class Ensemble(Answering):
+    """Nets of one spec that begin at other weights, see the examples in another order, and answer
+    together. CS231n, neural networks 3, "Model ensembles".
+
+    What they say is averaged: probabilities where the loss takes a softmax or a sigmoid of the
+    scores, else the outputs. A call returns scores as a net's does: a softmax (sigmoid) of them is
+    the mean of the members' probabilities.
+
+    Parameters
+    ----------
+    graph: the net; `ensemble` of its `training` settings is how many there are.
+    seed: the first member's; the others' seeds are drawn from it. The spec's own where None.
+    dtype: "float32" or "float64".
+    max_memory: of each member, "2GiB" or bytes; 80 % of what is free where None.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        seed: int | None = None,
+        dtype: DType = "float32",
+        max_memory: MaxMemory = None,
+    ) -> None:
+        self.graph = graph
+        self.training = graph.training
+        first = Net(graph, seed=seed, dtype=dtype, max_memory=max_memory)
+        self.seed, self.dtype = first.seed, first.dtype
+        others = seeds(first.seed, self.training.ensemble)[1:]
+        made = partial(Net, graph, dtype=dtype, max_memory=max_memory)
+        rest = (made(seed=other) for other in others)
+        self.members: tuple[Net, ...] = (first, *rest)
+
+    @classmethod
+    def of(cls, members: Sequence[Net]) -> Ensemble:
+        """Nets that are there already, of one spec."""
+        first = members[0]
+        size = {"ensemble": len(members)}
+        made = cls.__new__(cls)
+        made.graph = first.graph
+        made.training = first.training.model_copy(update=size)
+        made.seed, made.dtype, made.members = first.seed, first.dtype, tuple(members)
+        return made
+
+    def __repr__(self) -> str:
+        told = facts(self.members[0])
+        one = f"{told['in']} → {told['out']}, {told['parameters']} parameters"
+        return f"<Ensemble: {len(self.members)} nets, each {one}, {self.dtype}>"
+
+    @property
+    def params(self) -> int:
+        """How many numbers all members learn."""
+        return sum(member.params for member in self.members)
+
+    @property
+    def trainable(self) -> int:
+        """How many of these are not frozen."""
+        return sum(member.trainable for member in self.members)
+
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """Every member's weights by name, `member1.fc1.weight`, as writable views."""
+        return self._named([member.weights for member in self.members])
+
+    @property
+    def state(self) -> Mapping[str, Array]:
+        """Every member's running statistics by name, `member1.bn1.mean`, as writable views."""
+        return self._named([member.state for member in self.members])
+
+    @staticmethod
+    def _named(found: Sequence[Mapping[str, Array]]) -> Mapping[str, Array]:
+        return MappingProxyType(
+            {
+                f"member{number}.{name}": array
+                for number, arrays in enumerate(found, 1)
+                for name, array in arrays.items()
+            }
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write all members and the spec into one safetensors file; raises SpecError."""
+        write(Path(path), self.graph, {**self.weights, **self.state}, as_text(self.training))
+
+    def set(self, **settings: object) -> None:
+        """Change the training settings of every member. Raises SpecError."""
+        training, mistakes = overridden(self.training, settings)
+        if training.ensemble != len(self.members):
+            mistakes = (*mistakes, sized_when_compiled())
+        if mistakes:
+            raise SpecError(mistakes)
+        for member in self.members:
+            member.set(**{name: worth for name, worth in settings.items() if name != "ensemble"})
+        self.training = training
+
+    def untrainable(self) -> tuple[Mistake, ...]:
+        """What keeps the members from training; empty when nothing does."""
+        return self.members[0].untrainable()
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        on_member: Callable[[int], None] | None = None,
+        **options: Any,
+    ) -> tuple[History, ...]:
+        """Train the members one after the other; returns the history of each.
+
+        Parameters
+        ----------
+        x, y: as `Net.fit` takes them.
+        on_member: called with the number of each member, from 1, before it is trained.
+        options: what `Net.fit` takes besides: `validation`, callbacks, settings; in `run` each member
+            has a folder of its own.
+        """
+        settings = {name: options[name] for name in options if name in self._settings}
+        self.set(**settings)
+        rest = {name: worth for name, worth in options.items() if name not in settings}
+        run = rest.pop("run", None)
+        histories = []
+        for number, member in enumerate(self.members, 1):
+            if on_member:
+                on_member(number)
+            kept = None if run is None else folder(run, number)
+            histories.append(member.fit(x, y, run=kept, **rest))
+        return tuple(histories)
+
+    @property
+    def _settings(self) -> frozenset[str]:
+        return frozenset(type(self.training).model_fields)
+
+    def answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
+        """The members' joint outputs: as those of a net, in shape and in meaning."""
+        found = [member.answers(asked, truth) for member in self.members]
+        output, main = self.graph.output.value, list(self.graph.outputs)[-1]
+        loss = self.training.judged_by(output)
+        return {
+            name: together(loss if name == main else None, output, [one[name] for one in found])
+            for name in found[0]
+        }
+
+
+def compiled(
+    graph: Graph,
+    *,
+    seed: int | None = None,
+    dtype: DType = "float32",
+    max_memory: MaxMemory = None,
+) -> Net | Ensemble:
+    """The net, or the ensemble that its `train(...)` asks for."""
+    kind = Ensemble if graph.training.ensemble > 1 else Net
+    return kind(graph, seed=seed, dtype=dtype, max_memory=max_memory)
+
+
+def members(net: Net | Ensemble) -> tuple[Net, ...]:
+    return net.members if isinstance(net, Ensemble) else (net,)
+
+
+def folder(run: str | Path, number: int) -> Path:
+    """Where the member of this number keeps its part of a run."""
+    return Path(run) / f"member{number}"
+
+
+def seeds(seed: int, count: int) -> list[int]:
+    """The members' seeds; the first is the seed itself, so that its net is the one without the
+    others."""
+    drawn = stream(seed, "ensemble").integers(0, 2**31, count - 1)
+    return [seed, *drawn.tolist()]
+
+
+def together(loss: Loss | None, output: Value, scores: Sequence[Array]) -> Array:
+    """The mean of what the scores (N, *output) of several nets say, as scores again.
+
+    Of probabilities it is the log of their mean, which a softmax gives back; of a yes or no the log
+    odds of it. Worked out from logarithms, so that scores of 1e4 are as good as others.
+    """
+    every = np.stack(scores).astype(np.float64)
+    contained = loss.contains if loss else ()
+    with quiet():
+        if "softmax" in contained:
+            axis = output.channel_axis + 2
+            logs = every - np.logaddexp.reduce(every, axis=axis, keepdims=True)
+            mean = np.logaddexp.reduce(logs, axis=0) - np.log(len(every))
+        elif "sigmoid" in contained:
+            yes, no = -np.logaddexp(0, -every), -np.logaddexp(0, every)
+            mean = np.logaddexp.reduce(yes, axis=0) - np.logaddexp.reduce(no, axis=0)
+        else:
+            mean = every.mean(axis=0)
+    return np.asarray(mean.astype(scores[0].dtype))
