@@ -15,7 +15,6 @@ import numpy as np
 
 from ..compiler.settings import as_text
 from ..compiler.training import Training
-from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
 from .budget import memory_argument
 from .data import alike, described, fitted, load, load_inputs, split
@@ -23,6 +22,7 @@ from .data_errors import DataUnfit
 from .dataset import Dataset
 from .durable import check_writable
 from .ensemble import Ensemble, compiled, folder, members
+from .examination import probabilities
 from .folder import logged
 from .history import History, Scores
 from .judge import Tally
@@ -368,7 +368,7 @@ def predict(options: argparse.Namespace) -> int:
     net = load_net(options.weights, max_memory=options.max_memory)
     x, classes = _examples(options, _input_shape(net))
     outputs, value = net(x), net.graph.output.value
-    probable = _probabilities(net, outputs) if value.rank == 1 else None
+    probable = probabilities(net.training.judged_by(value), outputs) if value.rank == 1 else None
     labels = _labels(net, outputs)
     rows = []
     for index, output in enumerate(outputs):
@@ -425,16 +425,3 @@ def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Arra
         problem = f"holds {numbers.size} numbers, but the net takes {int(np.prod(shape))}"
         raise SpecError([DataUnfit(None, "--input", problem)])
     return numbers.reshape(1, *shape), ()
-
-
-def _probabilities(net: Net | Ensemble, outputs: Array) -> Array | None:
-    """Rows that sum to 1, where the loss gives scores that meaning."""
-    loss = net.training.judged_by(net.graph.output.value)
-    scores = outputs.astype(np.float64)
-    if isinstance(loss, Bce) and scores.shape[1:] == (1,):
-        yes = np.exp(-np.logaddexp(0, -scores[:, 0]))
-        return np.stack([1 - yes, yes], axis=1)
-    if isinstance(loss, CrossEntropy):
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-    return None

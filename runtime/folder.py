@@ -6,6 +6,7 @@
     checkpoint-00001200.safetensors   everything the run stood at after 1,200 updates; the last two
     best.safetensors             the weights of the best epoch, for `nnspec evaluate`
     last.safetensors             the weights at the end
+    held_out.json                what the net made of the held-out examples in the end
 
 Every file is written whole or not at all, so that whatever ends the process, the folder can be read
 and the run goes on from its last checkpoint, to the bit.
@@ -46,6 +47,7 @@ KEPT = 2
 
 TOLD, SPEC, LOG = "run.json", "spec.nn", "log.jsonl"
 BEST, LAST = "best.safetensors", "last.safetensors"
+EXAMINED = "held_out.json"
 
 
 class Folder:
@@ -100,6 +102,11 @@ class Folder:
         self._weights(LAST, run)
         self._tell(ended=run.stopped or "all epochs done")
 
+    def examined(self, found: Mapping[str, Any]) -> None:
+        """What the net that training leaves made of the held-out examples."""
+        text = json.dumps(found, allow_nan=False) + "\n"
+        write_durably(self.path / EXAMINED, text.encode(), "run")
+
     # --------------------------------------------------------------------------- to the disk
 
     def begin(self, run: Run) -> None:
@@ -126,6 +133,7 @@ class Folder:
             if problems:
                 raise SpecError([NoWholeCheckpoint(None, str(self.path), tuple(problems))])
         write_durably(self.path / LOG, "".join(_lines(run)).encode(), "run")
+        (self.path / EXAMINED).unlink(missing_ok=True)
         self._tell()
 
     def _checkpoint(self, run: Run) -> None:

@@ -22,12 +22,13 @@ from ..compiler.training import Training, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .answering import Answering, quiet
 from .autopsy import first_broken
-from .batches import as_inputs, as_truth
+from .batches import as_inputs, as_truth, input_slots
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
 from .data import parted
 from .data_errors import BadSeed
 from .errors import Diverged, TooMuchMemory, Untrainable
+from .examination import examination
 from .examples import Examples, examples
 from .folder import kept_in
 from .freezing import frozen
@@ -364,7 +365,11 @@ class Net(Answering):
                 return train(begun, watch)
         keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
         with quiet(), keeping as folder:
-            return train(begun, watch, folder)
+            history = train(begun, watch, folder)
+            if held is not None:
+                slots = input_slots(self.graph, self.dtype)
+                folder.examined(examination(*self._said(held), held, slots, validation))
+        return history
 
 
 def alone(training: Training) -> Training:
