@@ -158,14 +158,21 @@ def report(
 ) -> str:
     """Everything known of a net as one page for the browser: its text, and written to `to` if given.
 
-    The page needs nothing beside it and asks for nothing. Raises SpecError when the spec is wrong.
+    Of a folder that keeps a training the page tells how it went. It needs nothing beside it and asks
+    for nothing. Raises SpecError when the spec is wrong, or the folder cannot be read.
     """
     from os import fspath
+    from pathlib import Path
 
     from nnspec.analyzers.page import page, put
+    from nnspec.analyzers.records import is_record, record
+    from nnspec.analyzers.training_portrait import training_page
     from nnspec.grammar.read import read
 
-    text = page(read(spec, limits), limits, let)
+    if is_record(fspath(spec)):
+        text = training_page(record(Path(spec)), limits)
+    else:
+        text = page(read(spec, limits), limits, let)
     if to is not None:
         put(fspath(to), text)
     return text

@@ -23,7 +23,7 @@ COMMANDS = {
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
     "math": ("analyzers.commands_math", "the net as equations"),
-    "report": ("analyzers.page", "one page for the browser: the graph, charts, derivations"),
+    "report": ("analyzers.page", "one page for the browser, on a net or on a training"),
     "diff": ("analyzers.commands", "what changed between two nets"),
     "draw": ("compiler.targets.commands", "the net as boxes and arrows"),
     "plot": ("analyzers.commands", "charts of parameters, cost and memory"),

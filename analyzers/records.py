@@ -144,15 +144,15 @@ HELD = "held_out_"
 def _epoch(row: Mapping[str, Any]) -> Logged:
     return Logged(
         number=_count(row.get("epoch")),
-        loss=_number(row.get("loss")),
+        loss=number(row.get("loss")),
         held_out={
-            name.removeprefix(HELD): _number(worth)
+            name.removeprefix(HELD): number(worth)
             for name, worth in row.items()
             if name.startswith(HELD)
         },
-        lr=_number(row.get("lr")),
-        gradient_norm=_number(row.get("gradient_norm")),
-        seconds=_number(row.get("seconds")),
+        lr=number(row.get("lr")),
+        gradient_norm=number(row.get("gradient_norm")),
+        seconds=number(row.get("seconds")),
         best=row.get("best") is True,
         vitals=_vitals(row.get("vitals")),
     )
@@ -165,9 +165,7 @@ SEEN = ("dead", "saturated", "gradient", "mean", "std")
 def _vitals(found: object) -> dict[str, dict[str, float | None]]:
     layers = _mapping(found).get("layers")
     rows = [_mapping(row) for row in layers] if isinstance(layers, list) else []
-    return {
-        _text(row.get("layer")): {name: _number(row.get(name)) for name in SEEN} for row in rows
-    }
+    return {_text(row.get("layer")): {name: number(row.get(name)) for name in SEEN} for row in rows}
 
 
 def _log(path: Path) -> tuple[Logged, ...]:
@@ -247,7 +245,7 @@ def _count(found: object) -> int:
     return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else 0
 
 
-def _number(found: object) -> float | None:
+def number(found: object) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None
     try:
