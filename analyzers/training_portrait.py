@@ -59,7 +59,7 @@ def portrait(found: Record, limits: Limits | None = None) -> Content:
 def _standing(found: Record) -> str:
     """Whether it is over, and why."""
     if found.state == "done":
-        return f"done in {duration(found.seconds)}: {found.ended}"
+        return f"{found.ended}, {duration(found.seconds)}"
     if found.state == "going on":
         return "going on while this page was made"
     return "stopped before its end; `--resume` goes on with it"
@@ -211,7 +211,7 @@ def _list(found: object) -> list[Any]:
 
 def _whole(found: object) -> int:
     right = isinstance(found, int) and not isinstance(found, bool) and 0 <= found < 2**53
-    return int(found) if right else 0  # type: ignore[call-overload, no-any-return]
+    return int(found) if right else 0  # type: ignore[call-overload]
 
 
 def _numbers(found: object) -> list[float | None]:

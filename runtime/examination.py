@@ -163,14 +163,14 @@ def _inputs(
 
 
 def _images(x: Array) -> dict[str, Any]:
-    """Bytes from the lowest number to the highest, in base64; channels last, row by row."""
+    """Bytes from the lowest number to the highest, in base64, as height x width x channels."""
     step = -(-max(x.shape[2:]) // SIDE)
     small = x[:, :, ::step, ::step].astype(np.float64)
     low, high = float(small.min()), float(small.max())
     grey = np.round((small - low) * (255 / (high - low or 1.0))).astype(np.uint8)
     last = np.ascontiguousarray(np.moveaxis(grey, 1, -1))
     return {
-        "image": [last.shape[2], last.shape[1], last.shape[3]],
+        "image": list(last.shape[1:]),
         "came": list(x.shape[1:]),
         "pixels": [b64encode(one.tobytes()).decode() for one in last],
     }

@@ -57,7 +57,7 @@ def _figure(epochs: Sequence[Logged], title: str) -> Figure:
         weight="bold",
         size=11,
     )
-    above, below = figure.subfigures(2, 1, height_ratios=(3.2, 2.0))
+    above, below = figure.subfigures(2, 1, height_ratios=(3.2, 2.0), squeeze=False)[:, 0]
     upper = above.subplots(1, 1 + judged, squeeze=False)[0]
     lower = below.subplots(1, 2, squeeze=False)[0]
     _loss(upper[0], epochs)

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from ...compiler.training import MENUS
-
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
 
 TOLD = frozenset({"lr"})
 """What is told even where it is as nothing said would have it."""
@@ -21,15 +15,10 @@ def brief(name: str, text: str) -> str:
     choices = MENUS[name].choices if name in MENUS else {}
     if word not in choices or not bracket or "(" in rest or not rest.endswith(")"):
         return text
-    fields = choices[word].model_fields
+    usual = {f"{key}={field.default}" for key, field in choices[word].model_fields.items()}
     kept = [
         argument
         for argument in rest[:-1].split(", ")
-        if argument.partition("=")[0] in TOLD or not _usual(fields, argument)
+        if argument not in usual or argument.partition("=")[0] in TOLD
     ]
     return f"{word}({', '.join(kept)})" if kept else word
-
-
-def _usual(fields: Mapping[str, FieldInfo], argument: str) -> bool:
-    name, _, worth = argument.partition("=")
-    return name in fields and str(fields[name].default) == worth

@@ -120,7 +120,7 @@ class Chart {
         shape(
           "text",
           { x: left - 8, y: y + 3.5, class: "tick end" },
-          this.unit(tick).replace(/\.0+(?= )/, ""),
+          (this.tick || this.unit)(tick).replace(/\.0+(?= )/, ""),
         ),
       );
     }

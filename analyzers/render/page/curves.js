@@ -1,9 +1,19 @@
 // Curves over the epochs of a training.
 
-const percent = (share) => `${(100 * share).toFixed(2)} %`;
+const percent = (share) => `${(100 * share).toFixed(2)}\u00a0%`;
 
-const four = (number) =>
-  Math.abs(number) >= 0.001 && Math.abs(number) < 1e6 ? number.toFixed(4) : plain(number);
+// 0.0012 rather than 1.2e-3.
+const short4 = (number) =>
+  number === 0 || (Math.abs(number) >= 1e-4 && Math.abs(number) < 1e5)
+    ? String(Number(number.toPrecision(3)))
+    : plain(number);
+
+// A loss: four places, fewer where it is large.
+function four(number) {
+  const size = Math.abs(number);
+  if (size >= 1e6 || (size < 0.001 && size > 0)) return plain(number);
+  return size >= 1000 ? count(Number(number.toFixed(1))) : number.toFixed(4);
+}
 
 // Round numbers from the lowest to the highest.
 function between(low, high, wanted = 4) {
@@ -16,15 +26,20 @@ function between(low, high, wanted = 4) {
   return found;
 }
 
-// 1, 2, 5, 10 within the range, or powers of ten alone where there are many.
+const MOST_TICKS = 6;
+
+// 1, 2, 5, 10 within the range, or 1, 3, 10, or powers of ten, so many as can be read.
 function powers(low, high) {
   const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
-  const step = Math.max(1, Math.ceil((to - from) / 4));
-  const found = [];
-  for (let power = from; power <= to; power += 1)
-    for (const factor of to - from <= 2 ? [1, 2, 5] : [1])
-      if (factor > 1 || (power - from) % step === 0) found.push(factor * 10 ** power);
-  return found.filter((tick) => tick >= low * 0.999 && tick <= high * 1.001);
+  const inside = (tick) => tick >= low * 0.999 && tick <= high * 1.001;
+  const all = Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  for (const factors of [[1, 2, 5], [1, 3], [1]]) {
+    const found = all.flatMap((power) => factors.map((factor) => Number(`${factor}e${power}`)));
+    const shown = found.filter(inside);
+    if (shown.length <= MOST_TICKS) return shown;
+  }
+  const step = Math.ceil(all.length / MOST_TICKS);
+  return all.filter((_, i) => i % step === 0).map((power) => Number(`1e${power}`)).filter(inside);
 }
 
 // Options beside those of a chart: numbers of the epochs, best (its index or -1), fromZero, log, and
@@ -38,6 +53,7 @@ class Curves extends Chart {
         first: "epoch",
         part: () => null,
         full: options.unit,
+        tick: options.unit === percent ? (share) => `${Number((100 * share).toPrecision(4))} %` : short4,
         labels: options.numbers.map((number) => `epoch ${count(number)}`),
         ...options,
       },
@@ -79,8 +95,14 @@ class Curves extends Chart {
     }
     if (this.fromZero && low >= 0) low = 0;
     if (low === high) [low, high] = [low - Math.abs(low) / 10 - 1e-6, high + Math.abs(high) / 10 + 1e-6];
-    this.y = (value) => top + this.inner.h * (1 - (value - low) / (high - low));
     this.ticks = between(low, high);
+    const gap = this.ticks.length > 1 ? this.ticks[1] - this.ticks[0] : 0;
+    if (gap) {
+      low = Math.floor(low / gap + 1e-9) * gap;
+      high = Math.min(this.ceiling ?? Infinity, Math.ceil(high / gap - 1e-9) * gap);
+      this.ticks = between(low, high, 5);
+    }
+    this.y = (value) => top + this.inner.h * (1 - (value - low) / (high - low));
   }
 
   curves(svg) {
@@ -169,23 +191,24 @@ function curvesOf(content) {
     canLog: true,
     log: Math.max(...all) > STEEP * Math.min(...all),
   });
-  const scores = { accuracy: "Accuracy", top5: "Top-5 accuracy", r2: "R²" };
+  const scores = { accuracy: "Accuracy", r2: "R²" };
   for (const [name, title] of Object.entries(scores)) {
     const unit = name === "r2" ? four : percent;
     add(`${title} on what was held out`, [{ name, values: held(name) }], {
       rest: at(held(name), unit),
       unit,
+      ceiling: 1,
     });
   }
   add("Learning rate", [{ name: "learning rate", values: of("lr") }], {
     rest: "of the epoch's last update",
-    unit: plain,
+    unit: short4,
     fromZero: true,
     canLog: true,
   });
   add("Length of the gradient", [{ name: "length", values: of("gradient_norm") }], {
     rest: "mean over the epoch's updates, before clipping and penalties",
-    unit: plain,
+    unit: short4,
     fromZero: true,
     canLog: true,
   });

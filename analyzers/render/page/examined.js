@@ -89,7 +89,7 @@ function worstOf(held) {
   const note = element(
     "p",
     { class: "muted note" },
-    `The largest losses among ${many(held.looked_at, "example")} that were held out.`,
+    `The largest losses among ${many(held.looked_at, "held-out example")}, by the net that training left.`,
   );
   return [note, ...(held.pixels ? gallery(held) : [rows(held)])];
 }
@@ -129,6 +129,11 @@ function verdict(held, one) {
   if (one.true === undefined) return [`example ${count(one.example)}`];
   const share = (value) => (value === undefined || value === null ? "" : ` ${percent(value)}`);
   const said = one.said === null ? "nothing" : className(held, one.said);
+  if (one.said === one.true)
+    return [
+      element("span", {}, "said ", element("b", {}, said), share(one.probability)),
+      element("span", {}, "rightly"),
+    ];
   return [
     element("span", {}, "said ", element("b", {}, said), share(one.probability)),
     element("span", {}, "is ", element("b", {}, className(held, one.true)), share(one.probability_of_true)),
@@ -180,7 +185,7 @@ function inputOf(held, i) {
 function plainTable(title, columns, found, classOf = () => "") {
   const table = element(
     "table",
-    { class: "layers" },
+    { class: "layers even" },
     element("caption", { class: "unseen" }, title),
     element(
       "thead",

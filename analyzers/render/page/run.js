@@ -68,8 +68,8 @@ function logOf(content) {
       (epoch) => told(epoch.held_out[name], ["accuracy", "top5"].includes(name) ? percent : four),
       "number",
     ]),
-    ["learning rate", (epoch) => told(epoch.lr, plain), "number"],
-    ["gradient", (epoch) => told(epoch.gradient_norm, plain), "number"],
+    ["learning rate", (epoch) => told(epoch.lr, short4), "number"],
+    ["gradient", (epoch) => told(epoch.gradient_norm, short4), "number"],
     ["seconds", (epoch) => told(epoch.seconds, (value) => value.toFixed(2)), "number"],
   ];
   const shown = content.epochs.slice(-LOGGED);
