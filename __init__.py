@@ -17,6 +17,7 @@ from nnspec.grammar.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
+    from pathlib import Path
     from typing import Literal
 
     from nnspec import sklearn as sklearn
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from nnspec.grammar.limits import Limits
     from nnspec.runtime.budget import MaxMemory
     from nnspec.runtime.data import load as load_data
+    from nnspec.runtime.dataset import Dataset
     from nnspec.runtime.ensemble import Ensemble
+    from nnspec.runtime.findings import Finding
+    from nnspec.runtime.gradcheck import GradCheck
     from nnspec.runtime.history import History
     from nnspec.runtime.load import load
     from nnspec.runtime.net import DType, Net
@@ -49,9 +53,11 @@ __all__ = [
     "curves",
     "diff",
     "docs",
+    "doctor",
     "draw",
     "fix",
     "format",
+    "gradcheck",
     "graph",
     "load",
     "load_data",
@@ -343,6 +349,54 @@ def profile(
     from nnspec.runtime.profile import profile as measured
 
     return measured(graph(spec, let=let, limits=limits), mode, batch, max_memory)
+
+
+def gradcheck(
+    spec: "str | PathLike[str]",
+    *,
+    seed: int | None = None,
+    samples: int = 20,
+    after: int = 0,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    **settings: object,
+) -> "GradCheck":
+    """A net's gradient against central differences, on random examples: `ok`, and error by weight.
+
+    `samples` numbers of each weight are checked, in float64, `after` so many steps of training.
+    Raises SpecError when the spec is wrong or cannot train.
+    """
+    from nnspec.runtime.gradcheck import gradcheck as checked
+
+    net = graph(spec, let=let, limits=limits, settings=settings)
+    return checked(net, seed=seed, samples=samples, after=after)
+
+
+def doctor(
+    spec: "str | PathLike[str]",
+    data: "str | Path | Dataset",
+    *,
+    held_out: float = 0.2,
+    steps: int = 1000,
+    seed: int | None = None,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    **settings: object,
+) -> "tuple[Finding, ...]":
+    """What keeps a net from learning a data set, and what to do; empty where nothing does.
+
+    The data are looked at, a few examples learned by heart, all learning rates run through, and the net
+    trained for `steps`. Raises SpecError when spec, data or a setting is wrong.
+    """
+    from nnspec.runtime.data import fitted, load, split
+    from nnspec.runtime.dataset import Dataset
+    from nnspec.runtime.examination import examine
+    from nnspec.runtime.findings import findings
+
+    net = graph(spec, let=let, limits=limits, settings=settings)
+    loaded = data if isinstance(data, Dataset) else load(data)
+    learned, held = split(fitted(loaded, net.inputs[0].value.shape), held_out)
+    return findings(examine(net, learned, held, seed=seed, steps=steps))
 
 
 def docs(word: str | None = None) -> str:

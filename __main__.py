@@ -33,6 +33,8 @@ COMMANDS = {
     "train": ("runtime.commands", "train a net on data"),
     "runs": ("analyzers.runs", "trainings that were kept, side by side"),
     "sweep": ("runtime.commands_sweep", "one training under every combination of some choices"),
+    "doctor": ("runtime.commands_doctor", "what keeps a net from learning, and what to do"),
+    "gradcheck": ("runtime.commands_gradcheck", "the gradient against central differences"),
     "augment": ("runtime.commands_augment", "pictures as training would see them"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
@@ -61,6 +63,8 @@ COMPILING = frozenset(
         "profile",
         "train",
         "sweep",
+        "doctor",
+        "gradcheck",
         "augment",
     }
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import re
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -17,12 +16,12 @@ from ..compiler.settings import as_text
 from ..compiler.training import Training
 from ..grammar.diagnostics import SpecError
 from .budget import memory_argument
-from .data import alike, described, fitted, load, load_inputs, split
+from .data import described, load_inputs, split
 from .data_errors import DataUnfit
+from .data_options import asked_size, data_arguments, held_out_arguments, loaded, parts
 from .dataset import Dataset
 from .durable import check_writable
 from .ensemble import Ensemble, compiled, folder, members
-from .examination import probabilities
 from .folder import logged
 from .history import History, Scores
 from .judge import Tally
@@ -34,38 +33,9 @@ from .metrics import NONE, OfClass, chosen, said
 from .net import Net
 from .progress import noticed, number, percent, shown
 from .train import Interrupted
+from .verdicts import probabilities
 
 SETTINGS = tuple(Training.model_fields)
-
-
-DATA = "a set by name (digits, iris, spiral, moons, wine ...), a file, or a folder of images"
-HELD_OUT = 0.2
-"""The share of the examples that training tests on where nothing else is said."""
-
-
-def _data_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    parser.add_argument("--data", required=required, metavar="D", help=DATA)
-    parser.add_argument(
-        "--target", metavar="COLUMN", help="which column of a .csv or .parquet is the truth"
-    )
-    parser.add_argument(
-        "--resize", metavar="HxW", help="bring a folder's images to one size, as 32x32"
-    )
-
-
-def _loaded(options: argparse.Namespace, name: str, shape: tuple[int, ...]) -> Dataset:
-    return fitted(load(name, target=options.target, resize=_size(options.resize)), shape)
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    """Height and width, from `32x32`."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not found:
-        advice = "write height x width in pixels: --resize 32x32"
-        raise SpecError([DataUnfit(None, "--resize", f"is not a size: {text}", advice)])
-    return int(found[1]), int(found[2])
 
 
 def _input_shape(net: Net | Ensemble) -> tuple[int, ...]:
@@ -94,14 +64,8 @@ def _plain(value: object) -> object:
 
 def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
-    _data_arguments(parser)
-    tested = parser.add_mutually_exclusive_group()
-    tested.add_argument(
-        "--held-out", type=float, metavar="SHARE", help=f"of the data, to test on: {HELD_OUT}"
-    )
-    tested.add_argument(
-        "--validation", metavar="D", help="a set to test on; all of --data is then trained on"
-    )
+    data_arguments(parser)
+    held_out_arguments(parser)
     parser.add_argument("--save", metavar="FILE", help="write the trained net as safetensors")
     parser.add_argument("--run", metavar="FOLDER", help="keep the run: log, checkpoints, weights")
     parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
@@ -109,6 +73,7 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot", metavar="FILE", help="draw the curves: .png, .svg or .pdf (extra `plot`)"
     )
+    parser.add_argument("--watch", action="store_true", help="after each epoch, look at the net")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     memory_argument(parser)
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
@@ -131,7 +96,7 @@ def train(options: argparse.Namespace) -> int:
     settings = {name: value for name, value in given.items() if value is not None}
     graph = options.graph(options, settings)
     net = compiled(graph, dtype=options.dtype, max_memory=options.max_memory)
-    learned, held = _parts(options, _input_shape(net))
+    learned, held = parts(options, _input_shape(net))
     quiet = options.format == "json"
     if mistakes := net.untrainable():
         raise SpecError(mistakes)
@@ -208,17 +173,6 @@ def _pictures(place: str | None, net: Net | Ensemble) -> list[str]:
     return [str(path.with_name(f"{path.stem}-{n}{path.suffix}")) for n in range(1, count + 1)]
 
 
-def _parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset, Dataset]:
-    """What to train on, and what to test on: another set, or a share of the same."""
-    share = HELD_OUT if options.held_out is None else options.held_out
-    if not 0 < share < 1:
-        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
-    learned = _loaded(options, options.data, shape)
-    if options.validation is None:
-        return split(learned, share)
-    return learned, alike(_loaded(options, options.validation, shape), learned)
-
-
 def _fitted(
     number: int, net: Net | Ensemble, learned: Dataset, held: Dataset, options: argparse.Namespace
 ) -> History:
@@ -235,6 +189,7 @@ def _fitted(
             run=folder(options.run, number) if options.run and len(several) > 1 else options.run,
             every=options.every,
             resume=options.resume,
+            watch=options.watch,
             notes={"data": described(learned) | {"held_out": len(held)}},
         )
 
@@ -271,7 +226,7 @@ def counted(count: int, what: str) -> str:
 
 def configure_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", help="a file that `nnspec train --save` wrote")
-    _data_arguments(parser)
+    data_arguments(parser)
     parser.add_argument(
         "--held-out", type=float, metavar="SHARE", help="judge only the part that training held out"
     )
@@ -285,7 +240,7 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
 def evaluate(options: argparse.Namespace) -> int:
     """How the net does, and which classes are taken for which."""
     net = load_net(options.weights, max_memory=options.max_memory)
-    data = _loaded(options, options.data, _input_shape(net))
+    data = loaded(options, options.data, _input_shape(net))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
     scores = net.evaluate(data)
@@ -352,7 +307,7 @@ def _measured(one: OfClass) -> str:
 
 def configure_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", help="a file that `nnspec train --save` wrote")
-    _data_arguments(parser, required=False)
+    data_arguments(parser, required=False)
     parser.add_argument("--input", metavar="NUMBERS", help="one example: 5.1,3.5,1.4,0.2")
     parser.add_argument("--first", type=int, default=10, metavar="N", help="examples to show")
     memory_argument(parser)
@@ -413,7 +368,7 @@ def _named(label: int, classes: tuple[str, ...]) -> str | None:
 
 def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
     if options.data:
-        size = _size(options.resize)
+        size = asked_size(options.resize)
         data = load_inputs(options.data, shape, target=options.target, resize=size)
         return data.x[: options.first], data.classes
     try:

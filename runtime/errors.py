@@ -278,13 +278,14 @@ class NoRun(Mistake):
 
 @dataclass(frozen=True)
 class BadVariation(Mistake):
-    """What `--vary` is given is not a name and its values."""
+    """What `--vary` is given is not a name and its values, or cannot vary."""
 
     code, name = "NN564", "bad-variation"
     text: str
+    problem: str = "it is not NAME=VALUE,VALUE"
 
     def message(self) -> str:
-        return f"`--vary {self.text}` is not NAME=VALUE,VALUE"
+        return f"`--vary {self.text}`: {self.problem}"
 
     def help(self) -> str:
         return 'as in --vary width=16,64 or --vary "optimizer=sgd(lr=0.1),adam"'

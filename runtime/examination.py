@@ -1,184 +1,239 @@
-"""What a trained net made of the examples that it was held to: which classes it took for which, and
-where it was most wrong. It is kept beside the run, so that it can be looked at without the data."""
+"""Everything that is worth knowing of a net and its data before a long training: looked at, tried out,
+measured. `findings.py` says what it means.
+
+Source: CS231n, neural networks 2, "Data preprocessing" and "Weight initialization"; neural networks 3,
+"Before learning" and "Babysitting the learning process".
+"""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from math import isfinite, prod
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..compiler.shapes import Value
-from ..compiler.training.losses import Bce, CrossEntropy, Loss
-from .batches import Slot
+from ..compiler.graph import Graph
+from ..compiler.op import Trait
+from ..grammar.diagnostics import SpecError
+from .answering import quiet
 from .dataset import Dataset
-from .examples import Examples
-from .judge import choices, judge, mean_loss, tally
+from .errors import Diverged
+from .examples import examples
+from .history import Epoch, Scores
+from .judge import mean_loss
 from .kernels import Array
-from .metrics import NONE
+from .memorise import Memorised, bare, memorised
+from .monitor import Probe, probe, vitals
+from .net import Net
+from .rates import Rates, rates
+from .vitals import Vitals
 
-FORMAT = "nnspec held out 1"
-
-WORST = 36
-"""Examples that are kept whole."""
-LOOKED_AT = 10_000
-"""Examples among which the worst are looked for, taken evenly from all."""
-CLASSES = 100
-"""Classes up to which every count is kept; of more, those pairs that are taken for each other most."""
-PAIRS = 30
-SIDE = 64
-"""Pixels of an image's side that are kept; of larger ones every second, third ..."""
-NUMBERS = 16
-"""Numbers of an example that are kept where it is no image."""
+STEPS = 1000
+"""Updates of the trial."""
+LOOKED_AT = 2000
+"""Examples whose numbers are looked at."""
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What is known of the examples beside their numbers.
+class Inputs:
+    """The numbers that come in.
 
     Attributes
     ----------
-    shape: in which they came, before they were fitted to the net.
-    classes: their names; empty where they have none.
+    mean, std: of all of them. apart: of a row of numbers the largest spread of a place as a multiple of
+        the median one that is not 0; 1 of pictures and the like.
+    normed: whether the net itself brings them to one scale first.
     """
 
-    shape: tuple[int, ...]
-    classes: tuple[str, ...] = ()
+    mean: float
+    std: float
+    apart: float = 1.0
+    normed: bool = False
+
+    @property
+    def size(self) -> float:
+        """Root mean square."""
+        return float(np.hypot(self.mean, self.std))
 
 
-def origin(given: object, slot: Slot) -> Origin:
-    """Of what users pass as examples, for a net that takes them into this slot."""
-    if isinstance(given, Dataset):
-        return Origin(given.came or given.x.shape[1:], given.classes)
-    first = given[0] if isinstance(given, tuple) and given else None
-    shape = getattr(first, "shape", ())[1:]
-    return Origin(tuple(shape) if prod(shape) == slot.size else slot.shape)
+@dataclass(frozen=True)
+class Trial:
+    """A training of some hundred steps under the spec's own settings.
+
+    Attributes
+    ----------
+    epochs: each with its vitals. of: how many the spec wants.
+    diverged: what became of it where numbers were no longer finite; empty where all were.
+    learned, held: how it does in the end; None where it diverged.
+    """
+
+    epochs: tuple[Epoch, ...]
+    of: int
+    diverged: str
+    learned: Scores | None
+    held: Scores | None
+    net: Net
 
 
-def examination(
-    loss: Loss,
-    output: Value,
-    scores: Array,
-    truth: Array,
-    asked: Examples,
-    slots: Mapping[str, Slot],
-    given: object,
-) -> dict[str, Any]:
-    """What `held_out.json` holds: scores (N, *output) judged, and the worst of the examples."""
-    known = origin(given, next(iter(slots.values())))
-    worst, losses, count = _worst(loss, output, scores, truth)
-    found = tally(loss, output, scores, truth)
-    rows = [
-        {"example": int(place), "loss": _finite(float(one))}
-        for place, one in zip(worst, losses, strict=True)
-    ]
-    answers = _answers(loss, output, scores[worst], truth[worst])
-    for row, answer in zip(rows, answers, strict=False):
-        row.update(answer)
-    return {
-        "format": FORMAT,
-        "examples": len(scores),
-        "looked_at": count,
-        "scores": {n: _finite(w) for n, w in asdict(judge(loss, output, scores, truth)).items()},
-        **({} if found is None else _confusion(found.counts, known.classes)),
-        "worst": rows,
-        **_inputs(asked, worst, slots, known.shape),
-    }
+@dataclass(frozen=True)
+class Examination:
+    """A net on a data set.
+
+    Attributes
+    ----------
+    counts: of each class's examples; empty where there are no classes.
+    silent, first: the loss of a net whose scores are all 0, and of the net before any training.
+    truth: root mean square of the values to predict; None where there are classes, or answers.
+    start: vitals before any training.
+    alike: layers whose neurons begin alike, and are told the same by their gradient.
+    """
+
+    graph: Graph
+    learned: Dataset
+    held: Dataset
+    inputs: Inputs
+    counts: tuple[int, ...]
+    silent: float
+    first: float
+    truth: float | None
+    start: Vitals
+    alike: tuple[str, ...]
+    memorised: Memorised
+    rates: Rates
+    trial: Trial
 
 
-def _worst(loss: Loss, output: Value, scores: Array, truth: Array) -> tuple[Array, Array, int]:
-    """The examples of the largest loss, the largest first, and how many were looked at; what is no
-    number is the worst there is."""
-    count = min(len(scores), LOOKED_AT)
-    places = np.linspace(0, len(scores) - 1, count).astype(np.int64)
-    each = np.array(
-        [mean_loss(loss, output, scores[i : i + 1], truth[i : i + 1]) for i in places], np.float64
+def examine(
+    graph: Graph,
+    learned: Dataset,
+    held: Dataset,
+    *,
+    seed: int | None = None,
+    steps: int = STEPS,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Examination:
+    """Look at the data and the start, learn a few examples by heart, run through the learning rates,
+    and train for a while; `tell` is told what is done. Raises SpecError when the net cannot train on
+    these data."""
+    tell("looking at the start")
+    net = Net(graph, seed=seed)
+    seen = examples(graph, net.learner.loss, learned, None, net.dtype)
+    with quiet():
+        begun = probe(net.learner, seen)
+        start = vitals(begun, net.learner.memory)
+        first, silent = float(begun.run()), _silent(begun)
+    tell("learning a few examples by heart")
+    few = memorised(graph, learned, silent, seed)
+    tell("running through the learning rates")
+    rising = Net(bare(graph), seed=seed)
+    plain = examples(graph, rising.learner.loss, learned, None, rising.dtype)
+    found = rates(rising, plain)
+    return Examination(
+        graph,
+        learned,
+        held,
+        _inputs(graph, learned),
+        _counts(learned),
+        silent,
+        first,
+        _truth(begun),
+        start,
+        tuple(_alike(begun)),
+        few,
+        found,
+        _trial(graph, learned, held, seed, steps, tell),
     )
-    order = np.argsort(-np.nan_to_num(each, nan=np.inf), kind="stable")[:WORST]
-    return places[order], each[order], count
 
 
-def _answers(loss: Loss, output: Value, scores: Array, truth: Array) -> Iterator[dict[str, Any]]:
-    """What was said of each example, and what is true: labels with their probabilities, or numbers;
-    nothing where an example has many of them."""
-    told = choices(loss, output, scores, truth)
-    if told is None:
-        for said, true in zip(scores, truth, strict=True) if output.size <= NUMBERS else ():
-            yield {"true_values": _finites(true), "said_values": _finites(said)}
-        return
-    if told[0].size != len(scores):
-        return
-    shares = probabilities(loss, scores)
-    for place, (chosen, label) in enumerate(zip(*(one.reshape(-1) for one in told), strict=True)):
-        row: dict[str, Any] = {"true": int(label), "said": None if chosen == NONE else int(chosen)}
-        if shares is not None and chosen != NONE:
-            row["probability"] = _finite(float(shares[place, chosen]))
-            row["probability_of_true"] = _finite(float(shares[place, label]))
-        yield row
+def _silent(begun: Probe) -> float:
+    """The loss of scores that are all 0, on the same examples."""
+    loss, output = begun.bound.schedule.loss, begun.graph.output.value
+    assert loss is not None
+    assert begun.bound.target is not None
+    zeros = np.zeros_like(begun.values()[begun.graph.output.name])
+    return mean_loss(loss, output, zeros, begun.truth)
 
 
-def probabilities(loss: Loss, outputs: Array) -> Array | None:
-    """Rows that sum to 1, where the loss gives scores that meaning."""
-    scores = outputs.astype(np.float64)
-    if isinstance(loss, Bce) and scores.shape[1:] == (1,):
-        yes = np.exp(-np.logaddexp(0, -scores[:, 0]))
-        return np.stack([1 - yes, yes], axis=1)
-    if isinstance(loss, CrossEntropy):
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-    return None
+def _truth(begun: Probe) -> float | None:
+    loss = begun.bound.schedule.loss
+    if loss is None or loss.target != "values":
+        return None
+    return float(np.sqrt(np.mean(begun.truth.astype(np.float64) ** 2)))
 
 
-def _confusion(counts: Array, names: tuple[str, ...]) -> dict[str, Any]:
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
-    pairs = [(*divmod(int(place), len(counts)), int(wrong.flat[place])) for place in order]
-    few = len(counts) <= CLASSES
-    return {
-        "classes": [names[i] if i < len(names) else str(i) for i in range(len(counts))],
-        "confusion": counts.tolist() if few else None,
-        "confused": [list(pair) for pair in pairs if pair[2]],
-    }
+def _inputs(graph: Graph, data: Dataset) -> Inputs:
+    chosen = np.linspace(0, len(data) - 1, min(LOOKED_AT, len(data))).astype(np.int64)
+    x = np.asarray(data.taken(chosen).x, np.float64)
+    value = graph.inputs[0].value
+    if value.integer:
+        return Inputs(0.0, 1.0)
+    normed = _normed(graph, graph.inputs[0].name)
+    spread = x.reshape(len(x), -1).std(axis=0)
+    spread = spread[spread > 0]
+    row = value.rank == 1 and spread.size
+    apart = float(spread.max() / np.median(spread)) if row else 1.0
+    return Inputs(float(x.mean()), float(x.std()), apart, normed)
 
 
-def _inputs(
-    asked: Examples, chosen: Array, slots: Mapping[str, Slot], shape: tuple[int, ...]
-) -> dict[str, Any]:
-    """The first input of the chosen examples: an image, or its first numbers."""
-    arrays = {
-        name: np.empty((len(chosen), *slot.shape), slot.dtype) for name, slot in slots.items()
-    }
-    asked.fill(chosen, arrays, None)
-    x = next(iter(arrays.values()))
-    if len(shape) == 2 and min(shape) >= 8:
-        shape = (1, *shape)
-    if len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) > 1:
-        return _images(x.reshape(-1, *shape))
-    flat = x.reshape(len(x), -1)
-    return {"size": int(flat.shape[1]), "values": [_finites(row[:NUMBERS]) for row in flat]}
+def _normed(graph: Graph, name: str) -> bool:
+    """Whether all that reads a value is a norm, if behind operators that move no number."""
+    readers = [node for node in graph.nodes if name in node.inputs]
+    return bool(readers) and all(
+        Trait.NORMALISES in node.op.traits
+        or (Trait.VIEW in node.op.traits and _normed(graph, node.name))
+        for node in readers
+    )
 
 
-def _images(x: Array) -> dict[str, Any]:
-    """Bytes from the lowest number to the highest, in base64, as height x width x channels."""
-    step = -(-max(x.shape[2:]) // SIDE)
-    small = x[:, :, ::step, ::step].astype(np.float64)
-    low, high = float(small.min()), float(small.max())
-    grey = np.round((small - low) * (255 / (high - low or 1.0))).astype(np.uint8)
-    last = np.ascontiguousarray(np.moveaxis(grey, 1, -1))
-    return {
-        "image": list(last.shape[1:]),
-        "came": list(x.shape[1:]),
-        "pixels": [b64encode(one.tobytes()).decode() for one in last],
-    }
+def _counts(data: Dataset) -> tuple[int, ...]:
+    if not data.is_labelled:
+        return ()
+    return tuple(int(n) for n in np.bincount(np.asarray(data.y), minlength=len(data.classes)))
 
 
-def _finites(numbers: Array) -> list[float | None]:
-    return [_finite(float(one)) for one in numbers.reshape(-1)]
+def _alike(begun: Probe) -> list[str]:
+    """Hidden layers of several neurons whose weights are all the same, and so are their gradients."""
+    found = []
+    for node in begun.graph.nodes:
+        if Trait.NEURONS not in node.op.traits or node.layer == begun.graph.output.layer:
+            continue
+        for weight in node.own:
+            name = f"{node.name}.{weight.name}"
+            if weight.decays and name in begun.memory.gradients:
+                grid = weight.by_neuron
+                both = (begun.memory.weights[name], begun.memory.gradients[name])
+                if grid[0] > 1 and all(_same(array.reshape(grid)) for array in both):
+                    found.append(node.layer)
+    return list(dict.fromkeys(found))
 
 
-def _finite(worth: float | None) -> float | None:
-    return worth if worth is not None and isfinite(worth) else None
+def _same(rows: Array) -> bool:
+    return bool(np.allclose(rows, rows[:1], rtol=1e-5, atol=0))
+
+
+def _trial(
+    graph: Graph,
+    learned: Dataset,
+    held: Dataset,
+    seed: int | None,
+    steps: int,
+    tell: Callable[[str], None],
+) -> Trial:
+    net, epochs = Net(graph, seed=seed), list[Epoch]()
+    batch = len(learned) if net.training.optimizer.whole_set else net.training.batch
+    wanted = net.training.epochs
+    count = min(wanted, max(1, steps // -(-len(learned) // batch)))
+
+    def on_epoch(epoch: Epoch) -> None:
+        epochs.append(epoch)
+        tell(f"training, epoch {epoch.number} of {count}")
+
+    tell(f"training, epoch 1 of {count}")
+    try:
+        net.fit(learned, validation=held, epochs=count, on_epoch=on_epoch, watch=True)
+    except SpecError as error:
+        if not isinstance(error.diagnostics[0], Diverged):
+            raise
+        return Trial(tuple(epochs), wanted, error.diagnostics[0].message(), None, None, net)
+    scores = net.evaluate(learned), net.evaluate(held)
+    return Trial(tuple(epochs), wanted, "", *scores, net)

@@ -279,10 +279,16 @@ def _line(epoch: Epoch, best: bool) -> str:
     """An epoch as JSON; numbers that are not finite are null, for JSON has none."""
     judged = {} if epoch.validation is None else asdict(epoch.validation)
     held = {f"held_out_{name}": worth for name, worth in judged.items() if worth is not None}
-    row = {"epoch": epoch.number, "loss": epoch.loss, "lr": epoch.lr}
+    row: dict[str, Any] = {"epoch": epoch.number, "loss": epoch.loss, "lr": epoch.lr}
     row |= {"gradient_norm": epoch.gradient_norm, **held, "best": best, "seconds": epoch.seconds}
-    return json.dumps({name: _finite(worth) for name, worth in row.items()}) + "\n"
+    if epoch.vitals:
+        row["vitals"] = asdict(epoch.vitals)
+    return json.dumps(_finite(row)) + "\n"
 
 
 def _finite(worth: Any) -> Any:
+    if isinstance(worth, dict):
+        return {name: _finite(inner) for name, inner in worth.items()}
+    if isinstance(worth, list | tuple):
+        return [_finite(inner) for inner in worth]
     return None if isinstance(worth, float) and not math.isfinite(worth) else worth

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .table import html, text
+from .vitals import Vitals
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Epoch:
     validation: scores on the held-out set; None without one.
     lr: the learning rate of its last update.
     gradient_norm: mean length of the loss's gradient over its steps.
+    vitals: of the net at its end, where they are watched.
     """
 
     number: int
@@ -74,6 +76,7 @@ class Epoch:
     validation: Scores | None = None
     lr: float = 0.0
     gradient_norm: float = 0.0
+    vitals: Vitals | None = None
 
     @property
     def rate(self) -> float:
@@ -83,8 +86,12 @@ class Epoch:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Epoch:
         """An epoch from what `asdict` made of it."""
-        judged = row["validation"]
-        return cls(**{**row, "validation": None if judged is None else Scores(**judged)})
+        judged, seen = row["validation"], row.get("vitals")
+        made = {
+            "validation": None if judged is None else Scores(**judged),
+            "vitals": None if seen is None else Vitals.of(seen),
+        }
+        return cls(**{**row, **made})
 
     def worth(self, metric: str) -> float:
         """How good it is by a metric, more is better; what is no number is the worst there is."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from operator import index
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..compiler.graph import Graph
 from ..compiler.op import Trait
 from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
-from ..compiler.training import Training, unsuitable
+from ..compiler.training import Training, unstoppable, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .answering import Answering, quiet
 from .autopsy import first_broken
@@ -28,7 +29,6 @@ from .budget import Budget, MaxMemory
 from .data import parted
 from .data_errors import BadSeed
 from .errors import Diverged, TooMuchMemory, Untrainable
-from .examination import examination
 from .examples import Examples, examples
 from .folder import kept_in
 from .freezing import frozen
@@ -36,9 +36,12 @@ from .history import Epoch, History, Step
 from .initialise import fill, stream
 from .kernels import Array
 from .learner import Learner, NotFinite
+from .monitor import Monitor, probe, vitals
 from .notebook import facts, html
 from .train import Run, Watch, train
 from .turns import Turns, waits
+from .verdicts import verdicts
+from .vitals import Vitals
 from .weights import write
 
 DType: TypeAlias = Literal["float32", "float64"]
@@ -72,8 +75,8 @@ class Net(Answering):
         max_memory: MaxMemory = None,
     ) -> None:
         self.graph = graph
-        self.training = alone(graph.training)
         self.seed = graph.training.seed if seed is None else _seed(seed)
+        self.training = alone(graph.training, self.seed)
         self.dtype = _dtype(dtype)
         self.turns = Turns()
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
@@ -89,6 +92,7 @@ class Net(Answering):
         self._memory.budget.may_clear(self._bound)
         self._most = AT_ONCE
         self._learner: Learner | None = None
+        self._fitting = False
 
     def __repr__(self) -> str:
         told = facts(self)
@@ -232,19 +236,28 @@ class Net(Answering):
         The optimiser keeps what it remembers where it stays, or only its rate is another. Raises
         SpecError.
         """
+        self._check_idle()
         training, mistakes = overridden(self.training, settings)
         if training.ensemble != 1:
             mistakes = (*mistakes, sized_when_compiled())
-        if training.init != self.training.init:
-            advice = "give it to `nnspec.compile`, or to train(...) in the spec"
-            late = BadSetting(None, "init", "comes too late: the weights are drawn", advice)
-            mistakes = (*mistakes, late)
+        for name in ("init", "seed"):
+            if getattr(training, name) != getattr(self.training, name):
+                advice = "give it to `nnspec.compile`, or to train(...) in the spec"
+                late = BadSetting(None, name, "comes too late: the weights are drawn", advice)
+                mistakes = (*mistakes, late)
         if mistakes:
             raise SpecError(mistakes)
         if self._learner is not None and training != self.training:
             self._learner = self._learner.continued(training)
         self.training = training
 
+    def _check_idle(self) -> None:
+        if self._fitting:
+            raise SpecError(
+                [Untrainable(None, "the net is being trained", "wait until `fit` ends")]
+            )
+
+    @waits("learning")
     def freeze(self, *patterns: str) -> None:
         """Keep weights as they are: ``net.freeze("stage1.*", "conv1")``; a batch norm keeps its
         running statistics too, and uses them in training.
@@ -256,11 +269,13 @@ class Net(Answering):
         """
         self._learn(patterns, freeze=True)
 
+    @waits("learning")
     def thaw(self, *patterns: str) -> None:
         """Let weights learn again that are frozen; the reverse of `freeze`."""
         self._learn(patterns, freeze=False)
 
     def _learn(self, patterns: tuple[str, ...], *, freeze: bool) -> None:
+        self._check_idle()
         graph = frozen(self.graph, patterns, freeze=freeze)
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
         memory = allocate(plan, self._memory.budget)
@@ -330,6 +345,7 @@ class Net(Answering):
         run: str | Path | None = None,
         every: int | None = None,
         resume: bool = False,
+        watch: bool = False,
         notes: Mapping[str, object] = MappingProxyType({}),
         **settings: object,
     ) -> History:
@@ -345,6 +361,7 @@ class Net(Answering):
         on_step: called with each step.
         run: a folder that keeps the run: log, checkpoints, the best weights.
         every: steps between checkpoints, beside those after each epoch.
+        watch: look at the net after each epoch: its `vitals`, also in the folder's log.
         notes: what else the folder's `run.json` should tell.
         resume: go on where the run in that folder stood; begin where there is none.
         settings: `epochs=20`, `optimizer="adam(lr=1e-2)"`, ...; they stay set.
@@ -358,25 +375,52 @@ class Net(Answering):
         learned = examples(self.graph, self.learner.loss, x, y, self.dtype)
         held = None if validation is None else self.judged(validation, None)
         validate = None if held is None else lambda: self.scores(held)
+        output = self.graph.output.value
+        if mistakes := unstoppable(self.training, output, held_out=held is not None):
+            raise SpecError(mistakes)
         begun = Run(self.learner, learned, self.seed)
-        watch = Watch(validate, on_epoch, on_step)
+        monitor = Monitor(self.learner, learned) if watch else None
+        watched = Watch(validate, on_epoch, on_step, monitor)
         if run is None:
-            with quiet():
-                return train(begun, watch)
+            with quiet(), self._in_training():
+                return train(begun, watched)
         keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
-        with quiet(), keeping as folder:
-            history = train(begun, watch, folder)
+        with quiet(), self._in_training(), keeping as folder:
+            history = train(begun, watched, folder)
             if held is not None:
                 slots = input_slots(self.graph, self.dtype)
-                folder.examined(examination(*self._said(held), held, slots, validation))
+                folder.examined(verdicts(*self._said(held), held, slots, validation))
         return history
 
+    @waits("learning")
+    def vitals(self, x: Any, y: Any = None) -> Vitals:
+        """How the net does on examples, at most 256 taken evenly from them: dead and saturated units,
+        spread of activations, gradients by layer. Weights, statistics and noise stay as they are.
 
-def alone(training: Training) -> Training:
-    """The settings of a net by itself."""
-    if training.ensemble == 1:
-        return training
-    return training.model_copy(update={"ensemble": 1})
+        Without y, x is a data set, or anything with a length whose items are pairs (x, y). Raises
+        SpecError.
+        """
+        seen = examples(self.graph, self.learner.loss, x, y, self.dtype)
+        if not len(seen):
+            raise SpecError([Untrainable(None, "there are no examples to look at", "")])
+        with quiet():
+            return vitals(probe(self.learner, seen), self.learner.memory)
+
+    @contextmanager
+    def _in_training(self) -> Iterator[None]:
+        """While it goes on, callbacks may look at the net and step it, but not change what trains."""
+        self._fitting = True
+        try:
+            yield
+        finally:
+            self._fitting = False
+
+
+def alone(training: Training, seed: int) -> Training:
+    """The settings of a net by itself, drawn from this seed."""
+    own = {"ensemble": 1, "seed": seed}
+    changed = {name: worth for name, worth in own.items() if getattr(training, name) != worth}
+    return training.model_copy(update=changed) if changed else training
 
 
 def sized_when_compiled() -> BadSetting:

@@ -21,7 +21,9 @@ from .initialise import stream
 from .interrupts import held
 from .kernels import Array
 from .learner import Horizon, Learner, NotFinite
+from .monitor import Monitor
 from .threads import suited
+from .vitals import Vitals
 
 
 class Interrupted(KeyboardInterrupt):
@@ -37,11 +39,13 @@ class Watch:
     validate: scores on held-out data, asked after every epoch.
     on_epoch: called with each finished epoch; what returns True ends the training.
     on_step: called with each step.
+    monitor: looks at the net after every epoch.
     """
 
     validate: Callable[[], Scores] | None = None
     on_epoch: Callable[[Epoch], object] | None = None
     on_step: Callable[[Step], object] | None = None
+    monitor: Monitor | None = None
 
 
 class Keeper(Protocol):
@@ -163,7 +167,11 @@ class Run:
         self.examples.fill(chosen, bound.inputs, bound.target)
         self._augmenter(bound.inputs, bound.target)
 
-    def judge(self, validate: Callable[[], Scores] | None) -> Epoch:
+    def judge(
+        self,
+        validate: Callable[[], Scores] | None,
+        look: Callable[[], Vitals] | None = None,
+    ) -> Epoch:
         """Finish the epoch under way, and see whether it is the best."""
         memory = self.learner.memory
         # A loss tells of the weights before its step: the last of an epoch has none to tell of.
@@ -172,7 +180,8 @@ class Run:
         count, number = len(self.order), len(self.epochs) + 1
         scores = validate() if validate else None
         rate, norm = self.learner.rate, self.norms / self.steps
-        epoch = Epoch(number, self.total / count, self.seconds, count, scores, rate, norm)
+        seen = look() if look else None
+        epoch = Epoch(number, self.total / count, self.seconds, count, scores, rate, norm, seen)
         self.epochs.append(epoch)
         self.order, self.step, self.seconds = self.order[:0], 0, 0.0
         self.total = self.norms = 0.0
@@ -252,6 +261,8 @@ def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
             begun, before = time.perf_counter(), run.seconds
             with suited(run.learner.graph, run.batch):
                 while run.step < run.steps:
+                    if watch.monitor and run.step == run.steps - 1:
+                        watch.monitor.remember()
                     step = run.advance()
                     run.seconds = before + time.perf_counter() - begun
                     if watch.on_step:
@@ -260,7 +271,7 @@ def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
                         raise _interrupted(run, keeper)
                     if keeper:
                         keeper.stepped(run)
-            epoch = run.judge(watch.validate)
+            epoch = run.judge(watch.validate, watch.monitor.look if watch.monitor else None)
             if watch.on_epoch and watch.on_epoch(epoch) is True:
                 run.stopped = run.stopped or "on_epoch asked to"
             if keeper:

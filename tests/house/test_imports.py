@@ -18,7 +18,7 @@ SOURCES = sorted(f for room in ROOMS for f in (ROOT / room).rglob("*.py"))
 HOMES = {
     "lark": ("grammar/parse.py", "grammar/tables.py"),
     "networkx": ("compiler/graph.py",),
-    "matplotlib": ("analyzers/render/charts.py", "analyzers/render/curves.py"),
+    "matplotlib": ("analyzers/render/charts.py", "analyzers/render/curves.py", "runtime/curves.py"),
     "numpy": ("runtime/*",),
     "pydantic": (
         "compiler/op.py", "compiler/ops/*", "compiler/training/*", "compiler/arguments.py",
