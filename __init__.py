@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nnspec.runtime.data import load as load_data
     from nnspec.runtime.dataset import Dataset
     from nnspec.runtime.ensemble import Ensemble
+    from nnspec.runtime.events import Events
     from nnspec.runtime.findings import Finding
     from nnspec.runtime.gradcheck import GradCheck
     from nnspec.runtime.history import History
@@ -64,6 +65,7 @@ __all__ = [
     "profile",
     "report",
     "runs",
+    "tensorboard",
 ]
 
 _HOME = {
@@ -274,6 +276,18 @@ def runs(folder: "str | PathLike[str]" = "runs", by: "Metric | None" = None) -> 
     from nnspec.analyzers.runs import compared
 
     return compared(Path(folder), by)
+
+
+def tensorboard(folder: "str | PathLike[str]") -> "Events":
+    """What tells TensorBoard of every epoch: ``net.fit(x, y, on_epoch=nnspec.tensorboard("logs"))``.
+
+    Raises SpecError without it (extra `tensorboard`), or when nothing can be written in the folder.
+    """
+    from pathlib import Path
+
+    from nnspec.runtime.events import Events
+
+    return Events(Path(folder), "nnspec.tensorboard")
 
 
 def fix(

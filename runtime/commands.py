@@ -22,6 +22,7 @@ from .data_options import asked_size, data_arguments, held_out_arguments, loaded
 from .dataset import Dataset
 from .durable import check_writable
 from .ensemble import Ensemble, compiled, folder, members
+from .events import Events
 from .folder import logged
 from .history import History, Scores
 from .judge import Tally
@@ -72,6 +73,9 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on where the run stood")
     parser.add_argument(
         "--plot", metavar="FILE", help="draw the curves: .png, .svg or .pdf (extra `plot`)"
+    )
+    parser.add_argument(
+        "--tensorboard", metavar="FOLDER", help="tell TensorBoard of every epoch (its extra)"
     )
     parser.add_argument("--watch", action="store_true", help="after each epoch, look at the net")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
@@ -180,13 +184,20 @@ def _fitted(
     several = members(net)
     member = several[number - 1]
     label = f"net {number}/{len(several)} " if len(several) > 1 else ""
+
+    def own(place: str | None) -> str | Path | None:
+        return folder(place, number) if place and len(several) > 1 else place
+
+    logs = own(options.tensorboard)
+    events = Events(Path(logs), "--tensorboard") if logs else None
     with nullcontext() if options.format == "json" else shown(member.training, label) as bar:
+        hear = [tell for tell in (bar and bar.on_epoch, events) if tell]
         return member.fit(
             learned,
             validation=held,
-            on_epoch=None if bar is None else bar.on_epoch,
+            on_epoch=lambda epoch: [tell(epoch) for tell in hear],
             on_step=None if bar is None else bar.on_step,
-            run=folder(options.run, number) if options.run and len(several) > 1 else options.run,
+            run=own(options.run),
             every=options.every,
             resume=options.resume,
             watch=options.watch,

@@ -29,9 +29,10 @@ HOMES = {
     "pyarrow": ("runtime/parquet.py",),
     "safetensors": (),
     "sklearn": ("runtime/estimators.py", "runtime/teaching.py"),
+    "tensorboard": ("runtime/events.py",),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
-LATE = {"rich", "networkx", "matplotlib", "PIL", "pyarrow", "sklearn"}
+LATE = {"rich", "networkx", "matplotlib", "PIL", "pyarrow", "sklearn", "tensorboard"}
 """Heavy libraries that are loaded where they are used."""
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
