@@ -98,8 +98,27 @@ def best_of(epochs: Sequence[Logged]) -> Logged | None:
 
 
 def is_record(place: str) -> bool:
-    """Whether a path is a folder that keeps a training."""
-    return "\0" not in place and (Path(place) / TOLD).is_file()
+    """Whether a path is a folder that keeps a training.
+
+    Raises SpecError for one whose folders keep trainings, as those of an ensemble's members.
+    """
+    path = Path(place)
+    if "\0" in place or not _is_folder(path):
+        return False
+    if (path / TOLD).is_file():
+        return True
+    inner = sorted(told.parent for told in path.glob(f"*/{TOLD}"))
+    if inner:
+        problem = f"it holds {len(inner)} of them: name one, as `{inner[0]}`"
+        raise SpecError([UnreadableRun(None, place, problem)])
+    return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def record(path: Path) -> Record:

@@ -104,6 +104,13 @@ def test_strange_values_are_not_believed(trained: Path) -> None:
     assert str(nnspec.runs(trained / "slow"))
 
 
+def test_a_folder_of_trainings_is_none(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(trained)]) == 1
+    assert f"it holds 2 of them: name one, as `{trained / 'quick'}`" in capsys.readouterr().err
+    assert main(["report", "a" * 5000]) != 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_nothing_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", str(tmp_path)]) == 1
     assert "no training is kept in it" in capsys.readouterr().err
