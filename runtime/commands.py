@@ -14,7 +14,6 @@ import numpy as np
 
 from ..compiler.settings import as_text
 from ..compiler.training import Training
-from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
 from .budget import memory_argument
 from .data import described, load_inputs, split
@@ -23,6 +22,8 @@ from .data_options import asked_size, data_arguments, held_out_arguments, loaded
 from .dataset import Dataset
 from .durable import check_writable
 from .ensemble import Ensemble, compiled, folder, members
+from .events import Events
+from .folder import logged
 from .history import History, Scores
 from .judge import Tally
 from .kernels import Array
@@ -33,6 +34,7 @@ from .metrics import NONE, OfClass, chosen, said
 from .net import Net
 from .progress import noticed, number, percent, shown
 from .train import Interrupted
+from .verdicts import probabilities
 
 SETTINGS = tuple(Training.model_fields)
 
@@ -69,6 +71,12 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", metavar="FOLDER", help="keep the run: log, checkpoints, weights")
     parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on where the run stood")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw the curves: .png, .svg or .pdf (extra `plot`)"
+    )
+    parser.add_argument(
+        "--tensorboard", metavar="FOLDER", help="tell TensorBoard of every epoch (its extra)"
+    )
     parser.add_argument("--watch", action="store_true", help="after each epoch, look at the net")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     memory_argument(parser)
@@ -79,6 +87,7 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
         "examples:\n  nnspec train specs/course/digits.nn --data digits --save digits.safetensors\n"
         '  nnspec train "4 -> fc16 relu -> fc3" --data iris --epochs 50 '
         '--optimizer "momentum(lr=0.05)" --schedule "cosine(warmup=2)" --clip 1.0\n'
+        "  nnspec train net.nn --data digits --plot curves.png\n"
         "  nnspec train net.nn --data images-idx3-ubyte.gz --format json\n"
         "  nnspec train net.nn --data digits --run runs/a --resume    # begins, or goes on\n"
         "  nnspec train net.nn --data photos/train --validation photos/test --resize 32x32"
@@ -97,6 +106,7 @@ def train(options: argparse.Namespace) -> int:
         raise SpecError(mistakes)
     if options.save:
         check_writable(Path(options.save))
+    pictures = {place: options.curves(place) for place in _pictures(options.plot, net)}
     try:
         with noticed():
             histories = [
@@ -108,6 +118,8 @@ def train(options: argparse.Namespace) -> int:
     scores = net.evaluate(held)
     if options.save:
         net.save(options.save)
+    for draw, history in zip(pictures.values(), histories, strict=bool(pictures)):
+        draw(logged(history), f"{options.run or options.spec} on {learned.name}")
     if quiet:
         report = {
             "data": described(learned) | {"held_out": len(held)},
@@ -119,6 +131,7 @@ def train(options: argparse.Namespace) -> int:
             "stopped": histories[0].stopped or None,
             "test": asdict(scores),
             "saved": options.save,
+            "plot": list(pictures),
         }
         if isinstance(net, Ensemble):
             told = members_as_json(net, held)
@@ -150,7 +163,19 @@ def train(options: argparse.Namespace) -> int:
         print(f"\n{member_table(net, held)}\n")
     if options.save:
         print(f"saved to {options.save}")
+    if pictures:
+        print(f"drawn to {', '.join(pictures)}")
     return 0
+
+
+def _pictures(place: str | None, net: Net | Ensemble) -> list[str]:
+    """Where curves are drawn to: of an ensemble a picture for each member, with its number."""
+    if place is None:
+        return []
+    path, count = Path(place), len(members(net))
+    if count == 1:
+        return [place]
+    return [str(path.with_name(f"{path.stem}-{n}{path.suffix}")) for n in range(1, count + 1)]
 
 
 def _fitted(
@@ -160,13 +185,20 @@ def _fitted(
     several = members(net)
     member = several[number - 1]
     label = f"net {number}/{len(several)} " if len(several) > 1 else ""
+
+    def own(place: str | None) -> str | Path | None:
+        return folder(place, number) if place and len(several) > 1 else place
+
+    logs = own(options.tensorboard)
+    events = Events(Path(logs), "--tensorboard") if logs else None
     with nullcontext() if options.format == "json" else shown(member.training, label) as bar:
+        hear = [tell for tell in (bar and bar.on_epoch, events) if tell]
         return member.fit(
             learned,
             validation=held,
-            on_epoch=None if bar is None else bar.on_epoch,
+            on_epoch=lambda epoch: [tell(epoch) for tell in hear],
             on_step=None if bar is None else bar.on_step,
-            run=folder(options.run, number) if options.run and len(several) > 1 else options.run,
+            run=own(options.run),
             every=options.every,
             resume=options.resume,
             watch=options.watch,
@@ -303,7 +335,7 @@ def predict(options: argparse.Namespace) -> int:
     net = load_net(options.weights, max_memory=options.max_memory)
     x, classes = _examples(options, _input_shape(net))
     outputs, value = net(x), net.graph.output.value
-    probable = _probabilities(net, outputs) if value.rank == 1 else None
+    probable = probabilities(net.training.judged_by(value), outputs) if value.rank == 1 else None
     labels = _labels(net, outputs)
     rows = []
     for index, output in enumerate(outputs):
@@ -360,16 +392,3 @@ def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Arra
         problem = f"holds {numbers.size} numbers, but the net takes {int(np.prod(shape))}"
         raise SpecError([DataUnfit(None, "--input", problem)])
     return numbers.reshape(1, *shape), ()
-
-
-def _probabilities(net: Net | Ensemble, outputs: Array) -> Array | None:
-    """Rows that sum to 1, where the loss gives scores that meaning."""
-    loss = net.training.judged_by(net.graph.output.value)
-    scores = outputs.astype(np.float64)
-    if isinstance(loss, Bce) and scores.shape[1:] == (1,):
-        yes = np.exp(-np.logaddexp(0, -scores[:, 0]))
-        return np.stack([1 - yes, yes], axis=1)
-    if isinstance(loss, CrossEntropy):
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-    return None

@@ -6,6 +6,7 @@
     checkpoint-00001200.safetensors   everything the run stood at after 1,200 updates; the last two
     best.safetensors             the weights of the best epoch, for `nnspec evaluate`
     last.safetensors             the weights at the end
+    held_out.json                what the net made of the held-out examples in the end
 
 Every file is written whole or not at all, so that whatever ends the process, the folder can be read
 and the run goes on from its last checkpoint, to the bit.
@@ -35,7 +36,7 @@ from .durable import (
 )
 from .errors import DamagedRun, FolderTaken, NoWholeCheckpoint
 from .examples import Examples
-from .history import Epoch
+from .history import Epoch, History
 from .identity import FORMAT, TOLD, compare, identity
 from .kernels import Array
 from .tensors import decode, encode
@@ -48,6 +49,7 @@ KEPT = 2
 
 SPEC, LOG = "spec.nn", "log.jsonl"
 BEST, LAST = "best.safetensors", "last.safetensors"
+EXAMINED = "held_out.json"
 
 
 class Folder:
@@ -86,10 +88,16 @@ class Folder:
         self._weights(LAST, run)
         self._tell(ended=run.stopped or "all epochs done")
 
+    def examined(self, found: Mapping[str, Any]) -> None:
+        """What the net that training leaves made of the held-out examples."""
+        text = json.dumps(found, allow_nan=False) + "\n"
+        write_durably(self.path / EXAMINED, text.encode(), "run")
+
     # --------------------------------------------------------------------------- to the disk
 
     def begin(self, run: Run) -> None:
         """Write down what it is before its first step."""
+        (self.path / EXAMINED).unlink(missing_ok=True)
         # What says that this is a run comes first: whatever happens next, it can then go on.
         self._tell()
         write_durably(self.path / SPEC, run.learner.graph.source.text.encode(), "run")
@@ -213,6 +221,11 @@ def _lines(run: Run) -> Iterator[str]:
         better = run.better(epoch, best)
         best = run.worth(epoch) if better else best
         yield _line(epoch, better)
+
+
+def logged(history: History) -> list[dict[str, Any]]:
+    """The rows of a log of these epochs; the best alone is called the best."""
+    return [json.loads(_line(epoch, epoch.number == history.best)) for epoch in history]
 
 
 def _line(epoch: Epoch, best: bool) -> str:

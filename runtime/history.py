@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .table import html, text
 from .vitals import Vitals
 
 
@@ -134,6 +135,12 @@ class History:
     def accuracy(self) -> list[float | None]:
         """The validation accuracy of every epoch."""
         return [epoch.validation.accuracy if epoch.validation else None for epoch in self.epochs]
+
+    def __str__(self) -> str:
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
     def rows(self) -> list[dict[str, object]]:
         """Plain dictionaries, for JSON and for tables."""

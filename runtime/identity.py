@@ -14,6 +14,8 @@ from zlib import crc32
 
 import numpy as np
 
+from ..compiler.expressions import literal
+from ..compiler.files import from_here
 from ..compiler.settings import as_text
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
@@ -73,6 +75,8 @@ def identity(run: Run, held: Examples | None, notes: Mapping[str, Any]) -> dict[
         "data": _checksum(run, run.examples, run.learner.loss),
         "held": 0 if held is None else len(held),
         "held_data": "" if held is None else _checksum(run, held, judging),
+        "lets": {name: literal(worth) for name, worth in graph.lets.items()},
+        "files": from_here(graph.files, graph.source.name),
         "versions": _versions(),
         "notes": dict(notes),
     }

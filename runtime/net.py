@@ -22,7 +22,7 @@ from ..compiler.settings import as_text, overridden
 from ..compiler.training import Training, unstoppable, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .answering import Answering, quiet
-from .batches import as_inputs, as_truth
+from .batches import as_inputs, as_truth, input_slots
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
 from .data import parted
@@ -39,6 +39,7 @@ from .monitor import Monitor, probe, vitals
 from .notebook import facts, html
 from .train import Run, Watch, train
 from .turns import Turns, waits
+from .verdicts import verdicts
 from .vitals import Vitals
 from .weights import write
 
@@ -384,7 +385,11 @@ class Net(Answering):
                 return train(begun, watched)
         keeping = kept_in(Path(run), begun, held=held, resume=resume, every=every, notes=notes)
         with quiet(), self._in_training(), keeping as folder:
-            return train(begun, watched, folder)
+            history = train(begun, watched, folder)
+            if held is not None:
+                slots = input_slots(self.graph, self.dtype)
+                folder.examined(verdicts(*self._said(held), held, slots, validation))
+        return history
 
     @waits("learning")
     def vitals(self, x: Any, y: Any = None) -> Vitals:

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.training import Training
-from .history import Epoch, Step
 from .vitals import line
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from .history import Epoch, Step
 
 PAUSE = 0.1
 """Seconds between two looks at the bar: more often costs time that a small net would train in."""
