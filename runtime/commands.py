@@ -154,7 +154,8 @@ def train(options: argparse.Namespace) -> int:
         if net.training.early_stop:
             which = f"net {place}: " if len(histories) > 1 else ""
             ended = f"{history.stopped}: " if history.stopped else ""
-            print(f"{which}{ended}the weights of epoch {history.best} are back")
+            back = f"of epoch {history.best}" if history.best else "it began with"
+            print(f"{which}{ended}the weights {back} are back")
     chose = net.training.early_stop is not None
     what = "held out, which chose the epoch" if chose else "it never saw"
     print(f"on {counted(len(held), 'example')} {what}: {_told(scores)}")

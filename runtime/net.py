@@ -22,7 +22,6 @@ from ..compiler.settings import as_text, overridden
 from ..compiler.training import Training, unstoppable, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .answering import Answering, quiet
-from .autopsy import first_broken
 from .batches import as_inputs, as_truth, input_slots
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
@@ -320,18 +319,17 @@ class Net(Answering):
         """One training step on a batch; returns its loss, l2 and l1 included, before the step.
 
         The learning rate is the optimiser's own: schedules need a run, as `fit` has one. Raises
-        SpecError, with all weights as they were, when the loss or its gradient is not finite.
+        SpecError, with weights and statistics as they were, when loss or gradient is not finite.
         """
         bound = self._filled(x, y)
-        drawn = self.learner.drawn
         with quiet():
             try:
                 return self.learner.step(bound)
             except NotFinite as met:
-                self.learner.drawn = drawn
-                where = first_broken(self._filled(x, y), self.learner.memory)
+                broken = self.learner.broken(self._filled(x, y))
                 step = self.learner.steps + 1
-                raise SpecError([Diverged(None, met.what, None, step, where)]) from None
+                found = Diverged(None, met.what, None, step, broken, begins=step == 1)
+                raise SpecError([found]) from None
 
     @waits("learning")
     def fit(
@@ -369,6 +367,7 @@ class Net(Answering):
         Raises SpecError when data or settings do not suit, or when a number stops being finite; the
         weights of the best epoch are then put back.
         """
+        _keepable(run, every, resume=resume)
         self.set(**settings)
         if isinstance(validation, float):
             x, y, validation = parted(x, y, validation, self.seed)
@@ -384,7 +383,7 @@ class Net(Answering):
         if run is None:
             with quiet(), self._in_training():
                 return train(begun, watched)
-        keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
+        keeping = kept_in(Path(run), begun, held=held, resume=resume, every=every, notes=notes)
         with quiet(), self._in_training(), keeping as folder:
             history = train(begun, watched, folder)
             if held is not None:
@@ -426,6 +425,18 @@ def alone(training: Training, seed: int) -> Training:
 def sized_when_compiled() -> BadSetting:
     advice = "nnspec.compile(..., ensemble=5) makes the members"
     return BadSetting(None, "ensemble", "is chosen when the net is compiled", advice)
+
+
+def _keepable(run: str | Path | None, every: object, *, resume: bool) -> None:
+    """Raise SpecError for what is asked of a run that no folder keeps, or cannot be."""
+    counts = isinstance(every, int) and not isinstance(every, bool) and every > 0
+    if every is not None and not counts:
+        problem = f"is {every!r}, but counts the updates between two checkpoints"
+        raise SpecError([BadSetting(None, "every", problem, "give a whole number from 1")])
+    for name in ("every",) * (every is not None) + ("resume",) * resume:
+        if run is None:
+            advice = "name the folder of the run: run=..., or --run on the command line"
+            raise SpecError([BadSetting(None, name, "needs a run that is kept", advice)])
 
 
 def _seed(given: object) -> int:
