@@ -153,13 +153,22 @@ def test_many_classes_keep_the_pairs_that_are_confused(tmp_path: Path) -> None:
 
 
 def test_going_on_takes_back_what_was_said_before(tmp_path: Path) -> None:
-    data = load("iris")
-    nnspec.compile("4 -> fc3").fit(data, validation=data, epochs=1, run=tmp_path / "a")
-    before = examined(tmp_path / "a")
-    nnspec.compile("4 -> fc3").fit(data, epochs=2, run=tmp_path / "a", resume=True)
-    assert not (tmp_path / "a" / "held_out.json").exists()
-    nnspec.compile("4 -> fc3").fit(data, validation=data, epochs=3, run=tmp_path / "a", resume=True)
-    assert examined(tmp_path / "a")["scores"] != before["scores"]
+    data, folder = load("iris"), tmp_path / "a"
+
+    def trained(epochs: int, **options: Any) -> None:
+        net = nnspec.compile("4 -> fc3")
+        net.fit(data, validation=data, epochs=epochs, run=folder, resume=True, **options)
+
+    def stop(_: object) -> None:
+        raise InterruptedError
+
+    trained(1)
+    before = examined(folder)
+    with pytest.raises(InterruptedError):
+        trained(3, on_epoch=stop)
+    assert not (folder / "held_out.json").exists()
+    trained(3)
+    assert examined(folder)["scores"] != before["scores"]
 
 
 # ------------------------------------------------------------------------------------- the file
