@@ -363,6 +363,10 @@ class Op(BaseModel):
     def needs(self, batch: int, *inputs: Value) -> Needs:
         raise NotImplementedError(f"operator {self.name} does not say what its kernel needs")
 
+    def fewest(self, *inputs: Value) -> int:
+        """Examples that a training batch must have for it to mean anything."""
+        return 1
+
     def needs_frozen(self, batch: int, *inputs: Value) -> Needs:
         """What its kernel needs where its weights are frozen."""
         return self.needs(batch, *inputs).unlearning

@@ -22,6 +22,7 @@ from .data_options import asked_size, data_arguments, held_out_arguments, loaded
 from .dataset import Dataset
 from .durable import check_writable
 from .ensemble import Ensemble, compiled, folder, members
+from .errors import Diverged
 from .events import Events
 from .folder import logged
 from .history import History, Scores
@@ -115,6 +116,11 @@ def train(options: argparse.Namespace) -> int:
             ]
     except Interrupted as stop:
         return _stopped(stop, net, options)
+    except SpecError as error:
+        if options.save and isinstance(error.diagnostics[0], Diverged) and isinstance(net, Net):
+            net.save(options.save)
+            print(f"the weights that were put back are saved to {options.save}", file=sys.stderr)
+        raise
     scores = net.evaluate(held)
     if options.save:
         net.save(options.save)

@@ -83,6 +83,11 @@ class Folder:
         self._checkpoint(run)
         self._weights(LAST, run)
 
+    def broken(self, run: Run, why: str) -> None:
+        """The best weights are in the net again."""
+        self._weights(LAST, run)
+        self._tell(ended=why)
+
     def finished(self, run: Run) -> None:
         """Weights and words of the end, before the best weights are put back."""
         self._weights(LAST, run)

@@ -4,7 +4,8 @@ taken up again, to the bit."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ import numpy as np
 from ..grammar.diagnostics import SpecError
 from .augmentations import Augmenter
 from .autopsy import in_memory
-from .bind import Bound, Memory
+from .bind import Bound, Memory, aligned
 from .errors import Broken, Diverged, Untrainable
 from .examples import Examples
 from .history import Epoch, History, Scores, Step
@@ -59,6 +60,8 @@ class Keeper(Protocol):
 
     def finished(self, run: Run) -> None: ...
 
+    def broken(self, run: Run, why: str) -> None: ...
+
 
 class Best:
     """The weights and statistics of the best epoch; those before the first where none was good."""
@@ -66,8 +69,10 @@ class Best:
     def __init__(self, memory: Memory) -> None:
         self.epoch = 0
         self.worth = float("-inf")
-        self.parameters = memory.parameters.copy()
-        self.state = memory.state.copy()
+        dtype, budget = memory.parameters.dtype, memory.budget
+        self.parameters = aligned(memory.parameters.size, dtype, budget)
+        self.state = aligned(memory.state.size, dtype, budget)
+        self.take(memory, self.epoch, self.worth)
 
     def take(self, memory: Memory, epoch: int, worth: float) -> None:
         self.epoch, self.worth = epoch, worth
@@ -104,6 +109,7 @@ class Run:
         whole = self.settings.optimizer.whole_set
         self.batch = count if whole else min(self.settings.batch, count)
         self.steps = -(-count // self.batch)
+        self._check_batches(count)
         self._shuffle = stream(seed, "shuffle")
         dtype = learner.memory.parameters.dtype
         self._augmenter = Augmenter(self.settings.augment, learner.graph, seed, dtype)
@@ -117,6 +123,18 @@ class Run:
         self.before: Array | None = None
         self.stopped = ""
         self.begun = learner.steps
+
+    def _check_batches(self, count: int) -> None:
+        """Raise SpecError where a batch would have too few examples for an operator."""
+        least = count - (self.steps - 1) * self.batch
+        for node in self.learner.graph.nodes:
+            if node.is_input or node.frozen or node.op.fewest(*node.arrivals) <= least:
+                continue
+            last = "the last batch of an epoch" if self.steps > 1 else "a batch"
+            problem = f"`{node.name}` needs two examples to know a spread, but {last} has {least}"
+            fits = next((b for b in range(self.batch + 1, count + 1) if count % b != 1), 0)
+            advice = f"take `batch = {fits}`" if fits else "give it more examples"
+            raise SpecError([Untrainable(None, problem, advice)])
 
     @property
     def streams(self) -> dict[str, np.random.Generator]:
@@ -192,7 +210,7 @@ class Run:
         self.total = self.norms = 0.0
         if self.better(epoch, self.best.worth):
             self.best.take(memory, number, self.worth(epoch))
-        if stop := self.settings.early_stop:
+        if (stop := self.settings.early_stop) and not self.over:
             self.stopped = stop.reason(number - self.best.epoch)
         return epoch
 
@@ -280,7 +298,7 @@ class Run:
 def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
     """Train until the last epoch, or an earlier end; raises SpecError when the loss diverges, and
     Interrupted after the step during which Ctrl-C came."""
-    with held() as asked, run.learner.towards(run.horizon):
+    with held() as asked, run.learner.towards(run.horizon), _told_of_failure(run, keeper):
         while not run.over:
             run.deal()
             begun, before = time.perf_counter(), run.seconds
@@ -297,10 +315,12 @@ def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
                     if keeper:
                         keeper.stepped(run)
             epoch = run.judge(watch.validate, watch.monitor.look if watch.monitor else None)
-            if watch.on_epoch and watch.on_epoch(epoch) is True:
-                run.stopped = run.stopped or "on_epoch asked to"
+            # Kept first: a callback that fails loses nothing, and one that ends training can be
+            # overruled by going on.
             if keeper:
                 keeper.judged(run, epoch)
+            if watch.on_epoch and watch.on_epoch(epoch) is True and not run.over:
+                run.stopped = "on_epoch asked to"
             if asked.to_stop and not run.over:
                 raise _interrupted(run, keeper)
     if keeper:
@@ -308,6 +328,17 @@ def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
     if run.settings.early_stop:
         run.best.put_back(run.learner.memory)
     return run.history
+
+
+@contextmanager
+def _told_of_failure(run: Run, keeper: Keeper | None) -> Iterator[None]:
+    """Let the keeper know how a run ended that diverged."""
+    try:
+        yield
+    except SpecError as error:
+        if keeper and isinstance(error.diagnostics[0], Diverged):
+            keeper.broken(run, error.diagnostics[0].message())
+        raise
 
 
 def _interrupted(run: Run, keeper: Keeper | None) -> Interrupted:

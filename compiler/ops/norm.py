@@ -39,6 +39,10 @@ class BatchNorm(Op):
         c = inputs[0].channels
         return Weight("scale", (c,), constant=1.0), Weight("shift", (c,), constant=0.0)
 
+    def fewest(self, *inputs: Value) -> int:
+        """A single number has no spread: of one example every output would be its shift."""
+        return 2 if inputs[0].size == inputs[0].channels else 1
+
     def state(self, *inputs: Value) -> tuple[Weight, ...]:
         c = inputs[0].channels
         return Weight("mean", (c,), constant=0.0), Weight("variance", (c,), constant=1.0)

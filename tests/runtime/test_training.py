@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import nnspec
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.data import load, split
 from nnspec.runtime.dataset import Dataset
+from nnspec.runtime.history import Epoch
 
 SPECS = Path(__file__).parents[2] / "specs"
 COURSE = SPECS / "course"
@@ -215,3 +217,63 @@ def test_a_share_is_held_out_class_by_class() -> None:
     assert "validation=(x, y)" in str(caught.value)
     with pytest.raises(nnspec.SpecError, match="NN508"):
         one.fit(data, validation=1.5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "count", "batch", "advice"),
+    [
+        ("4 -> fc4 bn relu -> fc3", 6, 1, "`batch = 2`"),
+        ("4 -> fc4 bn relu -> fc3", 17, 8, "`batch = 9`"),
+        ("4 -> fc4 bn relu -> fc3", 1, 8, "give it more examples"),
+    ],
+)
+def test_a_spread_needs_two_examples(spec: str, count: int, batch: int, advice: str) -> None:
+    x, y = np.ones((count, 4)), np.zeros(count)
+    with pytest.raises(nnspec.SpecError, match="needs two examples to know a spread") as caught:
+        nnspec.compile(spec, batch=batch, epochs=1).fit(x, y)
+    assert advice in str(caught.value)
+    frozen = spec.replace("bn", "bn freeze")
+    assert len(nnspec.compile(frozen, batch=batch, epochs=1).fit(x, y)) == 1
+
+
+def test_a_map_has_a_spread_of_its_own() -> None:
+    x, y = np.random.default_rng(0).random((3, 1, 4, 4)), np.zeros(3)
+    net = nnspec.compile("1x4x4 -> conv2 3x3 bn relu -> flatten fc3", batch=1, epochs=1)
+    assert len(net.fit(x, y)) == 1
+
+
+def test_a_callback_ends_training_and_going_on_overrules_it(tmp_path: Path) -> None:
+    data = nnspec.load_data("iris")
+    whole = nnspec.compile("4 -> fc8 relu -> fc3", epochs=4)
+    whole.fit(data)
+    net = nnspec.compile("4 -> fc8 relu -> fc3", epochs=4)
+    history = net.fit(data, run=tmp_path / "run", on_epoch=lambda epoch: epoch.number == 2)
+    assert (len(history), history.stopped) == (2, "on_epoch asked to")
+    again = nnspec.compile("4 -> fc8 relu -> fc3", epochs=4)
+    history = again.fit(data, run=tmp_path / "run", resume=True)
+    assert (len(history), history.stopped) == (4, "")
+    assert np.array_equal(again(data.x), whole(data.x))
+
+
+def test_a_callback_that_fails_loses_no_epoch(tmp_path: Path) -> None:
+    def fail(epoch: Epoch) -> None:
+        raise RuntimeError(epoch.number)
+
+    data = nnspec.load_data("iris")
+    net = nnspec.compile("4 -> fc3", epochs=2)
+    with pytest.raises(RuntimeError):
+        net.fit(data, run=tmp_path / "run", on_epoch=fail)
+    assert (
+        len(nnspec.compile("4 -> fc3", epochs=2).fit(data, run=tmp_path / "run", resume=True)) == 2
+    )
+    assert (tmp_path / "run" / "log.jsonl").read_text().count("\n") == 2
+
+
+def test_a_run_that_diverged_says_so(tmp_path: Path) -> None:
+    net = nnspec.compile("4 -> fc8 tanh -> fc3", epochs=3, batch=32, optimizer="sgd(lr=1e38)")
+    with pytest.raises(nnspec.SpecError, match="NN555"):
+        net.fit(nnspec.load_data("iris"), run=tmp_path / "run")
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert "of epoch 1" in told["ended"]
+    again = nnspec.load(tmp_path / "run" / "last.safetensors")
+    assert all(np.isfinite(w).all() for w in again.weights.values())
