@@ -234,15 +234,26 @@ class Net(Answering):
         training, mistakes = overridden(self.training, settings)
         if training.ensemble != 1:
             mistakes = (*mistakes, sized_when_compiled())
-        if training.init != self.training.init:
-            advice = "give it to `nnspec.compile`, or to train(...) in the spec"
-            late = BadSetting(None, "init", "comes too late: the weights are drawn", advice)
-            mistakes = (*mistakes, late)
-        if mistakes:
+        if mistakes := (*mistakes, *self._late(training)):
+            raise SpecError(mistakes)
+        self.adopt(training)
+
+    @waits("learning")
+    def adopt(self, training: Training) -> None:
+        """Learn by other settings altogether: what is off in them is off from here. The optimiser
+        keeps what `set` says. Raises SpecError where they begin with other weights."""
+        if mistakes := self._late(training):
             raise SpecError(mistakes)
         if self._learner is not None and training != self.training:
             self._learner = self._learner.continued(training)
         self.training = training
+
+    def _late(self, training: Training) -> tuple[Mistake, ...]:
+        """What of other settings can no longer be had."""
+        if training.init == self.training.init:
+            return ()
+        advice = "give it to `nnspec.compile`, or to train(...) in the spec"
+        return (BadSetting(None, "init", "comes too late: the weights are drawn", advice),)
 
     def freeze(self, *patterns: str) -> None:
         """Keep weights as they are: ``net.freeze("stage1.*", "conv1")``; a batch norm keeps its
