@@ -17,12 +17,15 @@ from ..compiler.settings import as_text
 from ..compiler.training import Training
 from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
+from ..grammar.options import whole
 from .budget import memory_argument
 from .data import alike, described, fitted, load, load_inputs, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
 from .durable import check_writable
 from .ensemble import Ensemble, compiled, folder, members
+from .errors import SeveralInputs
+from .examples import unjudged
 from .history import History, Scores
 from .judge import Tally
 from .kernels import Array
@@ -32,6 +35,7 @@ from .member_table import member_table
 from .metrics import NONE, OfClass, chosen, said
 from .net import Net
 from .progress import noticed, number, percent, shown
+from .readers import number_of
 from .train import Interrupted
 
 SETTINGS = tuple(Training.model_fields)
@@ -42,8 +46,12 @@ HELD_OUT = 0.2
 """The share of the examples that training tests on where nothing else is said."""
 
 
-def _data_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    parser.add_argument("--data", required=required, metavar="D", help=DATA)
+def _data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", required=True, metavar="D", help=DATA)
+    _reading_arguments(parser)
+
+
+def _reading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", metavar="COLUMN", help="which column of a .csv or .parquet is the truth"
     )
@@ -68,7 +76,11 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 
 def _input_shape(net: Net | Ensemble) -> tuple[int, ...]:
-    return net.graph.inputs[0].value.shape
+    """The shape of an example; raises SpecError for a net of several inputs."""
+    inputs = net.graph.inputs
+    if len(inputs) > 1:
+        raise SpecError([SeveralInputs(None, tuple(node.name for node in inputs))])
+    return inputs[0].value.shape
 
 
 def _print(value: object) -> None:
@@ -140,7 +152,7 @@ def train(options: argparse.Namespace) -> int:
             ]
     except Interrupted as stop:
         return _stopped(stop, net, options)
-    scores = net.evaluate(held)
+    scores, apart = _judged(net, held)
     if options.save:
         net.save(options.save)
     if quiet:
@@ -156,7 +168,7 @@ def train(options: argparse.Namespace) -> int:
             "saved": options.save,
         }
         if isinstance(net, Ensemble):
-            told = members_as_json(net, held)
+            told = members_as_json(net, apart)
             report["members"] = [
                 row | {"epochs": h.rows(), "best": h.best, "stopped": h.stopped or None}
                 for row, h in zip(told, histories, strict=True)
@@ -181,10 +193,16 @@ def train(options: argparse.Namespace) -> int:
     what = "held out, which chose the epoch" if chose else "it never saw"
     print(f"on {counted(len(held), 'example')} {what}: {_told(scores)}")
     if isinstance(net, Ensemble):
-        print(f"\n{member_table(net, held)}\n")
+        print(f"\n{member_table(scores, apart)}\n")
     if options.save:
         print(f"saved to {options.save}")
     return 0
+
+
+def _judged(net: Net | Ensemble, held: Dataset) -> tuple[Scores, tuple[Scores, ...]]:
+    """How the net does, and how each member of an ensemble does."""
+    asked = net.judged(held, None)
+    return net.scores_apart(asked) if isinstance(net, Ensemble) else (net.scores(asked), ())
 
 
 def _parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset, Dataset]:
@@ -267,8 +285,9 @@ def evaluate(options: argparse.Namespace) -> int:
     data = _loaded(options, options.data, _input_shape(net))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
-    scores = net.evaluate(data)
-    found = net.tally(data) if _tells_classes(net) else None
+    answered = net.answered(net.judged(data, None))
+    scores = answered.judged()
+    found = answered.tally() if _tells_classes(net) else None
     if options.format == "json":
         classes = None if found is None else [asdict(one) for one in found.classes]
         confusion = None if found is None else found.counts.tolist()
@@ -331,9 +350,11 @@ def _measured(one: OfClass) -> str:
 
 def configure_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", help="a file that `nnspec train --save` wrote")
-    _data_arguments(parser, required=False)
-    parser.add_argument("--input", metavar="NUMBERS", help="one example: 5.1,3.5,1.4,0.2")
-    parser.add_argument("--first", type=int, default=10, metavar="N", help="examples to show")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--data", metavar="D", help=DATA)
+    asked.add_argument("--input", metavar="NUMBERS", help="one example: 5.1,3.5,1.4,0.2")
+    _reading_arguments(parser)
+    parser.add_argument("--first", type=whole, default=10, metavar="N", help="examples to show")
     memory_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec predict iris.safetensors --input 5.1,3.5,1.4,0.2\n"
@@ -346,12 +367,15 @@ def predict(options: argparse.Namespace) -> int:
     """Classes with their probabilities, or plain outputs."""
     net = load_net(options.weights, max_memory=options.max_memory)
     x, classes = _examples(options, _input_shape(net))
-    outputs, value = net(x), net.graph.output.value
+    answers = net.answers(unjudged(net.graph, x, net.dtype), None)
+    outputs, value = list(answers.values())[-1], net.graph.output.value
     probable = _probabilities(net, outputs) if value.rank == 1 else None
     labels = _labels(net, outputs)
     rows = []
     for index, output in enumerate(outputs):
         row: dict[str, object] = {"output": output.tolist()}
+        if len(answers) > 1:
+            row["outputs"] = {name: found[index].tolist() for name, found in answers.items()}
         if labels is not None and value.rank > 1:
             row["classes"] = labels[index].tolist()
         elif labels is not None:
@@ -391,15 +415,19 @@ def _named(label: int, classes: tuple[str, ...]) -> str | None:
 
 
 def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
-    if options.data:
+    if options.data is not None:
         size = _size(options.resize)
         data = load_inputs(options.data, shape, target=options.target, resize=size)
         return data.x[: options.first], data.classes
     try:
-        numbers = np.array([float(cell) for cell in (options.input or "").split(",")])
+        numbers = np.array([number_of(cell) for cell in options.input.split(",")])
     except ValueError:
         advice = "write numbers parted by commas: --input 5.1,3.5,1.4,0.2"
         raise SpecError([DataUnfit(None, "--input", "is not a row of numbers", advice)]) from None
+    if not np.isfinite(numbers).all():
+        first = int(np.isfinite(numbers).argmin())
+        problem = f"is NaN or infinite in number {first + 1:,}: {options.input.split(',')[first]}"
+        raise SpecError([DataUnfit(None, "--input", problem, "give a number in its place")])
     if numbers.size != np.prod(shape):
         problem = f"holds {numbers.size} numbers, but the net takes {int(np.prod(shape))}"
         raise SpecError([DataUnfit(None, "--input", problem)])

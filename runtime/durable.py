@@ -46,6 +46,7 @@ TOLD: Mapping[int, tuple[str, str]] = MappingProxyType(
         errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
         errno.ENOENT: ("there is no such folder", "make the folder first"),
         errno.ENOTDIR: ("there is no such folder", "make the folder first"),
+        errno.EEXIST: ("it is a file, not a folder", "choose another name for the folder"),
         errno.EISDIR: ("it is a folder", "add a file name"),
         errno.EFBIG: ("the file is larger than this disk takes", "choose another disk"),
         errno.ELOOP: ("its links run in a circle", "choose another path"),
@@ -91,8 +92,6 @@ def append_durably(path: Path, content: bytes, kind: Kind = "run") -> None:
 def make_folder(path: Path, kind: Kind = "run") -> None:
     """Make a folder, and those above it; raises SpecError when that cannot be."""
     with _refusals(path, kind):
-        if path.exists() and not path.is_dir():
-            raise OSError(errno.ENOTDIR, "")
         path.mkdir(parents=True, exist_ok=True)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
-from operator import index
+from numbers import Integral
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -25,8 +26,7 @@ from .autopsy import first_broken
 from .batches import as_inputs, as_truth
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
-from .data import parted
-from .data_errors import BadSeed
+from .data import as_seed, parted
 from .errors import Diverged, TooMuchMemory, Untrainable
 from .examples import Examples, examples
 from .folder import kept_in
@@ -72,7 +72,7 @@ class Net(Answering):
     ) -> None:
         self.graph = graph
         self.training = alone(graph.training)
-        self.seed = graph.training.seed if seed is None else _seed(seed)
+        self.seed = graph.training.seed if seed is None else as_seed(seed)
         self.dtype = _dtype(dtype)
         self.turns = Turns()
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
@@ -362,6 +362,7 @@ class Net(Answering):
         Raises SpecError when data or settings do not suit, or when a number stops being finite; the
         weights of the best epoch are then put back.
         """
+        _check_kept(every, notes)
         self.set(**settings)
         if isinstance(validation, float):
             x, y, validation = parted(x, y, validation, self.seed)
@@ -390,14 +391,17 @@ def sized_when_compiled() -> BadSetting:
     return BadSetting(None, "ensemble", "is chosen when the net is compiled", advice)
 
 
-def _seed(given: object) -> int:
+def _check_kept(every: object, notes: object) -> None:
+    """Raise SpecError for what a run cannot be kept by."""
+    if every is not None and not (isinstance(every, Integral) and every >= 1):
+        problem = f"counts steps: a whole number from 1, not {every!r}"
+        raise SpecError([BadSetting(None, "every", problem)])
     try:
-        seed = index(given)  # type: ignore[arg-type]
-    except TypeError:
-        raise SpecError([BadSeed(None, given)]) from None
-    if seed < 0:
-        raise SpecError([BadSeed(None, seed)])
-    return seed
+        json.dumps(dict(notes))  # type: ignore[call-overload]
+    except (TypeError, ValueError, RecursionError):
+        advice = "plain numbers, texts, lists and mappings of these: float(...) of a NumPy number"
+        problem = "holds what JSON cannot write, or is no mapping"
+        raise SpecError([BadSetting(None, "notes", problem, advice)]) from None
 
 
 def _dtype(given: object) -> np.dtype[Any]:

@@ -8,6 +8,7 @@ import lzma
 import os
 import re
 import struct
+import unicodedata
 import zipfile
 import zlib
 from array import array
@@ -212,11 +213,16 @@ WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 def read_csv(path: Path, target: str | None = None, truth: Truth | None = None) -> Dataset:
     """Rows of numbers with the truth in the last column, or in the one called `target`.
 
-    The first row is a header when none of its cells is a number, or when it holds `target`.
+    The first row is a header when none of its cells is a number, when it holds `target`, or when its
+    cell of the truth alone is none of the numbers that stand below it (`2020,2021,y`).
     """
     table = _table(path, lambda first, headed: _target(path, target, first, headed), target)
     if "" in table.words:
         raise _bad_label(path, table.lines[table.words.index("")], table.column)
+    for line, word in zip(table.lines, table.words, strict=True):
+        if not word.isprintable() and any(map(_is_control, word)):
+            problem = f"has a control character in the class {word!r} of line {line:,}"
+            raise unfit(path, problem, "classes are words that can be printed")
     y, classes = _named(path, table, truth)
     return finished(path, table.x, y, classes, truth=truth, place=table.place)
 
@@ -269,15 +275,22 @@ def _table(path: Path, choose: Callable[[list[str], bool], int], target: str | N
             if column != NO_COLUMN:
                 words.append(row.pop(column).strip())
             try:
-                numbers.extend(map(float, row))
+                numbers.extend(map(number_of, row))
             except ValueError:
                 wrong = next(i for i, cell in enumerate(row) if not _is_number(cell))
                 place = wrong + (column != NO_COLUMN and wrong >= column)
                 raise _bad_cell(path, line, place, row[wrong]) from None
             affordable(path, numbers.itemsize * len(numbers))
+    if not headed and _heads(words):
+        del lines[0], words[0], numbers[: len(first) - 1]
     if not lines:
         raise SpecError([EmptyData(None, str(path), "examples below its header")])
     return _Table(lines, words, np.array(numbers).reshape(len(lines), -1), column)
+
+
+def _heads(words: list[str]) -> bool:
+    """Whether the first word of the truth is its column's name: the others are numbers."""
+    return len(words) > 1 and not _is_number(words[0]) and all(map(_is_number, words[1:]))
 
 
 def _rows(path: Path, file: IO[str]) -> Iterator[tuple[int, list[str]]]:
@@ -304,9 +317,20 @@ def _target(path: Path, target: str | None, first: list[str], headed: bool) -> i
     raise SpecError([NoSuchColumn(None, str(path), target, near, header)])
 
 
+def number_of(cell: str) -> float:
+    """A number as tables write it: `1_000`, which Python reads, is none. Raises ValueError."""
+    if "_" in cell:
+        raise ValueError(cell)
+    return float(cell)
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cc"
+
+
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        number_of(cell)
     except ValueError:
         return False
     return True
@@ -331,6 +355,10 @@ def _named(path: Path, table: _Table, truth: Truth | None) -> tuple[Array, tuple
         return np.array([float(word) for word in words]), ()
     if truth == "values":
         raise _bad_cell(path, table.lines[wrong], table.column, words[wrong])
+    if any(map(_is_number, words)):
+        for line, word in zip(table.lines, words, strict=True):
+            if _is_number(word.replace("_", "")) and not _is_number(word):
+                raise _bad_cell(path, line, table.column, word)
     classes = tuple(sorted(set(words)))
     rank = {word: i for i, word in enumerate(classes)}
     return np.array([rank[word] for word in words]), classes

@@ -168,7 +168,9 @@ class Run:
         memory = self.learner.memory
         # A loss tells of the weights before its step: the last of an epoch has none to tell of.
         if not np.isfinite(memory.parameters).all():
-            raise self._diverged("a weight became infinite", "")
+            finite = {name: np.isfinite(array).all() for name, array in memory.weights.items()}
+            first = next(name for name, whole in finite.items() if not whole)
+            raise self._diverged("a weight became infinite", f"weight `{first}`")
         count, number = len(self.order), len(self.epochs) + 1
         scores = validate() if validate else None
         rate, norm = self.learner.rate, self.norms / self.steps

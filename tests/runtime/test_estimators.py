@@ -301,7 +301,7 @@ def test_a_fit_begins_the_draws_anew() -> None:
 @pytest.mark.parametrize("learn", ["fit", "partial_fit"])
 def test_an_ensemble_is_scikit_learns(learn: str) -> None:
     net = quick("(features) -> fc(outputs)\ntrain(ensemble = 3)")
-    with pytest.raises(SpecError, match="`ensemble` is not for estimators.*VotingClassifier"):
+    with pytest.raises(SpecError, match=r"`ensemble` is not for estimators.*VotingClassifier"):
         getattr(net, learn)(X, Y)
 
 
