@@ -98,8 +98,8 @@ def elaborate(
     files: texts that `use` finds in place of those on disk.
     """
     limits = limits or Limits()
-    if not isinstance(lets or {}, Mapping):
-        problem = f"is a {type(lets).__name__}, not a mapping from names to values"
+    if not isinstance(lets or {}, Mapping) or not all(isinstance(n, str) for n in lets or {}):
+        problem = f"is {str(lets)[:40]}, not a mapping from names to values"
         raise SpecError([BadSetting(None, "let", problem, 'as in let={"width": 32}')])
     file, mistakes = parse(source, limits)
     reading = _Reading(source, limits, list(mistakes), Files(limits, files), Maker(limits))

@@ -94,7 +94,7 @@ def load(
     if target is not None and not isinstance(target, str):
         raise _unknown("target", f"is a column's name, not {target!r}")
     if truth is not None and truth not in get_args(Truth):
-        raise _unknown("truth", f"is {truth!r}", " or ".join(get_args(Truth)))
+        raise _unknown("truth", f"cannot be {truth!r}", " or ".join(get_args(Truth)))
     text = str(name)
     ships = text in BUNDLED or text in TEACHING
     if target is not None and (ships or Path(name).suffix.lower() not in COLUMNED):

@@ -393,7 +393,7 @@ def sized_when_compiled() -> BadSetting:
 
 def _check_kept(every: object, notes: object) -> None:
     """Raise SpecError for what a run cannot be kept by."""
-    if every is not None and not (isinstance(every, Integral) and every >= 1):
+    if every is not None and not (isinstance(every, Integral) and int(every) >= 1):
         problem = f"counts steps: a whole number from 1, not {every!r}"
         raise SpecError([BadSetting(None, "every", problem)])
     try:

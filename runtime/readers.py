@@ -213,8 +213,8 @@ WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 def read_csv(path: Path, target: str | None = None, truth: Truth | None = None) -> Dataset:
     """Rows of numbers with the truth in the last column, or in the one called `target`.
 
-    The first row is a header when none of its cells is a number, when it holds `target`, or when its
-    cell of the truth alone is none of the numbers that stand below it (`2020,2021,y`).
+    The first row is a header when none of its cells is a number, or when it holds `target`. Where its
+    truth alone is a word, above numbers, it may be one or not (`2020,2021,y`), which is refused.
     """
     table = _table(path, lambda first, headed: _target(path, target, first, headed), target)
     if "" in table.words:
@@ -281,16 +281,22 @@ def _table(path: Path, choose: Callable[[list[str], bool], int], target: str | N
                 place = wrong + (column != NO_COLUMN and wrong >= column)
                 raise _bad_cell(path, line, place, row[wrong]) from None
             affordable(path, numbers.itemsize * len(numbers))
-    if not headed and _heads(words):
-        del lines[0], words[0], numbers[: len(first) - 1]
+    if not headed and _may_head(words):
+        problem = (
+            f"may begin with a header: its truth is `{words[0]}` in line {lines[0]:,}, then numbers"
+        )
+        advice = f"if it is one, name the column: --target {words[0]}; if not, mend that line"
+        raise unfit(path, problem, advice)
     if not lines:
         raise SpecError([EmptyData(None, str(path), "examples below its header")])
     return _Table(lines, words, np.array(numbers).reshape(len(lines), -1), column)
 
 
-def _heads(words: list[str]) -> bool:
-    """Whether the first word of the truth is its column's name: the others are numbers."""
-    return len(words) > 1 and not _is_number(words[0]) and all(map(_is_number, words[1:]))
+def _may_head(words: list[str]) -> bool:
+    """Whether the first word of the truth may be its column's name: the others are numbers."""
+    if len(words) < 2 or _is_number(words[0]) or _is_grouped(words[0]):
+        return False
+    return all(map(_is_number, words[1:]))
 
 
 def _rows(path: Path, file: IO[str]) -> Iterator[tuple[int, list[str]]]:
@@ -322,6 +328,15 @@ def number_of(cell: str) -> float:
     if "_" in cell:
         raise ValueError(cell)
     return float(cell)
+
+
+def _is_grouped(cell: str) -> bool:
+    """Whether it would be a number without the marks between its digits: `1_000`."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" in cell
 
 
 def _is_control(letter: str) -> bool:
@@ -357,7 +372,7 @@ def _named(path: Path, table: _Table, truth: Truth | None) -> tuple[Array, tuple
         raise _bad_cell(path, table.lines[wrong], table.column, words[wrong])
     if any(map(_is_number, words)):
         for line, word in zip(table.lines, words, strict=True):
-            if _is_number(word.replace("_", "")) and not _is_number(word):
+            if _is_grouped(word):
                 raise _bad_cell(path, line, table.column, word)
     classes = tuple(sorted(set(words)))
     rank = {word: i for i, word in enumerate(classes)}

@@ -224,7 +224,38 @@ def test_good_weights_come_back_when_the_last_step_ruins_them() -> None:
     net = nnspec.compile("3 -> fc4 relu -> fc2", seed=0, epochs=1, batch=8)
     x, y = RNG.standard_normal((8, 3)), np.arange(8) % 2
     before = {name: weight.copy() for name, weight in net.weights.items()}
-    with pytest.raises(SpecError, match="a weight became infinite at step 1 of epoch 1"):
+    with pytest.raises(
+        SpecError,
+        match=r"a weight became infinite at step 1 of epoch 1; first there is weight `fc1.weight`",
+    ):
         net.fit(x, y, optimizer="adam(lr=1e39)")
     for name, weight in net.weights.items():
         np.testing.assert_array_equal(weight, before[name])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"every": "a"}, "`every` counts steps: a whole number from 1, not 'a'"),
+        ({"every": 0}, "`every` counts steps: a whole number from 1, not 0"),
+        ({"notes": {"a": np.float32(1)}}, "`notes` holds what JSON cannot write"),
+        ({"notes": 3}, "`notes` holds what JSON cannot write"),
+    ],
+)
+def test_how_a_run_cannot_be_kept(tmp_path: Path, given: dict[str, Any], message: str) -> None:
+    net = nnspec.compile("3 -> fc2")
+    with pytest.raises(SpecError, match=message):
+        net.fit(RNG.standard_normal((4, 3)), np.arange(4) % 2, run=tmp_path / "run", **given)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("let", [[1], "a=4", {1: 2}])
+def test_constants_are_a_mapping(let: Any) -> None:
+    for work in (nnspec.compile, nnspec.analyze):
+        with pytest.raises(SpecError, match=r"`let` is .*, not a mapping from names to values"):
+            work("let a = 3\n3 -> fc(a)", let=let)
+
+
+def test_a_layer_is_named() -> None:
+    with pytest.raises(SpecError, match="NN120 the net has no layer `3`"):
+        nnspec.compile("3 -> fc2").freeze(3)  # type: ignore[arg-type]
