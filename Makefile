@@ -11,7 +11,7 @@ export PYTHONPATH := .dev
 test: export OPENBLAS_NUM_THREADS := 1
 test: export OMP_NUM_THREADS := 1
 
-.PHONY: help demo zoo memory stability test lint bench sklearn accept fuzz mutate clean
+.PHONY: help demo zoo memory stability test lint bench sklearn accept fuzz mutate safety clean
 
 help:
 	@echo "make demo    check, explain, train and judge a net on real handwritten digits"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench   time nnspec against PyTorch and torchinfo, side by side"
 	@echo "make sklearn learn beside scikit-learn's multi-layer perceptron, with the same budget"
 	@echo "make fuzz    a long run of the fuzzer (CASES=1000000)"
+	@echo "make safety  cut trainings off, kill them, spoil their numbers: does all go on, to the bit? (KILLS=2000)"
 	@echo "make mutate  break the code in small ways and count what the tests notice (ROOM=analyzers)"
 	@echo "make accept  take the present messages as the expected ones"
 	@echo "make clean   remove what the other targets made"
@@ -89,9 +90,18 @@ mutate: export OMP_NUM_THREADS := 1
 mutate: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.mutation $(or $(ROOM),compiler/ops) --sample $(or $(SAMPLE),300) --seed $(or $(SEED),0)
 
+safety: export OPENBLAS_NUM_THREADS := 1
+safety: export OMP_NUM_THREADS := 1
+safety: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.safety.resumed
+	$(BIN)/python -m tests.safety.killed $(or $(KILLS),2000)
+	$(BIN)/python -m tests.safety.broken_numbers 1000
+	NNSPEC_SAME_BITS=20 $(BIN)/python -m pytest -q tests/safety/test_same_bits.py
+
 accept: $(VENV)/.installed-dev
 	NNSPEC_ACCEPT=1 $(BIN)/python -m pytest -q tests/test_cases.py tests/test_readme.py \
-		tests/ops/test_facts.py tests/analyzers/test_equations.py tests/analyzers/test_words.py tests/runtime/test_tensors.py
+		tests/ops/test_facts.py tests/analyzers/test_equations.py tests/analyzers/test_words.py tests/runtime/test_tensors.py \
+		tests/safety/test_run_folder.py
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -17,11 +17,13 @@ from nnspec.grammar.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
+    from pathlib import Path
     from typing import Literal
 
     from nnspec import sklearn as sklearn
     from nnspec.analyzers.compare import Comparison
     from nnspec.analyzers.report import Report
+    from nnspec.analyzers.runs import Metric, Runs
     from nnspec.compiler.graph import Graph
     from nnspec.compiler.plan.schedule import Mode
     from nnspec.compiler.targets.mermaid import Diagram
@@ -29,7 +31,12 @@ if TYPE_CHECKING:
     from nnspec.grammar.limits import Limits
     from nnspec.runtime.budget import MaxMemory
     from nnspec.runtime.data import load as load_data
+    from nnspec.runtime.dataset import Dataset
     from nnspec.runtime.ensemble import Ensemble
+    from nnspec.runtime.events import Events
+    from nnspec.runtime.findings import Finding
+    from nnspec.runtime.gradcheck import GradCheck
+    from nnspec.runtime.history import History
     from nnspec.runtime.load import load
     from nnspec.runtime.net import DType, Net
     from nnspec.runtime.profile import Profile
@@ -44,16 +51,21 @@ __all__ = [
     "__version__",
     "analyze",
     "compile",
+    "curves",
     "diff",
     "docs",
+    "doctor",
     "draw",
     "fix",
     "format",
+    "gradcheck",
     "graph",
     "load",
     "load_data",
     "profile",
     "report",
+    "runs",
+    "tensorboard",
 ]
 
 _HOME = {
@@ -154,14 +166,21 @@ def report(
 ) -> str:
     """Everything known of a net as one page for the browser: its text, and written to `to` if given.
 
-    The page needs nothing beside it and asks for nothing. Raises SpecError when the spec is wrong.
+    Of a folder that keeps a training the page tells how it went. It needs nothing beside it and asks
+    for nothing. Raises SpecError when the spec is wrong, or the folder cannot be read.
     """
     from os import fspath
+    from pathlib import Path
 
     from nnspec.analyzers.page import page, put
+    from nnspec.analyzers.records import is_record, record
+    from nnspec.analyzers.training_portrait import training_page
     from nnspec.grammar.read import read
 
-    text = page(read(spec, limits), limits, let)
+    if is_record(fspath(spec)):
+        text = training_page(record(Path(spec)), limits)
+    else:
+        text = page(read(spec, limits), limits, let)
     if to is not None:
         put(fspath(to), text)
     return text
@@ -222,6 +241,53 @@ def compile(
 
     net = graph(spec, let=let, limits=limits, settings=settings)
     return compiled(net, seed=seed, dtype=dtype, max_memory=max_memory)
+
+
+def curves(training: "History | str | PathLike[str]", to: "str | PathLike[str]") -> None:
+    """Draw how a training went: losses, accuracy, learning rate and gradient, epoch by epoch.
+
+    `training` is what `fit` returned, or the folder of a run; `to` ends with .png, .svg or .pdf.
+    Raises SpecError where it cannot be drawn, as without matplotlib (extra `plot`).
+    """
+    from os import fspath
+    from pathlib import Path
+
+    from nnspec.analyzers.curves import drawer
+    from nnspec.analyzers.records import epochs, record
+    from nnspec.runtime.folder import logged
+    from nnspec.runtime.history import History
+
+    draw = drawer(fspath(to), "curves")
+    if isinstance(training, History):
+        draw(epochs(logged(training)), "training")
+    else:
+        found = record(Path(training))
+        draw(found.epochs, found.title)
+
+
+def runs(folder: "str | PathLike[str]" = "runs", by: "Metric | None" = None) -> "Runs":
+    """The trainings kept in a folder and the folders in it, the best first: printed, a table.
+
+    `by` is "accuracy" or "loss", on what was held out; where None accuracy, if all have one. Raises
+    SpecError when there is none.
+    """
+    from pathlib import Path
+
+    from nnspec.analyzers.runs import compared
+
+    return compared(Path(folder), by)
+
+
+def tensorboard(folder: "str | PathLike[str]") -> "Events":
+    """What tells TensorBoard of every epoch: ``net.fit(x, y, on_epoch=nnspec.tensorboard("logs"))``.
+
+    Raises SpecError without it (extra `tensorboard`), or when nothing can be written in the folder.
+    """
+    from pathlib import Path
+
+    from nnspec.runtime.events import Events
+
+    return Events(Path(folder), "nnspec.tensorboard")
 
 
 def fix(
@@ -297,6 +363,54 @@ def profile(
     from nnspec.runtime.profile import profile as measured
 
     return measured(graph(spec, let=let, limits=limits), mode, batch, max_memory)
+
+
+def gradcheck(
+    spec: "str | PathLike[str]",
+    *,
+    seed: int | None = None,
+    samples: int = 20,
+    after: int = 0,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    **settings: object,
+) -> "GradCheck":
+    """A net's gradient against central differences, on random examples: `ok`, and error by weight.
+
+    `samples` numbers of each weight are checked, in float64, `after` so many steps of training.
+    Raises SpecError when the spec is wrong or cannot train.
+    """
+    from nnspec.runtime.gradcheck import gradcheck as checked
+
+    net = graph(spec, let=let, limits=limits, settings=settings)
+    return checked(net, seed=seed, samples=samples, after=after)
+
+
+def doctor(
+    spec: "str | PathLike[str]",
+    data: "str | Path | Dataset",
+    *,
+    held_out: float = 0.2,
+    steps: int = 1000,
+    seed: int | None = None,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    **settings: object,
+) -> "tuple[Finding, ...]":
+    """What keeps a net from learning a data set, and what to do; empty where nothing does.
+
+    The data are looked at, a few examples learned by heart, all learning rates run through, and the net
+    trained for `steps`. Raises SpecError when spec, data or a setting is wrong.
+    """
+    from nnspec.runtime.data import fitted, load, split
+    from nnspec.runtime.dataset import Dataset
+    from nnspec.runtime.examination import examine
+    from nnspec.runtime.findings import findings
+
+    net = graph(spec, let=let, limits=limits, settings=settings)
+    loaded = data if isinstance(data, Dataset) else load(data)
+    learned, held = split(fitted(loaded, net.inputs[0].value.shape), held_out)
+    return findings(examine(net, learned, held, seed=seed, steps=steps))
 
 
 def docs(word: str | None = None) -> str:

@@ -23,7 +23,7 @@ COMMANDS = {
     "summary": ("analyzers.commands", "layers, shapes, parameters and cost"),
     "explain": ("analyzers.commands", "where each number comes from"),
     "math": ("analyzers.commands_math", "the net as equations"),
-    "report": ("analyzers.page", "one page for the browser: the graph, charts, derivations"),
+    "report": ("analyzers.page", "one page for the browser, on a net or on a training"),
     "diff": ("analyzers.commands", "what changed between two nets"),
     "draw": ("compiler.targets.commands", "the net as boxes and arrows"),
     "plot": ("analyzers.commands", "charts of parameters, cost and memory"),
@@ -31,7 +31,10 @@ COMMANDS = {
     "rule": ("analyzers.docs", "what a code means"),
     "schema": ("analyzers.commands", "the JSON Schema of a report"),
     "train": ("runtime.commands", "train a net on data"),
+    "runs": ("analyzers.runs", "trainings that were kept, side by side"),
     "sweep": ("runtime.commands_sweep", "one training under every combination of some choices"),
+    "doctor": ("runtime.commands_doctor", "what keeps a net from learning, and what to do"),
+    "gradcheck": ("runtime.commands_gradcheck", "the gradient against central differences"),
     "augment": ("runtime.commands_augment", "pictures as training would see them"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
@@ -60,6 +63,8 @@ COMPILING = frozenset(
         "profile",
         "train",
         "sweep",
+        "doctor",
+        "gradcheck",
         "augment",
     }
 )
@@ -163,6 +168,7 @@ def _command(word: str, words: list[str]) -> int:
     options.limits = _limits(options.limit, parser)
     options.graph = _graph
     options.page = _page
+    options.curves = _curves
     options.version = __version__
     return _guarded(getattr(module, word), options)
 
@@ -172,6 +178,15 @@ def _graph(options: argparse.Namespace, settings: dict[str, object]) -> object:
     from . import graph
 
     return graph(options.spec, let=options.lets, limits=options.limits, settings=settings)
+
+
+def _curves(place: str) -> object:
+    """What `train` calls, with the rows of its log and a title, to draw to a file."""
+    from .analyzers.curves import drawer
+    from .analyzers.records import epochs
+
+    draw = drawer(place, "train --plot")
+    return lambda rows, title: draw(epochs(rows), title)
 
 
 def _page(word: str | None) -> str:

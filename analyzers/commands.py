@@ -24,11 +24,13 @@ from ..grammar.write import put
 from .charts import Charts, charts
 from .check import SPEC, write
 from .compare import Comparison, compare
+from .curves import drawer
 from .diagnosis import Diagnosis
 from .errors import MissingExtra
 from .explain import Explanation
 from .explain import explain as explained
 from .promises import check_promises
+from .records import is_record, record
 from .render.charts import KINDS, PICTURES, picture
 from .render.columns import COLUMNS
 from .render.comparison import comparison
@@ -192,7 +194,8 @@ def configure_plot(parser: argparse.ArgumentParser) -> None:
     one_spec(
         parser,
         "  nnspec plot specs/vision/vgg16.nn -o vgg16.png\n"
-        "  nnspec plot specs/language/gpt2.nn -o memory.svg --chart memory\n",
+        "  nnspec plot specs/language/gpt2.nn -o memory.svg --chart memory\n"
+        "  nnspec plot runs/a -o curves.png    # of a training that was kept\n",
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE", type=_picture, help="a picture: .png, .svg or .pdf"
@@ -210,6 +213,8 @@ def _picture(name: str) -> Path:
 
 def plot(options: argparse.Namespace) -> int:
     """Charts as a picture; the numbers in them as JSON."""
+    if is_record(options.spec):
+        return _plot_run(options)
     found = charts(graph_of(options), options.batch)
     if options.output:
         put(options.output, _drawn(found, options))
@@ -217,9 +222,26 @@ def plot(options: argparse.Namespace) -> int:
     if options.format == "json":
         write(as_json(asdict(found)))
     elif not options.output:
-        print("nnspec plot: `-o FILE` tells where the picture goes", file=sys.stderr)
-        return 2
+        return _nowhere()
     return 0
+
+
+def _plot_run(options: argparse.Namespace) -> int:
+    """The curves of a training that a folder keeps."""
+    found = record(Path(options.spec))
+    if options.output:
+        drawer(str(options.output), "plot")(found.epochs, found.title)
+        print(f"drawn to {options.output}", file=sys.stderr)
+    if options.format == "json":
+        write(as_json([asdict(epoch) for epoch in found.epochs]))
+    elif not options.output:
+        return _nowhere()
+    return 0
+
+
+def _nowhere() -> int:
+    print("nnspec plot: `-o FILE` tells where the picture goes", file=sys.stderr)
+    return 2
 
 
 def _drawn(found: Charts, options: argparse.Namespace) -> bytes:

@@ -80,6 +80,21 @@ class MissingExtra(Mistake):
 
 
 @dataclass(frozen=True)
+class UnreadableRun(Mistake):
+    """What a folder keeps of a training cannot be read."""
+
+    code, name = "NN136", "unreadable-run"
+    path: str
+    problem: str
+
+    def message(self) -> str:
+        return f"the training in `{self.path}` cannot be read: {self.problem}"
+
+    def help(self) -> str:
+        return "`nnspec train ... --run FOLDER` keeps a training in a folder"
+
+
+@dataclass(frozen=True)
 class UnusedIgnore(Mistake):
     """A comment `# nnspec: ignore[...]` silences a warning that is not there.
 

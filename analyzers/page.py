@@ -1,4 +1,4 @@
-"""`nnspec report`: everything known of a net on one page for the browser."""
+"""`nnspec report`: everything known of a net, or of a training, on one page for the browser."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ from .config import Config, config_for
 from .lint import linted, selected, warnings
 from .portrait import portrait
 from .promises import check_promises
+from .records import is_record, record
 from .render.columns import size
-from .render.html import html
+from .render.html import NET, html
 from .render.structured import as_json
 from .report import report as counted
+from .training_portrait import training_page
 
 OPENING = "<!doctype html>"
 """What a page begins with, and what is never taken for a spec."""
 
 
 def configure_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("spec", help=SPEC)
+    parser.add_argument("spec", help=f"{SPEC}; or a folder that keeps a training")
     parser.add_argument(
         "-o",
         "--output",
@@ -41,16 +43,15 @@ def configure_report(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n  nnspec report specs/vision/resnet50.nn\n"
         '  nnspec report "3 -> fc4 relu -> fc4 relu -> fc1" -o net.html\n'
-        "  nnspec report net.nn -o - > net.html\n\n"
+        "  nnspec report net.nn -o - > net.html\n"
+        "  nnspec report runs/a -o training.html\n\n"
         "The page holds all it needs and opens without a network."
     )
 
 
 def report(options: argparse.Namespace) -> int:
     """The page, to its file."""
-    config = config_for(Path(options.spec).parent if is_file(options.spec) else Path())
-    source = read(options.spec, options.limits)
-    text = page(source, options.limits, options.lets, config)
+    text = _text(options)
     if options.output == "-":
         put_out(text)
         return 0
@@ -64,9 +65,18 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _text(options: argparse.Namespace) -> str:
+    if is_record(options.spec):
+        return training_page(record(Path(options.spec)), options.limits)
+    config = config_for(Path(options.spec).parent if is_file(options.spec) else Path())
+    return page(read(options.spec, options.limits), options.limits, options.lets, config)
+
+
 def default_place(spec: str) -> str:
-    """The page of a spec's file has its name and stands in the present folder."""
-    return f"{Path(spec).stem}.html" if is_file(spec) else "net.html"
+    """The page of a spec's file, or of a run's folder, has its name and stands in the present
+    folder."""
+    name = Path(spec).resolve().name if is_record(spec) else Path(spec).stem
+    return f"{name}.html" if is_file(spec) else "net.html"
 
 
 def put(place: str, text: str) -> None:
@@ -116,4 +126,4 @@ def drawn(graph: Graph, findings: Sequence[Mistake]) -> str:
         f"{facts.title}: {facts.params:,} parameters, {facts.macs:,} multiply-adds.\n"
         "This page draws itself with JavaScript; `nnspec summary` prints the same as a table."
     )
-    return html(portrait(graph, facts, findings), title=title, plain=plain)
+    return html(NET, portrait(graph, facts, findings), title=title, plain=plain)

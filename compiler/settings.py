@@ -19,7 +19,14 @@ from .training import MENUS, Training
 from .training.choice import Choice, Menu
 
 NONE = "none"
-"""What turns a setting of many choices off, where the spec has some: `--augment none`."""
+"""What turns a setting off where the spec has it on: `--clip none`."""
+
+OPTIONAL = {
+    name: field.default
+    for name, field in Training.model_fields.items()
+    if field.default is None or field.default == ()
+}
+"""The settings that may be off, and what they are then."""
 
 
 def read_training(
@@ -61,8 +68,13 @@ def _as_setting(mistake: Mistake, name: str | None = None) -> Mistake:
 def overridden(
     training: Training, overrides: Mapping[str, object]
 ) -> tuple[Training, tuple[Mistake, ...]]:
-    """Settings given from outside, as text or numbers: ``{"optimizer": "adam(lr=1e-3)"}``."""
-    given = {name: value for name, value in overrides.items() if value is not None}
+    """Settings given from outside, as text or numbers: ``{"optimizer": "adam(lr=1e-3)"}``; None
+    turns off what may be off, and is nothing said of the others."""
+    given = {
+        name: NONE if value is None else value
+        for name, value in overrides.items()
+        if value is not None or name in OPTIONAL
+    }
     if not given:
         return training, ()
     lines = ", ".join(f"{name} = {_given(value)}" for name, value in given.items())
@@ -92,7 +104,7 @@ def as_text(training: Training) -> dict[str, str]:
     told = {
         name: value
         for name, value in values.items()
-        if value is not None and (value != () or name in training.model_fields_set)
+        if value not in (None, ()) or name in training.model_fields_set
     }
     return {name: _written(value) for name, value in told.items()}
 
@@ -106,7 +118,7 @@ def _written(value: object) -> str:
                 if (worth := getattr(value, field)) is not None
             )
             return f"{value.name}({fields})" if fields else value.name
-        case ():
+        case None | ():
             return NONE
         case Initialiser():
             return str(value)
@@ -135,13 +147,13 @@ def _known(argument: tree.Argument) -> str:
 def _setting(name: str, value: tree.Expression, scope: Scope) -> object:
     """The worth of one setting: a number, what a menu calls by that name, or several of them."""
     menu = MENUS.get(name)
+    if isinstance(value, tree.Name) and value.word == NONE and name in OPTIONAL:
+        return OPTIONAL[name]
     if name == "init":
         return read_initialiser(value, scope)
     if menu is None:
         return evaluate(value, scope)
     if menu.many:
-        if isinstance(value, tree.Name) and value.word == NONE:
-            return ()
         items = value.items if isinstance(value, tree.Tuple) else (value,)
         return tuple(_chosen(name, menu, item, scope) for item in items)
     return _chosen(name, menu, value, scope)

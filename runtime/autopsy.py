@@ -11,36 +11,81 @@ import numpy as np
 from ..compiler.plan.schedule import Phase
 from ..compiler.plan.schedule import Step as Work
 from .bind import Bound, Memory, view
+from .errors import Broken
 from .kernels import Array
 
+LISTED = 3
+"""Of many examples, or columns, how many are named."""
 
-def first_broken(bound: Bound, memory: Memory) -> str:
-    """Where NaN or infinity first appears when the filled batch is run again, in words; empty when
-    it does not."""
-    for what, array in _before(bound, memory):
-        if found := _counted(array):
-            return f"{found} in {what}"
-    for work, (start, stop) in zip(bound.schedule.steps, pairwise((0, *bound.ends)), strict=True):
+
+def first_broken(bound: Bound, memory: Memory, chosen: Array | None = None) -> Broken:
+    """Where NaN or infinity first appears when the filled batch is run again.
+
+    `chosen`: the examples' places in the data they come from; in the batch itself where None.
+    """
+    if found := in_batch(bound, np.arange(bound.schedule.batch) if chosen is None else chosen):
+        return found
+    if found := in_memory(memory):
+        return found
+    steps = bound.schedule.steps
+    for index, (start, stop) in enumerate(pairwise((0, *bound.ends))):
         for function, arguments in bound.calls[start:stop]:
             function(*arguments)
-        for what, array in _written(bound, memory, work):
-            if found := _counted(array):
-                return f"{found} in {what}"
-    return ""
+        for what, array in _written(bound, memory, steps[index], steps[index + 1 :]):
+            if told := _counted(array):
+                return Broken(f"{told} in {what}")
+    return Broken()
 
 
-def _before(bound: Bound, memory: Memory) -> Iterator[tuple[str, Array]]:
-    for name, array in bound.inputs.items():
-        yield f"input `{name}` of the batch", array
+def in_batch(bound: Bound, chosen: Array) -> Broken:
+    """What is not finite in the inputs and the truth of a filled batch, by example."""
+    given = {f"input `{name}`": array for name, array in bound.inputs.items()}
     if bound.target is not None:
-        yield "the truth of the batch", bound.target
-    for name, array in memory.weights.items():
-        yield f"weight `{name}`", array
-    for name, array in memory.statistics.items():
-        yield f"running statistic `{name}`", array
+        given["the truth"] = bound.target
+    for what, array in given.items():
+        if told := _counted(array):
+            places = _places(~np.isfinite(array), chosen)
+            return Broken(f"{told} in {what}: {places}", "data")
+    return Broken()
 
 
-def _written(bound: Bound, memory: Memory, work: Work) -> Iterator[tuple[str, Array]]:
+def in_memory(memory: Memory) -> Broken:
+    """What is not finite in the weights and the running statistics."""
+    kept = {f"weight `{name}`": array for name, array in memory.weights.items()}
+    kept |= {f"running statistic `{name}`": array for name, array in memory.statistics.items()}
+    for what, array in kept.items():
+        if told := _counted(array):
+            return Broken(f"{told} in {what}", "weights")
+    return Broken()
+
+
+def _places(broken: Array, chosen: Array) -> str:
+    """`example 17, column 3 (counted from 0)`, from a mask over a batch."""
+    rows = broken.reshape(len(broken), -1)
+    examples = sorted(int(chosen[row]) for row in np.flatnonzero(rows.any(axis=1)))
+    told = _listed("example", examples)
+    if broken.ndim == 2 and broken.shape[1] > 1:
+        columns = [int(column) for column in np.flatnonzero(rows.any(axis=0))]
+        told += f", {_listed('column', columns)}"
+    elif broken.ndim > 2:
+        first = np.argwhere(broken)[0][1:]
+        told += f", first at ({', '.join(map(str, first))})"
+    return f"{told} (counted from 0)"
+
+
+def _listed(what: str, numbers: list[int]) -> str:
+    """`example 3`, `examples 3, 5 and 7`, `examples 3, 5, 7 and 12 more`."""
+    if len(numbers) == 1:
+        return f"{what} {numbers[0]}"
+    first, more = numbers[:LISTED], len(numbers) - LISTED
+    if more > 0:
+        return f"{what}s {', '.join(map(str, first))} and {more:,} more"
+    return f"{what}s {', '.join(map(str, first[:-1]))} and {first[-1]}"
+
+
+def _written(
+    bound: Bound, memory: Memory, work: Work, rest: tuple[Work, ...]
+) -> Iterator[tuple[str, Array]]:
     def of(index: int) -> Array:
         return view(bound.schedule, bound.arena, index)
 
@@ -55,7 +100,8 @@ def _written(bound: Bound, memory: Memory, work: Work) -> Iterator[tuple[str, Ar
             yield "the gradient of the loss", of(work.d_output)
     elif work.phase is Phase.ACCUMULATE:
         assert work.output is not None
-        yield "a sum of gradients", of(work.output)
+        reader = next(step.node for step in rest if step.node is not None)
+        yield f"the sum of the gradients that reach `{reader.name}`", of(work.output)
     else:
         assert work.node is not None
         for index, place in enumerate(work.d_inputs):
@@ -69,12 +115,14 @@ def _written(bound: Bound, memory: Memory, work: Work) -> Iterator[tuple[str, Ar
 
 
 def _counted(array: Array) -> str:
-    """`2 NaN and 1 infinite number of 640`; empty when all are finite."""
+    """`2 NaN and 1 infinite of 640 numbers`; empty when all are finite."""
     if array.dtype.kind != "f":
         return ""
     finite = np.isfinite(array)
     if finite.all():
         return ""
+    if array.size == 1:
+        return "NaN" if np.isnan(array).all() else "infinity"
     nan = int(np.isnan(array).sum())
     infinite = int((~finite).sum()) - nan
     parts = [f"{count:,} {what}" for count, what in ((nan, "NaN"), (infinite, "infinite")) if count]

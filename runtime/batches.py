@@ -128,12 +128,23 @@ def _shaped(name: str, x: Any, value: Value) -> Given:
     if array.ndim == 0 or size != value.size or (array.ndim == 1 and value.size > 1):
         raise SpecError([BatchShape(None, name, value.shape, array.shape)])
     if value.integer and in_memory(array) and not _are_whole(array):
-        raise SpecError([NotNumbers(None, name, "fractions, but it takes whole numbers")])
+        found = _strange(array)
+        raise SpecError([NotNumbers(None, name, f"{found}, but it takes whole numbers")])
     return array
 
 
+def _strange(array: Array) -> str:
+    """What an array holds that should hold whole numbers, and where that is first."""
+    wrong = ~np.isfinite(array)
+    what = "NaN or infinity" if wrong.any() else "fractions"
+    wrong = wrong if wrong.any() else array != np.floor(array)
+    return f"{what} (first in example {int(np.argwhere(wrong)[0][0])}, counted from 0)"
+
+
 def _are_whole(array: Array) -> bool:
-    return array.dtype.kind != "f" or np.array_equal(array, np.floor(array))
+    if array.dtype.kind != "f":
+        return True
+    return bool(np.isfinite(array).all()) and np.array_equal(array, np.floor(array))
 
 
 def _numbers(name: str, x: Any) -> Given:
@@ -212,7 +223,8 @@ def judged_by(loss: Loss, y: Any, output: Value, count: int) -> Given:
 
 def _check_labels(loss: Loss, labels: Array, output: Value) -> None:
     if not _are_whole(labels):
-        raise SpecError([NotNumbers(None, "y", f"fractions, but {loss.name} takes class labels")])
+        strange = _strange(labels)
+        raise SpecError([NotNumbers(None, "y", f"{strange}, but {loss.name} takes class labels")])
     if labels.size and not (labels.min() >= 0 and labels.max() < output.channels):
         found = (int(labels.min()), int(labels.max()))
         raise SpecError([LabelRange(None, found, output.channels, written(output.shape))])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import re
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -15,17 +14,27 @@ import numpy as np
 
 from ..compiler.settings import as_text
 from ..compiler.training import Training
-from ..compiler.training.losses import Bce, CrossEntropy
 from ..grammar.diagnostics import SpecError
 from ..grammar.options import whole
 from .budget import memory_argument
-from .data import alike, described, fitted, load, load_inputs, split
+from .data import described, load_inputs, split
 from .data_errors import DataUnfit
+from .data_options import (
+    DATA,
+    asked_size,
+    data_arguments,
+    held_out_arguments,
+    input_shape,
+    loaded,
+    parts,
+    reading_arguments,
+)
 from .dataset import Dataset
 from .durable import check_writable
 from .ensemble import Ensemble, compiled, folder, members
-from .errors import SeveralInputs
+from .events import Events
 from .examples import unjudged
+from .folder import logged
 from .history import History, Scores
 from .judge import Tally
 from .kernels import Array
@@ -37,50 +46,9 @@ from .net import Net
 from .progress import noticed, number, percent, shown
 from .readers import number_of
 from .train import Interrupted
+from .verdicts import probabilities
 
 SETTINGS = tuple(Training.model_fields)
-
-
-DATA = "a set by name (digits, iris, spiral, moons, wine ...), a file, or a folder of images"
-HELD_OUT = 0.2
-"""The share of the examples that training tests on where nothing else is said."""
-
-
-def _data_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", required=True, metavar="D", help=DATA)
-    _reading_arguments(parser)
-
-
-def _reading_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--target", metavar="COLUMN", help="which column of a .csv or .parquet is the truth"
-    )
-    parser.add_argument(
-        "--resize", metavar="HxW", help="bring a folder's images to one size, as 32x32"
-    )
-
-
-def _loaded(options: argparse.Namespace, name: str, shape: tuple[int, ...]) -> Dataset:
-    return fitted(load(name, target=options.target, resize=_size(options.resize)), shape)
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    """Height and width, from `32x32`."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not found:
-        advice = "write height x width in pixels: --resize 32x32"
-        raise SpecError([DataUnfit(None, "--resize", f"is not a size: {text}", advice)])
-    return int(found[1]), int(found[2])
-
-
-def _input_shape(net: Net | Ensemble) -> tuple[int, ...]:
-    """The shape of an example; raises SpecError for a net of several inputs."""
-    inputs = net.graph.inputs
-    if len(inputs) > 1:
-        raise SpecError([SeveralInputs(None, tuple(node.name for node in inputs))])
-    return inputs[0].value.shape
 
 
 def _print(value: object) -> None:
@@ -105,18 +73,19 @@ def _plain(value: object) -> object:
 
 def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
-    _data_arguments(parser)
-    tested = parser.add_mutually_exclusive_group()
-    tested.add_argument(
-        "--held-out", type=float, metavar="SHARE", help=f"of the data, to test on: {HELD_OUT}"
-    )
-    tested.add_argument(
-        "--validation", metavar="D", help="a set to test on; all of --data is then trained on"
-    )
+    data_arguments(parser)
+    held_out_arguments(parser)
     parser.add_argument("--save", metavar="FILE", help="write the trained net as safetensors")
     parser.add_argument("--run", metavar="FOLDER", help="keep the run: log, checkpoints, weights")
     parser.add_argument("--every", type=int, metavar="N", help="steps between checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on where the run stood")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw the curves: .png, .svg or .pdf (extra `plot`)"
+    )
+    parser.add_argument(
+        "--tensorboard", metavar="FOLDER", help="tell TensorBoard of every epoch (its extra)"
+    )
+    parser.add_argument("--watch", action="store_true", help="after each epoch, look at the net")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     memory_argument(parser)
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
@@ -126,6 +95,7 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
         "examples:\n  nnspec train specs/course/digits.nn --data digits --save digits.safetensors\n"
         '  nnspec train "4 -> fc16 relu -> fc3" --data iris --epochs 50 '
         '--optimizer "momentum(lr=0.05)" --schedule "cosine(warmup=2)" --clip 1.0\n'
+        "  nnspec train net.nn --data digits --plot curves.png\n"
         "  nnspec train net.nn --data images-idx3-ubyte.gz --format json\n"
         "  nnspec train net.nn --data digits --run runs/a --resume    # begins, or goes on\n"
         "  nnspec train net.nn --data photos/train --validation photos/test --resize 32x32"
@@ -138,12 +108,13 @@ def train(options: argparse.Namespace) -> int:
     settings = {name: value for name, value in given.items() if value is not None}
     graph = options.graph(options, settings)
     net = compiled(graph, dtype=options.dtype, max_memory=options.max_memory)
-    learned, held = _parts(options, _input_shape(net))
+    learned, held = parts(options, input_shape(net.graph))
     quiet = options.format == "json"
     if mistakes := net.untrainable():
         raise SpecError(mistakes)
     if options.save:
         check_writable(Path(options.save))
+    pictures = {place: options.curves(place) for place in _pictures(options.plot, net)}
     try:
         with noticed():
             histories = [
@@ -155,6 +126,8 @@ def train(options: argparse.Namespace) -> int:
     scores, apart = _judged(net, held)
     if options.save:
         net.save(options.save)
+    for draw, history in zip(pictures.values(), histories, strict=bool(pictures)):
+        draw(logged(history), f"{options.run or options.spec} on {learned.name}")
     if quiet:
         report = {
             "data": described(learned) | {"held_out": len(held)},
@@ -166,6 +139,7 @@ def train(options: argparse.Namespace) -> int:
             "stopped": histories[0].stopped or None,
             "test": asdict(scores),
             "saved": options.save,
+            "plot": list(pictures),
         }
         if isinstance(net, Ensemble):
             told = members_as_json(net, apart)
@@ -188,7 +162,8 @@ def train(options: argparse.Namespace) -> int:
         if net.training.early_stop:
             which = f"net {place}: " if len(histories) > 1 else ""
             ended = f"{history.stopped}: " if history.stopped else ""
-            print(f"{which}{ended}the weights of epoch {history.best} are back")
+            back = f"of epoch {history.best}" if history.best else "it began with"
+            print(f"{which}{ended}the weights {back} are back")
     chose = net.training.early_stop is not None
     what = "held out, which chose the epoch" if chose else "it never saw"
     print(f"on {counted(len(held), 'example')} {what}: {_told(scores)}")
@@ -196,6 +171,8 @@ def train(options: argparse.Namespace) -> int:
         print(f"\n{member_table(scores, apart)}\n")
     if options.save:
         print(f"saved to {options.save}")
+    if pictures:
+        print(f"drawn to {', '.join(pictures)}")
     return 0
 
 
@@ -205,15 +182,14 @@ def _judged(net: Net | Ensemble, held: Dataset) -> tuple[Scores, tuple[Scores, .
     return net.scores_apart(asked) if isinstance(net, Ensemble) else (net.scores(asked), ())
 
 
-def _parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset, Dataset]:
-    """What to train on, and what to test on: another set, or a share of the same."""
-    share = HELD_OUT if options.held_out is None else options.held_out
-    if not 0 < share < 1:
-        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
-    learned = _loaded(options, options.data, shape)
-    if options.validation is None:
-        return split(learned, share)
-    return learned, alike(_loaded(options, options.validation, shape), learned)
+def _pictures(place: str | None, net: Net | Ensemble) -> list[str]:
+    """Where curves are drawn to: of an ensemble a picture for each member, with its number."""
+    if place is None:
+        return []
+    path, count = Path(place), len(members(net))
+    if count == 1:
+        return [place]
+    return [str(path.with_name(f"{path.stem}-{n}{path.suffix}")) for n in range(1, count + 1)]
 
 
 def _fitted(
@@ -223,15 +199,23 @@ def _fitted(
     several = members(net)
     member = several[number - 1]
     label = f"net {number}/{len(several)} " if len(several) > 1 else ""
+
+    def own(place: str | None) -> str | Path | None:
+        return folder(place, number) if place and len(several) > 1 else place
+
+    logs = own(options.tensorboard)
+    events = Events(Path(logs), "--tensorboard") if logs else None
     with nullcontext() if options.format == "json" else shown(member.training, label) as bar:
+        hear = [tell for tell in (bar and bar.on_epoch, events) if tell]
         return member.fit(
             learned,
             validation=held,
-            on_epoch=None if bar is None else bar.on_epoch,
+            on_epoch=lambda epoch: [tell(epoch) for tell in hear],
             on_step=None if bar is None else bar.on_step,
-            run=folder(options.run, number) if options.run and len(several) > 1 else options.run,
+            run=own(options.run),
             every=options.every,
             resume=options.resume,
+            watch=options.watch,
             notes={"data": described(learned) | {"held_out": len(held)}},
         )
 
@@ -268,7 +252,7 @@ def counted(count: int, what: str) -> str:
 
 def configure_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", help="a file that `nnspec train --save` wrote")
-    _data_arguments(parser)
+    data_arguments(parser)
     parser.add_argument(
         "--held-out", type=float, metavar="SHARE", help="judge only the part that training held out"
     )
@@ -282,7 +266,7 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
 def evaluate(options: argparse.Namespace) -> int:
     """How the net does, and which classes are taken for which."""
     net = load_net(options.weights, max_memory=options.max_memory)
-    data = _loaded(options, options.data, _input_shape(net))
+    data = loaded(options, options.data, input_shape(net.graph))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
     answered = net.answered(net.judged(data, None))
@@ -353,7 +337,7 @@ def configure_predict(parser: argparse.ArgumentParser) -> None:
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--data", metavar="D", help=DATA)
     asked.add_argument("--input", metavar="NUMBERS", help="one example: 5.1,3.5,1.4,0.2")
-    _reading_arguments(parser)
+    reading_arguments(parser)
     parser.add_argument("--first", type=whole, default=10, metavar="N", help="examples to show")
     memory_argument(parser)
     parser.epilog = (
@@ -366,10 +350,10 @@ def configure_predict(parser: argparse.ArgumentParser) -> None:
 def predict(options: argparse.Namespace) -> int:
     """Classes with their probabilities, or plain outputs."""
     net = load_net(options.weights, max_memory=options.max_memory)
-    x, classes = _examples(options, _input_shape(net))
+    x, classes = _examples(options, input_shape(net.graph))
     answers = net.answers(unjudged(net.graph, x, net.dtype), None)
     outputs, value = list(answers.values())[-1], net.graph.output.value
-    probable = _probabilities(net, outputs) if value.rank == 1 else None
+    probable = probabilities(net.training.judged_by(value), outputs) if value.rank == 1 else None
     labels = _labels(net, outputs)
     rows = []
     for index, output in enumerate(outputs):
@@ -416,7 +400,7 @@ def _named(label: int, classes: tuple[str, ...]) -> str | None:
 
 def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
     if options.data is not None:
-        size = _size(options.resize)
+        size = asked_size(options.resize)
         data = load_inputs(options.data, shape, target=options.target, resize=size)
         return data.x[: options.first], data.classes
     try:
@@ -432,16 +416,3 @@ def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Arra
         problem = f"holds {numbers.size} numbers, but the net takes {int(np.prod(shape))}"
         raise SpecError([DataUnfit(None, "--input", problem)])
     return numbers.reshape(1, *shape), ()
-
-
-def _probabilities(net: Net | Ensemble, outputs: Array) -> Array | None:
-    """Rows that sum to 1, where the loss gives scores that meaning."""
-    loss = net.training.judged_by(net.graph.output.value)
-    scores = outputs.astype(np.float64)
-    if isinstance(loss, Bce) and scores.shape[1:] == (1,):
-        yes = np.exp(-np.logaddexp(0, -scores[:, 0]))
-        return np.stack([1 - yes, yes], axis=1)
-    if isinstance(loss, CrossEntropy):
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-    return None

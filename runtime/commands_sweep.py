@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from ..compiler.graph import Graph
 from ..compiler.training import Training
 from ..grammar.diagnostics import SpecError
-from .data import fitted, load, split
-from .data_errors import DataUnfit
+from ..grammar.options import whole
+from .budget import memory_argument
+from .data_options import data_arguments, held_out_arguments, parts
+from .ensemble import Ensemble, compiled
 from .errors import BadVariation
 from .net import Net
 from .progress import number, percent
@@ -25,9 +28,8 @@ SETTINGS = frozenset(Training.model_fields)
 
 def configure_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
-    parser.add_argument("--data", required=True, metavar="D", help="a set by name, or a file")
-    parser.add_argument("--target", metavar="COLUMN", help="which column of a table is the truth")
-    parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE", help="to test on")
+    data_arguments(parser)
+    held_out_arguments(parser)
     parser.add_argument(
         "--vary",
         action="append",
@@ -35,10 +37,11 @@ def configure_sweep(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=V1,V2",
         help="a `let` of the spec or a setting of train(...), and what it takes; may be repeated",
     )
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each")
+    parser.add_argument("--seeds", type=whole, default=1, metavar="N", help="trainings of each")
+    memory_argument(parser)
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
     for name in Training.model_fields:
-        settings.add_argument(f"--{name}", metavar="VALUE")
+        settings.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
     parser.epilog = (
         "examples:\n"
         '  nnspec sweep specs/course/digits_mlp.nn --data digits --vary "l2=0,1e-4,1e-2"\n'
@@ -48,35 +51,56 @@ def configure_sweep(parser: argparse.ArgumentParser) -> None:
 
 
 def sweep(options: argparse.Namespace) -> int:
-    """Train every combination; print a row for each, and which was best."""
-    varied = dict(_variation(text) for text in options.vary)
-    fixed = {name: getattr(options, name) for name in Training.model_fields}
-    seeds = range(int(options.seed or 0), int(options.seed or 0) + max(1, options.seeds))
+    """Train every combination; print a row for each."""
+    varied = _variations(options)
+    every = combinations(varied)
+    # All of them are compiled before the first is trained: a slip in the last is known at once.
+    graphs = {_key(choices): _graph(options, choices) for choices in every}
+    first = graphs[_key(every[0])]
+    learned, held = parts(options, first.inputs[0].value.shape)
+    seeds = range(first.training.seed, first.training.seed + options.seeds)
 
-    def made(choices: Choices, seed: int) -> Net:
-        settings = {name: worth for name, worth in fixed.items() if worth is not None}
-        settings |= {name: worth for name, worth in choices.items() if name in SETTINGS}
-        lets = {name: worth for name, worth in choices.items() if name not in SETTINGS}
-        chosen = argparse.Namespace(**{**vars(options), "lets": {**options.lets, **lets}})
-        return Net(options.graph(chosen, settings), seed=seed)
+    def made(choices: Choices, seed: int) -> Net | Ensemble:
+        return compiled(graphs[_key(choices)], seed=seed, max_memory=options.max_memory)
 
-    first = made(combinations(varied)[0], seeds[0])
-    if not 0 < options.held_out < 1:
-        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
-    shape = first.graph.inputs[0].value.shape
-    learned, held = split(
-        fitted(load(options.data, target=options.target), shape), options.held_out
-    )
-    with counted(len(combinations(varied)), quiet=options.format == "json") as tick:
-        outcomes = []
-        for outcome in swept(made, varied, seeds, learned, held):
+    outcomes = []
+    with counted(len(every), quiet=options.format == "json") as tick:
+        for outcome in swept(made, every, seeds, learned, held):
             outcomes.append(outcome)
             tick()
     if options.format == "json":
-        print(json.dumps([_plain(outcome) for outcome in outcomes], indent=2))
+        print(json.dumps([_plain(outcome) for outcome in outcomes], indent=2, allow_nan=False))
     else:
         print(table(outcomes))
     return 0
+
+
+def _graph(options: argparse.Namespace, choices: Choices) -> Graph:
+    """The net of one combination."""
+    fixed = {name: getattr(options, name) for name in SETTINGS}
+    settings = {name: worth for name, worth in fixed.items() if worth is not None}
+    settings |= {name: worth for name, worth in choices.items() if name in SETTINGS}
+    lets = {name: worth for name, worth in choices.items() if name not in SETTINGS}
+    chosen = argparse.Namespace(**{**vars(options), "lets": {**options.lets, **lets}})
+    found: Graph = options.graph(chosen, settings)
+    return found
+
+
+def _key(choices: Choices) -> tuple[tuple[str, str], ...]:
+    return tuple(choices.items())
+
+
+def _variations(options: argparse.Namespace) -> dict[str, list[str]]:
+    """What varies, by name; raises SpecError for what is said twice, or has a place of its own."""
+    found: dict[str, list[str]] = {}
+    for text in options.vary:
+        name, values = _variation(text)
+        if name in found or getattr(options, name, None) is not None:
+            raise SpecError([BadVariation(None, text, f"`{name}` is given twice")])
+        if name == "seed":
+            raise SpecError([BadVariation(None, text, "`--seeds 3` trains each with three seeds")])
+        found[name] = values
+    return found
 
 
 def _variation(text: str) -> tuple[str, list[str]]:

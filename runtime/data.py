@@ -296,7 +296,7 @@ def fitted(data: Dataset, shape: tuple[int, ...]) -> Dataset:
     longer, wanted = ([length for length in axes if length != 1] for axes in (found, shape))
     if longer != wanted and sorted(longer) == sorted(wanted):
         raise SpecError([AxesOrder(None, data.name, found, shape)])
-    return replace(data, x=data.x.reshape(len(data), *shape))
+    return replace(data, x=data.x.reshape(len(data), *shape), came=data.came or found)
 
 
 def alike(data: Dataset, learned: Dataset) -> Dataset:

@@ -21,6 +21,7 @@ class Dataset:
     y: (N,) int64 class labels, or (N, ...) float values.
     classes: the classes' names in the order of their labels; empty where y holds values.
     source: where it comes from, in a line.
+    came: the shape of an example before it was fitted to a net; empty where it was not.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Dataset:
     y: Any
     classes: tuple[str, ...] = ()
     source: str = ""
+    came: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)

@@ -46,7 +46,7 @@ TOLD: Mapping[int, tuple[str, str]] = MappingProxyType(
         errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
         errno.ENOENT: ("there is no such folder", "make the folder first"),
         errno.ENOTDIR: ("there is no such folder", "make the folder first"),
-        errno.EEXIST: ("it is a file, not a folder", "choose another name for the folder"),
+        errno.EEXIST: ("a file stands where a folder is wanted", "choose another folder"),
         errno.EISDIR: ("it is a folder", "add a file name"),
         errno.EFBIG: ("the file is larger than this disk takes", "choose another disk"),
         errno.ELOOP: ("its links run in a circle", "choose another path"),
@@ -92,7 +92,19 @@ def append_durably(path: Path, content: bytes, kind: Kind = "run") -> None:
 def make_folder(path: Path, kind: Kind = "run") -> None:
     """Make a folder, and those above it; raises SpecError when that cannot be."""
     with _refusals(path, kind):
-        path.mkdir(parents=True, exist_ok=True)
+        place = _place(path)
+        files = [
+            above for above in (place, *place.parents) if above.exists() and not above.is_dir()
+        ]
+        if files:
+            raise OSError(errno.EEXIST, "")
+        place.mkdir(parents=True, exist_ok=True)
+
+
+def remove(path: Path, kind: Kind) -> None:
+    """Remove a file, if it is there; raises SpecError when the system refuses."""
+    with _refusals(path, kind):
+        path.unlink(missing_ok=True)
 
 
 def check_writable(path: Path, kind: Kind = "weights") -> None:
@@ -195,9 +207,11 @@ def alone_in(directory: Path, kind: Kind = "checkpoint") -> Iterator[None]:
     try:
         yield
     finally:
+        # What the lock file held matters to nobody: no refusal here spoils what was done.
         with suppress(OSError):
             os.unlink(place)
-        os.close(file)
+        with suppress(OSError):
+            os.close(file)
 
 
 def _taken(place: Path) -> int:

@@ -54,8 +54,9 @@ class Ensemble(Answering):
         max_memory: MaxMemory = None,
     ) -> None:
         self.graph = graph
-        self.training = graph.training
         first = Net(graph, seed=seed, dtype=dtype, max_memory=max_memory)
+        size = {"ensemble": graph.training.ensemble}
+        self.training = first.training.model_copy(update=size)
         self.seed, self.dtype = first.seed, first.dtype
         others = seeds(first.seed, self.training.ensemble)[1:]
         made = partial(Net, graph, dtype=dtype, max_memory=max_memory)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from ..grammar.diagnostics import Mistake
 from .data_errors import shown
+
+Among: TypeAlias = Literal["data", "weights", "results"]
 
 # ---------------------------------------------------------------------------- batches, training
 
@@ -123,34 +126,56 @@ class TokenRange(Mistake):
 
 
 @dataclass(frozen=True)
+class Broken:
+    """Numbers that are not finite.
+
+    Attributes
+    ----------
+    where: which, in words; empty where nothing was found.
+    among: what they belong to: what the net was given, what it has learned, or what it computes.
+    """
+
+    where: str = ""
+    among: Among = "results"
+
+    def __bool__(self) -> bool:
+        return bool(self.where)
+
+
+@dataclass(frozen=True)
 class Diverged(Mistake):
     """The loss, a gradient or a weight is no longer a finite number; the weights of the best epoch
     were put back.
 
-    Attributes
-    ----------
-    where: the first numbers that were not finite when the step was looked at closely.
-    kept: the epoch whose weights were put back; 0 for those before the first.
+    The step is made again, one operator at a time, and every array that it writes is looked at: the
+    message names the first that holds NaN or infinity, and of data the examples.
     """
 
     code, name = "NN555", "diverged"
     what: str
     epoch: int | None
     step: int
-    where: str = ""
+    broken: Broken = Broken()
+    begins: bool = False
+    """Whether no update had been made yet."""
     kept: int = 0
+    """The epoch whose weights were put back; 0 for those before the first."""
 
     def message(self) -> str:
-        first = f"; first there is {self.where}" if self.where else ""
+        first = f"; first there is {self.broken.where}" if self.broken else ""
         place = "" if self.epoch is None else f" of epoch {self.epoch}"
         return f"{self.what} at step {self.step}{place}{first}"
 
     def help(self) -> str:
         kept = f"the weights of epoch {self.kept}" if self.kept else "the weights it began with"
         back = "no weight has moved" if self.epoch is None else f"{kept} were put back"
-        if " of the batch" in self.where:
-            return f"clean the data; {back}"
-        return f"lower the learning rate, clip the gradient, or scale the inputs; {back}"
+        if self.broken.among == "data":
+            return f"leave these examples out, or fill in what is missing; {back}"
+        if not self.begins:
+            return f"lower the learning rate, clip the gradient, or scale the inputs; {back}"
+        if self.broken.among == "weights":
+            return "it was so before the first update: give the net weights that are finite"
+        return "it was so before the first update: scale the inputs, the truth or the first weights"
 
 
 @dataclass(frozen=True)
@@ -244,18 +269,19 @@ class FolderTaken(Mistake):
 class RunDiffers(Mistake):
     """A run cannot go on, for it was begun with another net, other data or other settings.
 
-    Attributes
-    ----------
-    differences: (what, then, now).
+    The number of epochs may be another. Of a set of more than 4,096 examples, so many are compared,
+    evenly spread.
     """
 
     code, name = "NN561", "run-differs"
     path: str
     differences: tuple[tuple[str, str, str], ...]
+    """(what, then, now); then and now are empty for what is too long to show."""
 
     def message(self) -> str:
         told = "; ".join(
-            f"{what} was {then}, now it is {now}" for what, then, now in self.differences
+            f"{what} was {then}, now it is {now}" if then else f"{what} has changed"
+            for what, then, now in self.differences
         )
         return f"the run in `{self.path}` cannot go on: {told}"
 
@@ -294,14 +320,34 @@ class NoRun(Mistake):
 
 
 @dataclass(frozen=True)
+class DamagedRun(Mistake):
+    """A folder held a run, but what tells of it is damaged, or of another version.
+
+    Every file of a run is written whole or not at all, and a checkpoint that was damaged later gives
+    way to the one before it; `run.json` has none before it.
+    """
+
+    code, name = "NN565", "damaged-run"
+    path: str
+    problem: str
+
+    def message(self) -> str:
+        return f"the run in `{self.path}` cannot go on: {self.problem}"
+
+    def help(self) -> str:
+        return "begin a new run in another folder; best.safetensors may still be whole"
+
+
+@dataclass(frozen=True)
 class BadVariation(Mistake):
-    """What `--vary` is given is not a name and its values."""
+    """What `--vary` is given is not a name and its values, or cannot vary."""
 
     code, name = "NN564", "bad-variation"
     text: str
+    problem: str = "it is not NAME=VALUE,VALUE"
 
     def message(self) -> str:
-        return f"`--vary {self.text}` is not NAME=VALUE,VALUE"
+        return f"`--vary {self.text}`: {self.problem}"
 
     def help(self) -> str:
         return 'as in --vary width=16,64 or --vary "optimizer=sgd(lr=0.1),adam"'

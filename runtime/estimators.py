@@ -197,7 +197,7 @@ class SpecEstimator(BaseEstimator):
                 "warm_start goes on with the net that is there, but its spec, its sizes or its "
                 "dtype have changed: set warm_start=False to begin anew"
             )
-        self.net_.adopt(net.training)
+        self.net_.adopt(net.training.model_copy(update={"seed": self.net_.seed}))
         return self.net_
 
     def _train(self, x: Array, truth: Array, groups: Array | None) -> Self:

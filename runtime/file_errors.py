@@ -9,13 +9,14 @@ from typing import Literal, TypeAlias
 
 from ..grammar.diagnostics import Mistake
 
-Kind: TypeAlias = Literal["weights", "checkpoint", "run"]
+Kind: TypeAlias = Literal["weights", "checkpoint", "run", "pictures"]
 
 AGAIN: Mapping[Kind, str] = MappingProxyType(
     {
         "weights": "take a copy that is whole, or train and save again",
         "checkpoint": "take an earlier checkpoint of the run",
         "run": "begin the run anew in another folder",
+        "pictures": "draw them again",
     }
 )
 """What to do about a file that is not as it was written."""

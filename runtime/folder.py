@@ -6,6 +6,7 @@
     checkpoint-00001200.safetensors   everything the run stood at after 1,200 updates; the last two
     best.safetensors             the weights of the best epoch, for `nnspec evaluate`
     last.safetensors             the weights at the end
+    held_out.json                what the net made of the held-out examples in the end
 
 Every file is written whole or not at all, so that whatever ends the process, the folder can be read
 and the run goes on from its last checkpoint, to the bit.
@@ -15,35 +16,40 @@ from __future__ import annotations
 
 import json
 import math
-import platform
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from zlib import crc32
-
-import numpy as np
 
 from ..compiler.settings import as_text
-from ..grammar.diagnostics import SpecError
-from ..grammar.version import VERSION
-from .durable import alone_in, append_durably, clear_unfinished, make_folder, write_durably
-from .errors import FolderTaken, NoRun, NoWholeCheckpoint, RunDiffers
-from .history import Epoch
+from ..grammar.diagnostics import Mistake, SpecError
+from .durable import (
+    alone_in,
+    append_durably,
+    clear_unfinished,
+    make_folder,
+    remove,
+    write_durably,
+)
+from .errors import DamagedRun, FolderTaken, NoWholeCheckpoint
+from .examples import Examples
+from .history import Epoch, History
+from .identity import FORMAT, TOLD, compare, identity
+from .kernels import Array
 from .tensors import decode, encode
-from .threads import blas_threads
 from .train import Run
 from .weights import write
 
-FORMAT = "nnspec run 1"
-
+CHECKPOINT = "checkpoint-"
 KEPT = 2
 """Checkpoints that stay: should the newest be damaged, there is one before it."""
 
-TOLD, SPEC, LOG = "run.json", "spec.nn", "log.jsonl"
+SPEC, LOG = "spec.nn", "log.jsonl"
 BEST, LAST = "best.safetensors", "last.safetensors"
+EXAMINED = "held_out.json"
 
 
 class Folder:
@@ -55,24 +61,10 @@ class Folder:
     told: what `run.json` holds.
     """
 
-    def __init__(self, path: Path, run: Run, every: int | None, notes: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, every: int | None, told: Mapping[str, Any]) -> None:
         self.path = path
         self.every = every
-        graph = run.learner.graph
-        self.told: dict[str, Any] = {
-            "format": FORMAT,
-            "spec": graph.source.name,
-            "digest": graph.digest,
-            "learning": {n.name: str(n.learning) for n in graph.nodes if n.own and n.learning.said},
-            "params": int(run.learner.memory.parameters.size),
-            "settings": as_text(run.settings),
-            "seed": run.seed,
-            "dtype": str(run.learner.memory.parameters.dtype),
-            "examples": len(run.examples),
-            "data": _fingerprint(run),
-            "versions": _versions(),
-            "notes": dict(notes),
-        }
+        self.told = told
 
     # ------------------------------------------------------------------- while the run goes on
 
@@ -96,45 +88,67 @@ class Folder:
         self._weights(LAST, run)
         self._tell(ended=run.stopped or "all epochs done")
 
+    def examined(self, found: Mapping[str, Any]) -> None:
+        """What the net that training leaves made of the held-out examples."""
+        text = json.dumps(found, allow_nan=False) + "\n"
+        write_durably(self.path / EXAMINED, text.encode(), "run")
+
     # --------------------------------------------------------------------------- to the disk
 
     def begin(self, run: Run) -> None:
+        """Write down what it is before its first step."""
+        (self.path / EXAMINED).unlink(missing_ok=True)
         # What says that this is a run comes first: whatever happens next, it can then go on.
         self._tell()
         write_durably(self.path / SPEC, run.learner.graph.source.text.encode(), "run")
-        write_durably(self.path / LOG, b"", "run")
+        write_durably(self.path / LOG, "".join(_lines(run)).encode(), "run")
 
-    def resume(self, run: Run) -> None:
-        """Take the run up from the newest checkpoint that is whole, and say when that is not the
-        newest. The log is cut back to where that one stood."""
-        problems = []
+    def take_up(self, run: Run) -> None:
+        """Put the run where its newest whole checkpoint stood, and say when that is not the newest.
+        Damaged ones lose their names. Raises SpecError when none is whole."""
+        damaged: dict[Path, str] = {}
         for path in self._checkpoints():
             try:
-                arrays, texts = decode(path, "checkpoint")
+                arrays, facts = self._read(path, run)
             except SpecError as error:
-                problems.append(error.diagnostics[0].message())
+                damaged[path] = error.diagnostics[0].message()
                 continue
-            run.take_up(arrays, json.loads(texts["facts"]))
-            if problems:
-                warnings.warn(f"{'; '.join(problems)}: going on from {path.name}", stacklevel=5)
-            break
-        else:
-            if problems:
-                raise SpecError([NoWholeCheckpoint(None, str(self.path), tuple(problems))])
-        write_durably(self.path / LOG, "".join(_lines(run)).encode(), "run")
-        self._tell()
+            run.take_up(arrays, facts)
+            if damaged:
+                warnings.warn(
+                    f"{'; '.join(damaged.values())}; going on from {path.name}", stacklevel=5
+                )
+            for other in damaged:
+                os.replace(other, other.with_name(f"damaged-{other.name}"))
+            self._thin_out()
+            return
+        if damaged:
+            raise SpecError([NoWholeCheckpoint(None, str(self.path), tuple(damaged.values()))])
+
+    def _read(self, path: Path, run: Run) -> tuple[dict[str, Array], dict[str, Any]]:
+        """A checkpoint of this run; raises SpecError when it is damaged, or another's."""
+        arrays, texts = decode(path, "checkpoint")
+        shapes = {name: array.shape for name, array in run.standing()[0].items()}
+        ours = {name: array.shape for name, array in arrays.items()} | {"order": shapes["order"]}
+        if texts.get("digest") != self.told["digest"] or ours != shapes:
+            raise SpecError([DamagedRun(None, str(self.path), f"{path.name} is of another run")])
+        return arrays, json.loads(texts["facts"])
 
     def _checkpoint(self, run: Run) -> None:
+        run.check()
         arrays, facts = run.standing()
         texts = {"format": FORMAT, "digest": self.told["digest"], "facts": json.dumps(facts)}
-        name = f"checkpoint-{run.learner.steps:08d}.safetensors"
+        name = f"{CHECKPOINT}{run.learner.steps:08d}.safetensors"
         write_durably(self.path / name, encode(arrays, texts), "checkpoint")
+        self._thin_out()
+
+    def _thin_out(self) -> None:
         for old in self._checkpoints()[KEPT:]:
-            old.unlink(missing_ok=True)
+            remove(old, "checkpoint")
 
     def _checkpoints(self) -> list[Path]:
         """The newest first."""
-        found = self.path.glob("checkpoint-*.safetensors")
+        found = self.path.glob(f"{CHECKPOINT}*.safetensors")
         return sorted(found, key=lambda path: (len(path.name), path.name), reverse=True)
 
     def _weights(self, name: str, run: Run) -> None:
@@ -143,110 +157,60 @@ class Folder:
         write(self.path / name, run.learner.graph, arrays, as_text(run.settings))
 
     def _tell(self, **more: object) -> None:
-        text = json.dumps({**self.told, **more}, indent=2) + "\n"
+        text = json.dumps({**self.told, **more}, indent=2, default=str) + "\n"
         write_durably(self.path / TOLD, text.encode(), "run")
 
 
 @contextmanager
 def kept_in(
-    path: Path, run: Run, *, resume: bool, every: int | None, notes: Mapping[str, Any]
+    path: Path,
+    run: Run,
+    *,
+    held: Examples | None,
+    resume: bool,
+    every: int | None,
+    notes: Mapping[str, Any],
 ) -> Iterator[Folder]:
     """A folder for the run, this process alone in it; where it holds the run already and `resume` is
-    true, the run then stands where it was put down.
+    true, the run then stands where it was put down. `held`: the examples that epochs are judged by.
 
     Raises SpecError when the folder holds something else, or another run.
     """
-    folder = Folder(path, run, every, notes)
     make_folder(path, "run")
-    with alone_in(path, "run"):
-        clear_unfinished(path)
-        held = [found.name for found in path.iterdir() if not found.name.startswith(".")]
-        if TOLD in held and resume:
-            _compare(path, folder.told)
-            folder.resume(run)
-        elif held:
-            raise SpecError([FolderTaken(None, str(path), TOLD in held)])
-        else:
-            folder.begin(run)
+    # A callback may go into another folder: this one stays where it is.
+    folder = Folder(path.absolute(), every, identity(run, held, notes))
+    with alone_in(folder.path, "run"):
+        clear_unfinished(folder.path)
+        names = {found.name for found in folder.path.iterdir() if not found.name.startswith(".")}
+        if TOLD in names and resume:
+            then = compare(folder.path, folder.told)
+            folder.take_up(run)
+            _remark(run, int(then["settings"].get("epochs", run.settings.epochs)))
+        elif names:
+            raise SpecError([_taken(folder.path, names)])
+        folder.begin(run)
         yield folder
 
 
-def told_in(path: Path) -> dict[str, Any]:
-    """What a run's `run.json` holds; raises SpecError when it holds no run."""
-    place = path / TOLD
-    try:
-        told = json.loads(place.read_text("utf-8"))
-        known = isinstance(told, dict) and told.get("format") == FORMAT
-    except FileNotFoundError:
-        raise SpecError([NoRun(None, str(path), "there is no `run.json` in it")]) from None
-    except (OSError, ValueError, RecursionError):
-        known = False
-    if not known:
-        raise SpecError([NoRun(None, str(path), "its `run.json` cannot be read")])
-    return dict(told)
+def _taken(path: Path, names: set[str]) -> Mistake:
+    """What a folder holds that cannot take a new run."""
+    if TOLD not in names and any(name.startswith(CHECKPOINT) for name in names):
+        return DamagedRun(None, str(path), f"it has checkpoints, but no `{TOLD}`")
+    return FolderTaken(None, str(path), TOLD in names)
 
 
-MATTERS = ("digest", "learning", "dtype", "seed", "examples", "data")
-"""What must be as it was for a run to go on; of the settings all but the epochs."""
-
-WORDS = {
-    "digest": "the spec",
-    "learning": "how its layers learn",
-    "data": "the training data",
-    "examples": "the number of examples",
-}
-
-
-def _compare(path: Path, now: Mapping[str, Any]) -> None:
-    """Raise SpecError unless the run in the folder may go on; warn where its bits may differ."""
-    then = told_in(path)
-    differences = [
-        (WORDS.get(key, key), *_pair(key, then.get(key), now[key]))
-        for key in MATTERS
-        if then.get(key) != now[key]
-    ]
-    before, after = then.get("settings", {}), now["settings"]
-    differences += [
-        (name, before.get(name, "not set"), after.get(name, "not set"))
-        for name in sorted({*before, *after} - {"epochs"})
-        if before.get(name) != after.get(name)
-    ]
-    if differences:
-        raise SpecError([RunDiffers(None, str(path), tuple(differences))])
-    other = {
-        name: was for name, was in then.get("versions", {}).items() if was != now["versions"][name]
-    }
-    if other:
-        told = ", ".join(f"{name} {was}" for name, was in other.items())
-        warnings.warn(f"the run was begun with {told}: its bits may differ from here", stacklevel=5)
-
-
-def _pair(key: str, then: object, now: object) -> tuple[str, str]:
-    return (
-        ("another", "this one") if key in {"digest", "learning", "data"} else (str(then), str(now))
-    )
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "nnspec": VERSION,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "blas threads": str(blas_threads()),
-    }
-
-
-def _fingerprint(run: Run) -> str:
-    """A checksum of examples taken evenly from the whole set."""
-    bound = run.learner.bound(run.batch)
-    assert bound.target is not None
-    chosen = np.linspace(0, len(run.examples) - 1, run.batch).astype(np.int64)
-    run.examples.fill(chosen, bound.inputs, bound.target)
-    found = crc32(np.ascontiguousarray(bound.target).data)
-    for array in bound.inputs.values():
-        found = crc32(np.ascontiguousarray(array).data, found)
-    return f"{found:08x}"
+def _remark(run: Run, planned: int) -> None:
+    """Say what may surprise whoever goes on with a run that was begun for so many epochs."""
+    epochs = run.settings.epochs
+    if run.over:
+        done = f"{run.stopped}, " if run.stopped else ""
+        text = f"the run is over: {done}{len(run.epochs)} epochs are done, {epochs} were asked for"
+        warnings.warn(f"{text}; nothing is trained", stacklevel=6)
+    elif epochs != planned and len(run.epochs):
+        then, now = run.rate_planned_for(planned), run.rate_planned_for(epochs)
+        if then != now:
+            text = f"the rate was planned over {planned} epochs, now over {epochs}"
+            warnings.warn(f"{text}: it goes on at {now:.3g}, not at {then:.3g}", stacklevel=6)
 
 
 def _lines(run: Run) -> Iterator[str]:
@@ -258,14 +222,25 @@ def _lines(run: Run) -> Iterator[str]:
         yield _line(epoch, better)
 
 
+def logged(history: History) -> list[dict[str, Any]]:
+    """The rows of a log of these epochs; the best alone is called the best."""
+    return [json.loads(_line(epoch, epoch.number == history.best)) for epoch in history]
+
+
 def _line(epoch: Epoch, best: bool) -> str:
     """An epoch as JSON; numbers that are not finite are null, for JSON has none."""
     judged = {} if epoch.validation is None else asdict(epoch.validation)
     held = {f"held_out_{name}": worth for name, worth in judged.items() if worth is not None}
-    row = {"epoch": epoch.number, "loss": epoch.loss, "lr": epoch.lr}
+    row: dict[str, Any] = {"epoch": epoch.number, "loss": epoch.loss, "lr": epoch.lr}
     row |= {"gradient_norm": epoch.gradient_norm, **held, "best": best, "seconds": epoch.seconds}
-    return json.dumps({name: _finite(worth) for name, worth in row.items()}) + "\n"
+    if epoch.vitals:
+        row["vitals"] = asdict(epoch.vitals)
+    return json.dumps(_finite(row)) + "\n"
 
 
 def _finite(worth: Any) -> Any:
+    if isinstance(worth, dict):
+        return {name: _finite(inner) for name, inner in worth.items()}
+    if isinstance(worth, list | tuple):
+        return [_finite(inner) for inner in worth]
     return None if isinstance(worth, float) and not math.isfinite(worth) else worth

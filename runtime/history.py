@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .table import html, text
+from .vitals import Vitals
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -63,6 +66,7 @@ class Epoch:
     validation: scores on the held-out set; None without one.
     lr: the learning rate of its last update.
     gradient_norm: mean length of the loss's gradient over its steps.
+    vitals: of the net at its end, where they are watched.
     """
 
     number: int
@@ -72,6 +76,7 @@ class Epoch:
     validation: Scores | None = None
     lr: float = 0.0
     gradient_norm: float = 0.0
+    vitals: Vitals | None = None
 
     @property
     def rate(self) -> float:
@@ -81,8 +86,12 @@ class Epoch:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Epoch:
         """An epoch from what `asdict` made of it."""
-        judged = row["validation"]
-        return cls(**{**row, "validation": None if judged is None else Scores(**judged)})
+        judged, seen = row["validation"], row.get("vitals")
+        made = {
+            "validation": None if judged is None else Scores(**judged),
+            "vitals": None if seen is None else Vitals.of(seen),
+        }
+        return cls(**{**row, **made})
 
     def worth(self, metric: str) -> float:
         """How good it is by a metric, more is better; what is no number is the worst there is."""
@@ -126,6 +135,12 @@ class History:
     def accuracy(self) -> list[float | None]:
         """The validation accuracy of every epoch."""
         return [epoch.validation.accuracy if epoch.validation else None for epoch in self.epochs]
+
+    def __str__(self) -> str:
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
     def rows(self) -> list[dict[str, object]]:
         """Plain dictionaries, for JSON and for tables."""

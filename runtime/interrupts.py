@@ -36,4 +36,5 @@ def held() -> Iterator[Asked]:
         yield asked
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # as it is where a program in C has set it
+                signal.signal(number, handler)

@@ -15,9 +15,11 @@ from ..compiler.graph import Graph
 from ..compiler.plan.build import SWEEP
 from ..compiler.plan.parameters import Entry, Group, lay_out
 from ..compiler.training import Training
+from .autopsy import first_broken
 from .bind import Bound, Memory, aligned, bind_batch, with_gradient
 from .clips import pace
-from .kernels import Call, Calls
+from .errors import Broken
+from .kernels import Array, Call, Calls
 from .length import length
 from .optimizers import COMPUTE, Vectors, sweep
 from .penalties import limit, penalty
@@ -27,7 +29,7 @@ REMEMBERED = 3
 
 
 class NotFinite(Exception):
-    """A step met what is no finite number; no weight has moved.
+    """A step met what is no finite number; weights, statistics and streams are as they were.
 
     Attributes
     ----------
@@ -98,6 +100,8 @@ class Learner:
         self.slots = tuple(
             aligned(size, dtype, memory.budget) for _ in range(training.optimizer.slots)
         )
+        self._statistics = memory.state.copy()
+        self._drawn = self._states()
         self._block = aligned(min(size, SWEEP), dtype)
         self._tempi = {
             group.learning.factor: {name: np.zeros((), dtype) for name in self._pace(1, 1.0)}
@@ -179,25 +183,43 @@ class Learner:
         return rate * self.training.schedule.factor(step, horizon.steps, horizon.epochs)
 
     def step(self, bound: Bound) -> float:
-        """Gradient and update; returns the loss before it. Raises NotFinite, with all weights as
-        they were, when the loss or its gradient is no finite number."""
+        """Gradient and update; returns the loss before it. Raises NotFinite, with weights, running
+        statistics and random streams as they were, when the loss or its gradient is no finite number.
+        """
+        self._remember()
         loss = self.gradient(bound)
-        if not math.isfinite(loss):
-            raise NotFinite(f"the loss became {loss}")
-        if not math.isfinite(self.gradient_norm):
-            raise NotFinite(f"the gradient's norm became {self.gradient_norm}")
+        if not (math.isfinite(loss) and math.isfinite(self.gradient_norm)):
+            self._back()
+            which, worth = "loss", loss
+            if math.isfinite(loss):
+                which, worth = "gradient's norm", self.gradient_norm
+            raise NotFinite(f"the {which} became {worth}")
         self.update()
         return loss
 
-    @property
-    def drawn(self) -> dict[str, Any]:
-        """Where each random stream stands; set it to draw the same again."""
+    def broken(self, bound: Bound, chosen: Array | None = None) -> Broken:
+        """What was the first number that is not finite in the step that failed, its batch filled
+        again. `chosen`: the examples' places in the data they come from."""
+        found = first_broken(bound, self.memory, chosen)
+        self._back()
+        return found
+
+    def _remember(self) -> None:
+        """Keep what `_back` needs; a net without statistics or noise has nothing to keep."""
+        if self._statistics.size:
+            np.copyto(self._statistics, self.memory.state)
+        if self.streams:
+            self._drawn = self._states()
+
+    def _states(self) -> dict[str, Any]:
+        """Where each random stream stands."""
         return {name: rng.bit_generator.state for name, rng in self.streams.items()}
 
-    @drawn.setter
-    def drawn(self, states: Mapping[str, Any]) -> None:
+    def _back(self) -> None:
+        """Statistics and streams as they were before the last step."""
+        np.copyto(self.memory.state, self._statistics)
         for name, rng in self.streams.items():
-            rng.bit_generator.state = states[name]
+            rng.bit_generator.state = self._drawn[name]
 
     @contextmanager
     def towards(self, horizon: Horizon) -> Iterator[None]:

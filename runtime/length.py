@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from .kernels import Array
 
+SMALLEST: Mapping[np.dtype[Any], float] = MappingProxyType(
+    {width.dtype: float(width.tiny) / float(width.eps) for width in map(np.finfo, ("f4", "f8"))}
+)
+"""Sums of squares above this have lost nothing to numbers too small for the type."""
+
 
 def length(vector: Array, block: Array) -> float:
     """The Euclidean norm; infinite or NaN where one of the numbers is. `block` is scratch."""
     square = float(vector.dot(vector))
-    width = np.finfo(vector.dtype)
-    if float(width.tiny) / float(width.eps) < square < math.inf:
+    if SMALLEST[vector.dtype] < square < math.inf:
         return math.sqrt(square)
     return _scaled(vector, block)
 

@@ -10,7 +10,8 @@ from ..compiler.files import from_there
 from ..grammar.source import Source
 from .budget import MaxMemory
 from .ensemble import Ensemble, compiled, folder
-from .folder import BEST, LAST, TOLD
+from .folder import BEST, LAST
+from .identity import TOLD
 from .net import DType, Net
 from .weights import check_members, opened, pour
 

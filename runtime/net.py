@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -19,11 +18,10 @@ from ..compiler.graph import Graph
 from ..compiler.op import Trait
 from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
-from ..compiler.training import Training, unsuitable
+from ..compiler.training import Training, unstoppable, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .answering import Answering, quiet
-from .autopsy import first_broken
-from .batches import as_inputs, as_truth
+from .batches import as_inputs, as_truth, input_slots
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
 from .data import as_seed, parted
@@ -35,9 +33,12 @@ from .history import Epoch, History, Step
 from .initialise import fill, stream
 from .kernels import Array
 from .learner import Learner, NotFinite
+from .monitor import Monitor, probe, vitals
 from .notebook import facts, html
 from .train import Run, Watch, train
 from .turns import Turns, waits
+from .verdicts import verdicts
+from .vitals import Vitals
 from .weights import write
 
 DType: TypeAlias = Literal["float32", "float64"]
@@ -71,8 +72,8 @@ class Net(Answering):
         max_memory: MaxMemory = None,
     ) -> None:
         self.graph = graph
-        self.training = alone(graph.training)
         self.seed = graph.training.seed if seed is None else as_seed(seed)
+        self.training = alone(graph.training, self.seed)
         self.dtype = _dtype(dtype)
         self.turns = Turns()
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
@@ -88,6 +89,7 @@ class Net(Answering):
         self._memory.budget.may_clear(self._bound)
         self._most = AT_ONCE
         self._learner: Learner | None = None
+        self._fitting = False
 
     def __repr__(self) -> str:
         told = facts(self)
@@ -242,19 +244,27 @@ class Net(Answering):
     def adopt(self, training: Training) -> None:
         """Learn by other settings altogether: what is off in them is off from here. The optimiser
         keeps what `set` says. Raises SpecError where they begin with other weights."""
-        if mistakes := self._late(training):
+        self._check_idle()
+        if mistakes := tuple(self._late(training)):
             raise SpecError(mistakes)
         if self._learner is not None and training != self.training:
             self._learner = self._learner.continued(training)
         self.training = training
 
-    def _late(self, training: Training) -> tuple[Mistake, ...]:
+    def _late(self, training: Training) -> Iterator[Mistake]:
         """What of other settings can no longer be had."""
-        if training.init == self.training.init:
-            return ()
-        advice = "give it to `nnspec.compile`, or to train(...) in the spec"
-        return (BadSetting(None, "init", "comes too late: the weights are drawn", advice),)
+        for name in ("init", "seed"):
+            if getattr(training, name) != getattr(self.training, name):
+                advice = "give it to `nnspec.compile`, or to train(...) in the spec"
+                yield BadSetting(None, name, "comes too late: the weights are drawn", advice)
 
+    def _check_idle(self) -> None:
+        if self._fitting:
+            raise SpecError(
+                [Untrainable(None, "the net is being trained", "wait until `fit` ends")]
+            )
+
+    @waits("learning")
     def freeze(self, *patterns: str) -> None:
         """Keep weights as they are: ``net.freeze("stage1.*", "conv1")``; a batch norm keeps its
         running statistics too, and uses them in training.
@@ -266,11 +276,13 @@ class Net(Answering):
         """
         self._learn(patterns, freeze=True)
 
+    @waits("learning")
     def thaw(self, *patterns: str) -> None:
         """Let weights learn again that are frozen; the reverse of `freeze`."""
         self._learn(patterns, freeze=False)
 
     def _learn(self, patterns: tuple[str, ...], *, freeze: bool) -> None:
+        self._check_idle()
         graph = frozen(self.graph, patterns, freeze=freeze)
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
         memory = allocate(plan, self._memory.budget)
@@ -315,18 +327,17 @@ class Net(Answering):
         """One training step on a batch; returns its loss, l2 and l1 included, before the step.
 
         The learning rate is the optimiser's own: schedules need a run, as `fit` has one. Raises
-        SpecError, with all weights as they were, when the loss or its gradient is not finite.
+        SpecError, with weights and statistics as they were, when loss or gradient is not finite.
         """
         bound = self._filled(x, y)
-        drawn = self.learner.drawn
         with quiet():
             try:
                 return self.learner.step(bound)
             except NotFinite as met:
-                self.learner.drawn = drawn
-                where = first_broken(self._filled(x, y), self.learner.memory)
+                broken = self.learner.broken(self._filled(x, y))
                 step = self.learner.steps + 1
-                raise SpecError([Diverged(None, met.what, None, step, where)]) from None
+                found = Diverged(None, met.what, None, step, broken, begins=step == 1)
+                raise SpecError([found]) from None
 
     @waits("learning")
     def fit(
@@ -340,6 +351,7 @@ class Net(Answering):
         run: str | Path | None = None,
         every: int | None = None,
         resume: bool = False,
+        watch: bool = False,
         notes: Mapping[str, object] = MappingProxyType({}),
         **settings: object,
     ) -> History:
@@ -355,6 +367,7 @@ class Net(Answering):
         on_step: called with each step.
         run: a folder that keeps the run: log, checkpoints, the best weights.
         every: steps between checkpoints, beside those after each epoch.
+        watch: look at the net after each epoch: its `vitals`, also in the folder's log.
         notes: what else the folder's `run.json` should tell.
         resume: go on where the run in that folder stood; begin where there is none.
         settings: `epochs=20`, `optimizer="adam(lr=1e-2)"`, ...; they stay set.
@@ -362,28 +375,63 @@ class Net(Answering):
         Raises SpecError when data or settings do not suit, or when a number stops being finite; the
         weights of the best epoch are then put back.
         """
-        _check_kept(every, notes)
+        _keepable(run, every, resume=resume)
         self.set(**settings)
         if isinstance(validation, float):
             x, y, validation = parted(x, y, validation, self.seed)
         learned = examples(self.graph, self.learner.loss, x, y, self.dtype)
         held = None if validation is None else self.judged(validation, None)
         validate = None if held is None else lambda: self.scores(held)
+        output = self.graph.output.value
+        if mistakes := unstoppable(self.training, output, held_out=held is not None):
+            raise SpecError(mistakes)
         begun = Run(self.learner, learned, self.seed)
-        watch = Watch(validate, on_epoch, on_step)
+        monitor = Monitor(self.learner, learned) if watch else None
+        watched = Watch(validate, on_epoch, on_step, monitor)
         if run is None:
-            with quiet():
-                return train(begun, watch)
-        keeping = kept_in(Path(run), begun, resume=resume, every=every, notes=notes)
-        with quiet(), keeping as folder:
-            return train(begun, watch, folder)
+            with quiet(), self._in_training():
+                return train(begun, watched)
+        keeping = kept_in(Path(run), begun, held=held, resume=resume, every=every, notes=notes)
+        with quiet(), self._in_training(), keeping as folder:
+            history = train(begun, watched, folder)
+            if held is not None:
+                slots = input_slots(self.graph, self.dtype)
+                said = self.answered(held)
+                told = verdicts(
+                    said.loss, said.output, said.scores, said.truth, held, slots, validation
+                )
+                folder.examined(told)
+        return history
+
+    @waits("learning")
+    def vitals(self, x: Any, y: Any = None) -> Vitals:
+        """How the net does on examples, at most 256 taken evenly from them: dead and saturated units,
+        spread of activations, gradients by layer. Weights, statistics and noise stay as they are.
+
+        Without y, x is a data set, or anything with a length whose items are pairs (x, y). Raises
+        SpecError.
+        """
+        seen = examples(self.graph, self.learner.loss, x, y, self.dtype)
+        if not len(seen):
+            raise SpecError([Untrainable(None, "there are no examples to look at", "")])
+        with quiet():
+            return vitals(probe(self.learner, seen), self.learner.memory)
+
+    @contextmanager
+    def _in_training(self) -> Iterator[None]:
+        """While it goes on, callbacks may look at the net and step it, but not change what trains."""
+        self._fitting = True
+        try:
+            yield
+        finally:
+            self._fitting = False
 
 
-def alone(training: Training) -> Training:
-    """The settings of a net by itself."""
-    if training.ensemble == 1:
-        return training
-    return training.model_copy(update={"ensemble": 1})
+def alone(training: Training, seed: int) -> Training:
+    """The settings of a net by itself, drawn from this seed."""
+    own = {"ensemble": 1, "seed": seed}
+    changed = {name: worth for name, worth in own.items() if getattr(training, name) != worth}
+    return training.model_copy(update=changed) if changed else training
 
 
 def sized_when_compiled() -> BadSetting:
@@ -391,17 +439,16 @@ def sized_when_compiled() -> BadSetting:
     return BadSetting(None, "ensemble", "is chosen when the net is compiled", advice)
 
 
-def _check_kept(every: object, notes: object) -> None:
-    """Raise SpecError for what a run cannot be kept by."""
-    if every is not None and not (isinstance(every, Integral) and int(every) >= 1):
-        problem = f"counts steps: a whole number from 1, not {every!r}"
-        raise SpecError([BadSetting(None, "every", problem)])
-    try:
-        json.dumps(dict(notes))  # type: ignore[call-overload]
-    except (TypeError, ValueError, RecursionError):
-        advice = "plain numbers, texts, lists and mappings of these: float(...) of a NumPy number"
-        problem = "holds what JSON cannot write, or is no mapping"
-        raise SpecError([BadSetting(None, "notes", problem, advice)]) from None
+def _keepable(run: str | Path | None, every: object, *, resume: bool) -> None:
+    """Raise SpecError for what is asked of a run that no folder keeps, or cannot be."""
+    counts = isinstance(every, int) and not isinstance(every, bool) and every > 0
+    if every is not None and not counts:
+        problem = f"is {every!r}, but counts the updates between two checkpoints"
+        raise SpecError([BadSetting(None, "every", problem, "give a whole number from 1")])
+    for name in ("every",) * (every is not None) + ("resume",) * resume:
+        if run is None:
+            advice = "name the folder of the run: run=..., or --run on the command line"
+            raise SpecError([BadSetting(None, name, "needs a run that is kept", advice)])
 
 
 def _dtype(given: object) -> np.dtype[Any]:

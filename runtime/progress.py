@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.training import Training
-from .history import Epoch, Step
+from .vitals import line
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from .history import Epoch, Step
 
 PAUSE = 0.1
 """Seconds between two looks at the bar: more often costs time that a small net would train in."""
@@ -66,6 +68,9 @@ class Bar:
             judged = f"held out {number(held.loss)}"
         told: dict[str, Any] = {"loss": number(epoch.loss), "judged": judged, "rate": epoch.rate}
         self._bar.update(self._task, completed=epoch.number, **told)
+        if epoch.vitals:
+            seen = line(epoch.vitals)
+            self._bar.console.print(f"epoch {epoch.number:>3}  {seen}", highlight=False)
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import isfinite
 from statistics import fmean, stdev
 
 from ..grammar.diagnostics import SpecError
 from .dataset import Dataset
+from .ensemble import Ensemble, members
 from .errors import Diverged
 from .history import Scores
 from .net import Net
@@ -23,7 +25,7 @@ class Trial:
 
     Attributes
     ----------
-    loss: of the last epoch, on the training examples; NaN where it diverged.
+    loss: on the training examples, in the epoch whose weights it has; NaN where it diverged.
     held: scores on the held-out examples; None where it diverged.
     """
 
@@ -79,8 +81,8 @@ def combinations(varied: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
 
 
 def sweep(
-    made: Callable[[Choices, int], Net],
-    varied: Mapping[str, Sequence[str]],
+    made: Callable[[Choices, int], Net | Ensemble],
+    found: Sequence[Choices],
     seeds: Sequence[int],
     learned: Dataset,
     held: Dataset,
@@ -90,17 +92,23 @@ def sweep(
     `made` compiles the net of a combination for a seed. A training that diverges is an outcome; any
     other mistake raises SpecError.
     """
-    for choices in combinations(varied):
+    for choices in found:
         yield Outcome(choices, tuple(_trial(made(choices, seed), learned, held) for seed in seeds))
 
 
-def _trial(net: Net, learned: Dataset, held: Dataset) -> Trial:
-    validation = (held.x, held.y) if net.training.early_stop else None
+def _trial(net: Net | Ensemble, learned: Dataset, held: Dataset) -> Trial:
+    stop = net.training.early_stop
     try:
-        history = net.fit(learned.x, learned.y, validation=validation)
+        histories = [
+            member.fit(learned, validation=held if stop else None) for member in members(net)
+        ]
     except SpecError as error:
         if not isinstance(error.diagnostics[0], Diverged):
             raise
         return Trial(net.seed, net.params, 0, float("nan"), None)
-    scores = net.evaluate(held.x, held.y)
-    return Trial(net.seed, net.params, len(history), history[-1].loss, scores)
+    epochs = max(map(len, histories))
+    loss = fmean(history[(history.best if stop else 0) - 1].loss for history in histories)
+    scores = net.evaluate(held)
+    if not isfinite(loss) or not isfinite(scores.loss):
+        return Trial(net.seed, net.params, epochs, float("nan"), None)
+    return Trial(net.seed, net.params, epochs, loss, scores)

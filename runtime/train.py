@@ -12,16 +12,18 @@ import numpy as np
 
 from ..grammar.diagnostics import SpecError
 from .augmentations import Augmenter
-from .autopsy import first_broken
+from .autopsy import in_memory
 from .bind import Bound, Memory
-from .errors import Diverged, Untrainable
+from .errors import Broken, Diverged, Untrainable
 from .examples import Examples
 from .history import Epoch, History, Scores, Step
 from .initialise import stream
 from .interrupts import held
 from .kernels import Array
 from .learner import Horizon, Learner, NotFinite
+from .monitor import Monitor
 from .threads import suited
+from .vitals import Vitals
 
 
 class Interrupted(KeyboardInterrupt):
@@ -37,11 +39,13 @@ class Watch:
     validate: scores on held-out data, asked after every epoch.
     on_epoch: called with each finished epoch; what returns True ends the training.
     on_step: called with each step.
+    monitor: looks at the net after every epoch.
     """
 
     validate: Callable[[], Scores] | None = None
     on_epoch: Callable[[Epoch], object] | None = None
     on_step: Callable[[Step], object] | None = None
+    monitor: Monitor | None = None
 
 
 class Keeper(Protocol):
@@ -123,6 +127,11 @@ class Run:
     def horizon(self) -> Horizon:
         return Horizon(self.steps, self.settings.epochs, self.begun)
 
+    def rate_planned_for(self, epochs: int) -> float:
+        """The learning rate of the next update in a run of so many epochs."""
+        settings, done = self.settings, self.learner.steps - self.begun
+        return settings.optimizer.lr * settings.schedule.factor(done, self.steps, epochs)
+
     @property
     def over(self) -> bool:
         return bool(self.stopped) or len(self.epochs) >= self.settings.epochs
@@ -144,14 +153,14 @@ class Run:
         """One update; raises SpecError when a number is no longer finite, before it harms."""
         chosen = self.order[self.step * self.batch : (self.step + 1) * self.batch]
         bound = self.learner.bound(len(chosen))
-        states, varied = self.learner.drawn, self._augmenter.drawn
+        drawn = self._augmenter.drawn
         self._fill(bound, chosen)
         try:
             loss = self.learner.step(bound)
         except NotFinite as met:
-            self.learner.drawn, self._augmenter.drawn = states, varied
+            self._augmenter.drawn = drawn
             self._fill(bound, chosen)
-            raise self._diverged(met.what, first_broken(bound, self.learner.memory)) from None
+            raise self._diverged(met.what, self.learner.broken(bound, chosen)) from None
         self.total += loss * len(chosen)
         self.norms += self.learner.gradient_norm
         self.step += 1
@@ -163,18 +172,19 @@ class Run:
         self.examples.fill(chosen, bound.inputs, bound.target)
         self._augmenter(bound.inputs, bound.target)
 
-    def judge(self, validate: Callable[[], Scores] | None) -> Epoch:
+    def judge(
+        self,
+        validate: Callable[[], Scores] | None,
+        look: Callable[[], Vitals] | None = None,
+    ) -> Epoch:
         """Finish the epoch under way, and see whether it is the best."""
+        self.check()
         memory = self.learner.memory
-        # A loss tells of the weights before its step: the last of an epoch has none to tell of.
-        if not np.isfinite(memory.parameters).all():
-            finite = {name: np.isfinite(array).all() for name, array in memory.weights.items()}
-            first = next(name for name, whole in finite.items() if not whole)
-            raise self._diverged("a weight became infinite", f"weight `{first}`")
         count, number = len(self.order), len(self.epochs) + 1
         scores = validate() if validate else None
         rate, norm = self.learner.rate, self.norms / self.steps
-        epoch = Epoch(number, self.total / count, self.seconds, count, scores, rate, norm)
+        seen = look() if look else None
+        epoch = Epoch(number, self.total / count, self.seconds, count, scores, rate, norm, seen)
         self.epochs.append(epoch)
         self.order, self.step, self.seconds = self.order[:0], 0, 0.0
         self.total = self.norms = 0.0
@@ -193,11 +203,20 @@ class Run:
         stop = self.settings.early_stop
         return self.worth(epoch) > best + (stop.by if stop else 0.0)
 
-    def _diverged(self, what: str, where: str) -> SpecError:
+    def check(self) -> None:
+        """Raise SpecError when a weight or a running statistic is no longer finite: a loss tells of
+        the weights before its step, and nothing yet of those behind it."""
+        memory = self.learner.memory
+        if not (np.isfinite(memory.parameters).all() and np.isfinite(memory.state).all()):
+            self.step -= 1
+            raise self._diverged("the weights are no longer finite", in_memory(memory))
+
+    def _diverged(self, what: str, broken: Broken) -> SpecError:
         """Put the best weights back; the error that says why."""
         self.best.put_back(self.learner.memory)
-        epoch, step = len(self.epochs) + 1, min(self.step + 1, self.steps)
-        return SpecError([Diverged(None, what, epoch, step, where, self.best.epoch)])
+        epoch, begins = len(self.epochs) + 1, self.learner.steps == self.begun
+        kept = self.best.epoch
+        return SpecError([Diverged(None, what, epoch, self.step + 1, broken, begins, kept)])
 
     # ------------------------------------------------------------------- put down, taken up
 
@@ -217,6 +236,7 @@ class Run:
             "examples": len(self.examples),
             "begun": self.begun,
             "updates": self.learner.steps,
+            "lr": self.learner.rate,
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "step": self.step,
             "total": self.total,
@@ -236,6 +256,7 @@ class Run:
                 np.copyto(array, arrays[name])
         self.order = arrays["order"].copy()
         self.begun, self.learner.steps = facts["begun"], facts["updates"]
+        self.learner.rate = facts["lr"]
         self.epochs = [Epoch.of(row) for row in facts["epochs"]]
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.total, self.norms = facts["total"], facts["norms"]
@@ -254,6 +275,8 @@ def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
             begun, before = time.perf_counter(), run.seconds
             with suited(run.learner.graph, run.batch):
                 while run.step < run.steps:
+                    if watch.monitor and run.step == run.steps - 1:
+                        watch.monitor.remember()
                     step = run.advance()
                     run.seconds = before + time.perf_counter() - begun
                     if watch.on_step:
@@ -262,7 +285,7 @@ def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
                         raise _interrupted(run, keeper)
                     if keeper:
                         keeper.stepped(run)
-            epoch = run.judge(watch.validate)
+            epoch = run.judge(watch.validate, watch.monitor.look if watch.monitor else None)
             if watch.on_epoch and watch.on_epoch(epoch) is True:
                 run.stopped = run.stopped or "on_epoch asked to"
             if keeper:

@@ -27,7 +27,7 @@ README = ROOT / "README.md"
 PICTURE = ROOT / ".dev" / "summary.svg"
 ACCEPT = bool(os.environ.get("NNSPEC_ACCEPT"))
 SHELL = ("make ", "pip ")
-MEASURED = ("train", "evaluate", "predict", "sweep")
+MEASURED = ("train", "evaluate", "predict", "doctor", "gradcheck", "sweep", "runs")
 """Commands whose output holds measured numbers: these are compared without their digits."""
 
 
@@ -58,7 +58,8 @@ def run(command: str) -> str:
 def worn(text: str, command: str) -> str:
     """The text as it is compared."""
     if command.split()[1] in MEASURED:
-        text = re.sub(r"[\d·]+(?:[.,][\d]+)*", "N", text)
+        text = re.sub(r"[\d·]+(?:[.,][\d]+)*(?:e[-+]\d+)?", "N", text)
+        text = re.sub(r"[▁-█×─]+", "", text)
     return re.sub(r"\s+", " ", text).strip()
 
 

@@ -60,13 +60,18 @@ KINDS = ("params", "macs", "memory", "signal", "all")
 
 def picture(found: Charts, kind: str, ending: str) -> bytes:
     """A chart as a file of that ending holds it; raises ImportError without matplotlib."""
+    return saved(lambda: _figure(found, kind), ending)
+
+
+def saved(draw: Callable[[], Figure], ending: str) -> bytes:
+    """What is drawn, in our style, as a file of that ending; raises ImportError without matplotlib."""
     import matplotlib
 
     with warnings.catch_warnings(), matplotlib.rc_context({**STYLE}):
         # A letter that no font here has is drawn as a box, and that is all there is to say of it.
         warnings.simplefilter("ignore", UserWarning)
         file = BytesIO()
-        _figure(found, kind).savefig(
+        draw().savefig(
             file,
             format=ending,
             dpi=160,

@@ -1,7 +1,7 @@
-"""The page on a net: one file that holds all it needs and asks for nothing else.
+"""Pages for the browser: one file that holds all it needs and asks for nothing else.
 
 What comes from a spec stands in the page as JSON in which no `<` is left, and in the title, escaped;
-`page.js` puts it on the screen as text alone. The policy in the head lets nothing run but the
+its program puts it on the screen as text alone. The policy in the head lets nothing run but the
 page's own program, by its SHA-256, and lets no request leave.
 """
 
@@ -10,31 +10,63 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from string import Template
 
-PROGRAM = (
-    "words.js",         # numbers and elements: what all others speak with
-    "outline.js",       # the net as a tree of parts that fold
-    "layout.js",        # where the parts of one level stand
-    "arrangement.js",   # the levels of the tree, laid out
-    "picture.js",       # the drawing
-    "hands.js",         # clicks, drags, pinches, keys
-    "panel.js",         # the chosen layer
-    "charts.js",
-    "listing.js",       # the table of layers, the text of the spec, the findings
-    "page.js",          # puts them together
+
+@dataclass(frozen=True)
+class Page:
+    """The files that a page is made of: its body, the parts of its program in the order in which they
+    stand in it, and its styles."""
+
+    body: str
+    program: tuple[str, ...]
+    styles: tuple[str, ...]
+
+
+NET = Page(
+    "net.html",
+    (
+        "words.js",         # numbers and elements: what all others speak with
+        "theme.js",         # light or dark
+        "outline.js",       # the net as a tree of parts that fold
+        "layout.js",        # where the parts of one level stand
+        "arrangement.js",   # the levels of the tree, laid out
+        "picture.js",       # the drawing
+        "hands.js",         # clicks, drags, pinches, keys
+        "panel.js",         # the chosen layer
+        "chart.js",         # what all charts can do
+        "charts.js",        # which there are
+        "listing.js",       # the table of layers
+        "text.js",          # the text of the spec, the findings
+        "page.js",          # puts them together
+    ),
+    ("page.css",),
 )  # fmt: skip
-"""The files of the page's program, in the order in which they stand in it."""
+
+TRAINING = Page(
+    "run.html",
+    (
+        "words.js", "theme.js", "chart.js",
+        "curves.js",        # losses, scores, rates over the epochs
+        "vitals.js",        # layers over the epochs
+        "examined.js",      # the held-out examples
+        "text.js",
+        "run.js",           # puts them together
+    ),
+    ("page.css", "run.css"),
+)  # fmt: skip
 
 
-def html(content: Mapping[str, object], *, title: str, plain: str) -> str:
+def html(page: Page, content: Mapping[str, object], *, title: str, plain: str) -> str:
     """The page: `content` for its program to show, `plain` for a reader without JavaScript."""
-    program = "\n".join(_asset(name) for name in PROGRAM)
-    style = _asset("page.css")
-    return Template(_asset("page.html")).substitute(
+    program = "\n".join(map(_asset, page.program))
+    style = "\n".join(map(_asset, page.styles))
+    return Template(_asset("shell.html")).substitute(
+        body=_asset(page.body),
         title=_encodable(escape(title)),
         plain=_encodable(escape(plain)),
         policy=f"default-src 'none'; script-src '{_digest(program)}'; "

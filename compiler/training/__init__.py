@@ -31,7 +31,8 @@ class Training(BaseModel):
     absolute values; both together are the elastic net. `clip` bounds the gradient before they join
     it. `max_norm` keeps every neuron's incoming weights, a row of a matrix or a filter, to that
     length after each step; 0 leaves them free. `augment` varies what training sees. `ensemble` is how
-    many nets are trained, whose answers are averaged. `init` is how weights begin where no operator says it.
+    many nets are trained, whose answers are averaged. `init` is how weights begin where no operator
+    says it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, strict=True)
@@ -91,6 +92,20 @@ def unsuitable(training: Training, inputs: Sequence[Value], output: Value) -> tu
         *((BadSetting(None, loss.name, reason),) if reason else ()),
         *unvaried(training, inputs, output),
     )
+
+
+def unstoppable(training: Training, output: Value, *, held_out: bool) -> tuple[Mistake, ...]:
+    """What keeps early stopping from telling which epoch is better."""
+    stop, loss = training.early_stop, training.judged_by(output)
+    if stop is None or stop.metric == "loss":
+        return ()
+    if not held_out:
+        problem = "goes by the accuracy of held-out examples, but there are none"
+        return (BadSetting(None, "early_stop", problem, "hold some out, or leave out `metric`"),)
+    if not loss.compares and loss.target != "answers":
+        problem = f"goes by accuracy, but {loss.name} judges numbers"
+        return (BadSetting(None, "early_stop", problem, "leave out `metric`"),)
+    return ()
 
 
 def unvaried(

@@ -199,7 +199,8 @@ class Mixup(Augmentation):
     """Blends each example, and its truth, with another of the batch: lam of one and 1 - lam of the
     other, with one lam a batch, drawn from Beta(alpha, alpha).
 
-    For labels the loss is then lam times that of one label and 1 - lam times that of the other.
+    For labels the loss is then lam times that of one label and 1 - lam times that of the other; with
+    class weights the mean is over examples, as PyTorch's is where truths are shares.
     """
 
     name, places, pictures, mixes = "mixup", ("alpha",), False, True

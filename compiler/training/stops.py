@@ -27,9 +27,9 @@ class Patience(Stop):
     """Training ends after so many epochs without a better one, and the best one's weights are put
     back, also when no epoch is left.
 
-    Better is a lower loss, or a higher accuracy with `metric=accuracy`, of the held-out examples
-    (of the training examples where none are held out), by more than `by`. What is no number is
-    never better.
+    Better is a lower loss of the held-out examples, of the training examples where none are held
+    out; or with `metric=accuracy` a higher accuracy of the held-out ones; by more than `by`. What is
+    no number is never better.
     """
 
     name, places = "patience", ("epochs",)

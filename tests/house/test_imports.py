@@ -18,7 +18,7 @@ SOURCES = sorted(f for room in ROOMS for f in (ROOT / room).rglob("*.py"))
 HOMES = {
     "lark": ("grammar/parse.py", "grammar/tables.py"),
     "networkx": ("compiler/graph.py",),
-    "matplotlib": ("analyzers/render/charts.py",),
+    "matplotlib": ("analyzers/render/charts.py", "analyzers/render/curves.py", "runtime/curves.py"),
     "numpy": ("runtime/*",),
     "pydantic": (
         "compiler/op.py", "compiler/ops/*", "compiler/training/*", "compiler/arguments.py",
@@ -29,9 +29,10 @@ HOMES = {
     "pyarrow": ("runtime/parquet.py",),
     "safetensors": (),
     "sklearn": ("runtime/estimators.py", "runtime/teaching.py"),
+    "tensorboard": ("runtime/events.py",),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
-LATE = {"rich", "networkx", "matplotlib", "PIL", "pyarrow", "sklearn"}
+LATE = {"rich", "networkx", "matplotlib", "PIL", "pyarrow", "sklearn", "tensorboard"}
 """Heavy libraries that are loaded where they are used."""
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}

@@ -95,7 +95,7 @@ def test_a_run_that_is_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path
     taken.write_bytes(b"x")
     code, _, err = ran(capsys, "train", "4 -> fc3", "--data", "iris", "--run", str(taken))
     assert code == 1
-    assert "it is a file, not a folder" in err
+    assert "a file stands where a folder is wanted" in err
     assert taken.read_bytes() == b"x"
 
 
