@@ -129,7 +129,8 @@ class Folder:
         """A checkpoint of this run; raises SpecError when it is damaged, or another's."""
         arrays, texts = decode(path, "checkpoint")
         shapes = {name: array.shape for name, array in run.standing()[0].items()}
-        ours = {name: array.shape for name, array in arrays.items()} | {"order": shapes["order"]}
+        ours = {name: array.shape for name, array in arrays.items() if name != "before"}
+        ours["order"] = shapes["order"]
         if texts.get("digest") != self.told["digest"] or ours != shapes:
             raise SpecError([DamagedRun(None, str(self.path), f"{path.name} is of another run")])
         return arrays, json.loads(texts["facts"])

@@ -165,6 +165,6 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tu
             shown = key in SHOWN
             yield (what, str(then[key]), str(now[key])) if shown else (what, "", "")
     before, after = then["settings"], now["settings"]
-    for name in sorted({*before, *after} - {"epochs"}):
+    for name in sorted({*before, *after} - {"epochs", "seed"}):
         if before.get(name) != after.get(name):
             yield name, before.get(name, "not set"), after.get(name, "not set")

@@ -107,22 +107,15 @@ def probe(learner: Learner, examples: Examples, most: int = MOST) -> Probe:
 
 
 class Monitor:
-    """Vitals of a net that is being trained; call `remember` before the update whose size is asked
-    for, and `look` after it."""
+    """Vitals of a net that is being trained."""
 
     def __init__(self, learner: Learner, examples: Examples) -> None:
         self._memory = learner.memory
         self._probe = probe(learner, examples)
-        self._before: Array | None = None
 
-    def remember(self) -> None:
-        """Keep the weights as they are before an update."""
-        if self._before is None:
-            self._before = np.empty_like(self._memory.parameters)
-        np.copyto(self._before, self._memory.parameters)
-
-    def look(self) -> Vitals:
-        return vitals(self._probe, self._memory, self._before)
+    def look(self, before: Array | None) -> Vitals:
+        """`before` holds the weights before the last update."""
+        return vitals(self._probe, self._memory, before)
 
 
 def vitals(found: Probe, memory: Memory, before: Array | None = None) -> Vitals:

@@ -89,6 +89,7 @@ class Run:
     step, total, norms, seconds: its updates so far, their summed losses and lengths of gradients, the
         time they took.
     best: of the finished epochs, with their weights.
+    before: the weights before the last update of the epoch; None where nobody asks for them.
     stopped: why it ended before its last epoch; empty while it goes on.
     """
 
@@ -113,6 +114,7 @@ class Run:
         self.norms = 0.0
         self.seconds = 0.0
         self.best = Best(learner.memory)
+        self.before: Array | None = None
         self.stopped = ""
         self.begun = learner.steps
 
@@ -175,7 +177,7 @@ class Run:
     def judge(
         self,
         validate: Callable[[], Scores] | None,
-        look: Callable[[], Vitals] | None = None,
+        look: Callable[[Array | None], Vitals] | None = None,
     ) -> Epoch:
         """Finish the epoch under way, and see whether it is the best."""
         self.check()
@@ -183,7 +185,7 @@ class Run:
         count, number = len(self.order), len(self.epochs) + 1
         scores = validate() if validate else None
         rate, norm = self.learner.rate, self.norms / self.steps
-        seen = look() if look else None
+        seen = look(self.before) if look else None
         epoch = Epoch(number, self.total / count, self.seconds, count, scores, rate, norm, seen)
         self.epochs.append(epoch)
         self.order, self.step, self.seconds = self.order[:0], 0, 0.0
@@ -202,6 +204,12 @@ class Run:
     def better(self, epoch: Epoch, best: float) -> bool:
         stop = self.settings.early_stop
         return self.worth(epoch) > best + (stop.by if stop else 0.0)
+
+    def remember(self) -> None:
+        """Keep the weights as they are before an update."""
+        if self.before is None:
+            self.before = np.empty_like(self.learner.memory.parameters)
+        np.copyto(self.before, self.learner.memory.parameters)
 
     def check(self) -> None:
         """Raise SpecError when a weight or a running statistic is no longer finite: a loss tells of
@@ -231,6 +239,8 @@ class Run:
             "best parameters": self.best.parameters,
             "best state": self.best.state,
         }
+        if self.before is not None and self.step == self.steps:
+            arrays["before"] = self.before
         facts = {
             "seed": self.seed,
             "examples": len(self.examples),
@@ -255,6 +265,7 @@ class Run:
             if name != "order":
                 np.copyto(array, arrays[name])
         self.order = arrays["order"].copy()
+        self.before = arrays.get("before")
         self.begun, self.learner.steps = facts["begun"], facts["updates"]
         self.learner.rate = facts["lr"]
         self.epochs = [Epoch.of(row) for row in facts["epochs"]]
@@ -276,7 +287,7 @@ def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:
             with suited(run.learner.graph, run.batch):
                 while run.step < run.steps:
                     if watch.monitor and run.step == run.steps - 1:
-                        watch.monitor.remember()
+                        run.remember()
                     step = run.advance()
                     run.seconds = before + time.perf_counter() - begun
                     if watch.on_step:

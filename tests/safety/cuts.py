@@ -106,7 +106,13 @@ class Cut:
 def fit(net: nnspec.Net, combination: Combination, folder: Path, **more: Any) -> None:
     x, y = combination.data()
     held = {name: array[:9] for name, array in x.items()}, y[:9]
-    net.fit(x, y, validation=held, run=folder, every=EVERY, epochs=EPOCHS, resume=True, **more)
+    given: dict[str, Any] = {
+        "run": folder,
+        "every": EVERY,
+        "epochs": EPOCHS,
+        "watch": combination.seed % 3 == 0,
+    }
+    net.fit(x, y, validation=held, resume=True, **given, **more)
 
 
 def whole(combination: Combination, folder: Path) -> dict[str, str]:
