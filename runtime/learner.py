@@ -100,7 +100,7 @@ class Learner:
         self.slots = tuple(
             aligned(size, dtype, memory.budget) for _ in range(training.optimizer.slots)
         )
-        self._statistics = memory.state.copy()
+        self._statistics = memory.state.copy() if memory.state.size else memory.state
         self._drawn = self._states()
         self._block = aligned(min(size, SWEEP), dtype)
         self._tempi = {

@@ -76,7 +76,8 @@ def inference_memory(planned: Schedule) -> Memory:
 
 
 def training_memory(planned: Schedule, slots: int, augmentation: int = 0) -> Memory:
-    """`slots`: vectors of what learns that the optimiser keeps; it works in one block more.
+    """`slots`: vectors of what learns that the optimiser keeps; it works in one block more. Running
+    statistics are there twice: a step that is not finite puts back what they were.
     `augmentation`: bytes that varying the batches takes."""
     width = planned.float_bytes
     parameters = planned.parameters
@@ -86,7 +87,7 @@ def training_memory(planned: Schedule, slots: int, augmentation: int = 0) -> Mem
         parameters.size * width,
         learned,
         optimizer,
-        parameters.state_size * width,
+        2 * parameters.state_size * width,
         planned.arena_bytes,
         augmentation,
     )

@@ -282,7 +282,8 @@ def test_a_run_is_kept_by_members_and_goes_on(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         torn.fit(X, Y, run=tmp_path / "run", on_epoch=stop)
     again = nnspec.compile(NET, ensemble=2, epochs=3)
-    again.fit(X, Y, run=tmp_path / "run", resume=True)
+    with pytest.warns(UserWarning, match="the run is over: 3 epochs are done"):
+        again.fit(X, Y, run=tmp_path / "run", resume=True)
     assert bits(again) == bits(whole)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"member1", "member2"}
 
