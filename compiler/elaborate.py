@@ -29,6 +29,7 @@ from .applied import Applied
 from .declarations import Declarations, bound
 from .errors import (
     BadExpression,
+    BadSetting,
     BlockInItself,
     CannotTie,
     LearnsElsewhere,
@@ -97,6 +98,9 @@ def elaborate(
     files: texts that `use` finds in place of those on disk.
     """
     limits = limits or Limits()
+    if not isinstance(lets or {}, Mapping) or not all(isinstance(n, str) for n in lets or {}):
+        problem = f"is {str(lets)[:40]}, not a mapping from names to values"
+        raise SpecError([BadSetting(None, "let", problem, 'as in let={"width": 32}')])
     file, mistakes = parse(source, limits)
     reading = _Reading(source, limits, list(mistakes), Files(limits, files), Maker(limits))
     graph = reading.file(file, overrides or {}, lets or {})

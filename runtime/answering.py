@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,31 @@ from .examples import Examples, examples, unjudged
 from .history import Scores
 from .judge import Tally, judge, tally
 from .kernels import Array
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The scores of some examples beside what is true of them: held whole, while inputs are not."""
+
+    loss: Loss
+    output: Value
+    scores: Array
+    truth: Array
+
+    def judged(self) -> Scores:
+        """How good they are."""
+        with quiet():
+            return judge(self.loss, self.output, self.scores, self.truth)
+
+    def tally(self) -> Tally:
+        """Which classes are taken for which; raises SpecError where there are none."""
+        found = tally(self.loss, self.output, self.scores, self.truth)
+        if found is None:
+            several = f"{self.output.size:,} answers at once"
+            what = "numbers" if self.loss.target == "values" else several
+            problem = f"judges {what}, not one class of several"
+            raise SpecError([BadSetting(None, self.loss.name, problem)])
+        return found
 
 
 class Answering(ABC):
@@ -56,13 +82,7 @@ class Answering(ABC):
 
         Raises SpecError where the loss judges numbers, or several answers at once.
         """
-        loss, output, scores, truth = self._said(self.judged(x, y))
-        found = tally(loss, output, scores, truth)
-        if found is None:
-            what = "numbers" if loss.target == "values" else f"{output.size:,} answers at once"
-            problem = f"judges {what}, not one class of several"
-            raise SpecError([BadSetting(None, loss.name, problem)])
-        return found
+        return self.answered(self.judged(x, y)).tally()
 
     def confusion(self, x: Any, y: Any = None) -> Array:
         """Counts by (true class, chosen class) on (x, y), noise off. An example with a NaN among its
@@ -76,18 +96,22 @@ class Answering(ABC):
 
     def scores(self, asked: Examples) -> Scores:
         """How well examples are answered."""
-        with quiet():
-            return judge(*self._said(asked))
+        return self.answered(asked).judged()
 
-    def _said(self, asked: Examples) -> tuple[Loss, Value, Array, Array]:
-        """The loss, the main output, its scores and the truth: these are held whole, inputs are not."""
+    def answered(self, asked: Examples) -> Answered:
+        """What the main output says of examples, asked once and judged as often as one likes."""
+        output = self.graph.output.value
+        truth = self.room_for_truth(asked)
+        scores = list(self.answers(asked, truth).values())[-1]
+        return Answered(self.training.judged_by(output), output, scores, truth)
+
+    def room_for_truth(self, asked: Examples) -> Array:
+        """Where the truth of examples goes; raises SpecError when there are none."""
         if not len(asked):
             raise SpecError([Untrainable(None, "there are no examples to judge", "")])
         output = self.graph.output.value
-        loss = self.training.judged_by(output)
-        slot = truth_slot(loss, output, self.dtype)
-        truth = np.empty((len(asked), *slot.shape), slot.dtype)
-        return loss, output, list(self.answers(asked, truth).values())[-1], truth
+        slot = truth_slot(self.training.judged_by(output), output, self.dtype)
+        return np.empty((len(asked), *slot.shape), slot.dtype)
 
 
 def quiet() -> np.errstate:

@@ -181,13 +181,19 @@ def _told(thing: object) -> str:
 def as_truth(loss: Loss, y: Any, output: Value, count: int, dtype: np.dtype[Any]) -> Array:
     """Labels int64 for a loss of labels, (N,) or one for each step of TxC and place of CxHxW; else
     numbers (N, *output). For a loss of shares labels become rows of 0 and one 1."""
-    if loss.target == "shares" and np.size(y) != count * output.size:
+    if loss.target == "shares" and are_labels(y, output):
         labels = as_truth(CrossEntropy(), y, output, count, dtype)
         shares = np.empty((count, *output.shape), dtype)
         write_shares(labels, output, shares)
         return shares
     array = np.atleast_1d(np.asarray(judged_by(loss, y, output, count)))
     return typed(array, truth_slot(loss, output, dtype))
+
+
+def are_labels(y: Any, output: Value) -> bool:
+    """Whether truth for a loss of shares is labels: it has fewer numbers than the scores."""
+    array = _numbers("y", y)
+    return array.size != (len(array) if array.ndim else 1) * output.size
 
 
 def write_shares(labels: Array, output: Value, shares: Array) -> None:

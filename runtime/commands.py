@@ -15,15 +15,26 @@ import numpy as np
 from ..compiler.settings import as_text
 from ..compiler.training import Training
 from ..grammar.diagnostics import SpecError
+from ..grammar.options import whole
 from .budget import memory_argument
 from .data import described, load_inputs, split
 from .data_errors import DataUnfit
-from .data_options import asked_size, data_arguments, held_out_arguments, loaded, parts
+from .data_options import (
+    DATA,
+    asked_size,
+    data_arguments,
+    held_out_arguments,
+    input_shape,
+    loaded,
+    parts,
+    reading_arguments,
+)
 from .dataset import Dataset
 from .durable import check_writable
 from .ensemble import Ensemble, compiled, folder, members
 from .errors import Diverged
 from .events import Events
+from .examples import unjudged
 from .folder import logged
 from .history import History, Scores
 from .judge import Tally
@@ -34,14 +45,11 @@ from .member_table import member_table
 from .metrics import NONE, OfClass, chosen, said
 from .net import Net
 from .progress import noticed, number, percent, shown
+from .readers import number_of
 from .train import Interrupted
 from .verdicts import probabilities
 
 SETTINGS = tuple(Training.model_fields)
-
-
-def _input_shape(net: Net | Ensemble) -> tuple[int, ...]:
-    return net.graph.inputs[0].value.shape
 
 
 def _print(value: object) -> None:
@@ -101,7 +109,7 @@ def train(options: argparse.Namespace) -> int:
     settings = {name: value for name, value in given.items() if value is not None}
     graph = options.graph(options, settings)
     net = compiled(graph, dtype=options.dtype, max_memory=options.max_memory)
-    learned, held = parts(options, _input_shape(net))
+    learned, held = parts(options, input_shape(net.graph))
     quiet = options.format == "json"
     if mistakes := net.untrainable():
         raise SpecError(mistakes)
@@ -121,7 +129,7 @@ def train(options: argparse.Namespace) -> int:
             net.save(options.save)
             print(f"the weights that were put back are saved to {options.save}", file=sys.stderr)
         raise
-    scores = net.evaluate(held)
+    scores, apart = _judged(net, held)
     if options.save:
         net.save(options.save)
     for draw, history in zip(pictures.values(), histories, strict=bool(pictures)):
@@ -140,7 +148,7 @@ def train(options: argparse.Namespace) -> int:
             "plot": list(pictures),
         }
         if isinstance(net, Ensemble):
-            told = members_as_json(net, held)
+            told = members_as_json(net, apart)
             report["members"] = [
                 row | {"epochs": h.rows(), "best": h.best, "stopped": h.stopped or None}
                 for row, h in zip(told, histories, strict=True)
@@ -166,12 +174,18 @@ def train(options: argparse.Namespace) -> int:
     what = "held out, which chose the epoch" if chose else "it never saw"
     print(f"on {counted(len(held), 'example')} {what}: {_told(scores)}")
     if isinstance(net, Ensemble):
-        print(f"\n{member_table(net, held)}\n")
+        print(f"\n{member_table(scores, apart)}\n")
     if options.save:
         print(f"saved to {options.save}")
     if pictures:
         print(f"drawn to {', '.join(pictures)}")
     return 0
+
+
+def _judged(net: Net | Ensemble, held: Dataset) -> tuple[Scores, tuple[Scores, ...]]:
+    """How the net does, and how each member of an ensemble does."""
+    asked = net.judged(held, None)
+    return net.scores_apart(asked) if isinstance(net, Ensemble) else (net.scores(asked), ())
 
 
 def _pictures(place: str | None, net: Net | Ensemble) -> list[str]:
@@ -258,11 +272,12 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
 def evaluate(options: argparse.Namespace) -> int:
     """How the net does, and which classes are taken for which."""
     net = load_net(options.weights, max_memory=options.max_memory)
-    data = loaded(options, options.data, _input_shape(net))
+    data = loaded(options, options.data, input_shape(net.graph))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
-    scores = net.evaluate(data)
-    found = net.tally(data) if _tells_classes(net) else None
+    answered = net.answered(net.judged(data, None))
+    scores = answered.judged()
+    found = answered.tally() if _tells_classes(net) else None
     if options.format == "json":
         classes = None if found is None else [asdict(one) for one in found.classes]
         confusion = None if found is None else found.counts.tolist()
@@ -325,9 +340,11 @@ def _measured(one: OfClass) -> str:
 
 def configure_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", help="a file that `nnspec train --save` wrote")
-    data_arguments(parser, required=False)
-    parser.add_argument("--input", metavar="NUMBERS", help="one example: 5.1,3.5,1.4,0.2")
-    parser.add_argument("--first", type=int, default=10, metavar="N", help="examples to show")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--data", metavar="D", help=DATA)
+    asked.add_argument("--input", metavar="NUMBERS", help="one example: 5.1,3.5,1.4,0.2")
+    reading_arguments(parser)
+    parser.add_argument("--first", type=whole, default=10, metavar="N", help="examples to show")
     memory_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec predict iris.safetensors --input 5.1,3.5,1.4,0.2\n"
@@ -339,13 +356,16 @@ def configure_predict(parser: argparse.ArgumentParser) -> None:
 def predict(options: argparse.Namespace) -> int:
     """Classes with their probabilities, or plain outputs."""
     net = load_net(options.weights, max_memory=options.max_memory)
-    x, classes = _examples(options, _input_shape(net))
-    outputs, value = net(x), net.graph.output.value
+    x, classes = _examples(options, input_shape(net.graph))
+    answers = net.answers(unjudged(net.graph, x, net.dtype), None)
+    outputs, value = list(answers.values())[-1], net.graph.output.value
     probable = probabilities(net.training.judged_by(value), outputs) if value.rank == 1 else None
     labels = _labels(net, outputs)
     rows = []
     for index, output in enumerate(outputs):
         row: dict[str, object] = {"output": output.tolist()}
+        if len(answers) > 1:
+            row["outputs"] = {name: found[index].tolist() for name, found in answers.items()}
         if labels is not None and value.rank > 1:
             row["classes"] = labels[index].tolist()
         elif labels is not None:
@@ -385,15 +405,19 @@ def _named(label: int, classes: tuple[str, ...]) -> str | None:
 
 
 def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
-    if options.data:
+    if options.data is not None:
         size = asked_size(options.resize)
         data = load_inputs(options.data, shape, target=options.target, resize=size)
         return data.x[: options.first], data.classes
     try:
-        numbers = np.array([float(cell) for cell in (options.input or "").split(",")])
+        numbers = np.array([number_of(cell) for cell in options.input.split(",")])
     except ValueError:
         advice = "write numbers parted by commas: --input 5.1,3.5,1.4,0.2"
         raise SpecError([DataUnfit(None, "--input", "is not a row of numbers", advice)]) from None
+    if not np.isfinite(numbers).all():
+        first = int(np.isfinite(numbers).argmin())
+        problem = f"is NaN or infinite in number {first + 1:,}: {options.input.split(',')[first]}"
+        raise SpecError([DataUnfit(None, "--input", problem, "give a number in its place")])
     if numbers.size != np.prod(shape):
         problem = f"holds {numbers.size} numbers, but the net takes {int(np.prod(shape))}"
         raise SpecError([DataUnfit(None, "--input", problem)])

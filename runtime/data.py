@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from errno import ENAMETOOLONG, ENOENT, ENOTDIR
 from math import floor, prod
+from operator import index
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -89,7 +90,11 @@ def load(
 
     Raises SpecError when there is no such set, or when its file is wrong in any way.
     """
-    _check_seed(seed)
+    seed = as_seed(seed)
+    if target is not None and not isinstance(target, str):
+        raise _unknown("target", f"is a column's name, not {target!r}")
+    if truth is not None and truth not in get_args(Truth):
+        raise _unknown("truth", f"cannot be {truth!r}", " or ".join(get_args(Truth)))
     text = str(name)
     ships = text in BUNDLED or text in TEACHING
     if target is not None and (ships or Path(name).suffix.lower() not in COLUMNED):
@@ -205,9 +210,19 @@ def _found(text: str) -> Path:
     return path
 
 
-def _check_seed(seed: int) -> None:
+def _unknown(argument: str, problem: str, choices: str = "") -> SpecError:
+    return SpecError([BadSetting(None, argument, problem, choices and f"choose {choices}")])
+
+
+def as_seed(given: object) -> int:
+    """A seed, from any whole number; raises SpecError for what is none, or below 0."""
+    try:
+        seed = index(given)  # type: ignore[arg-type]
+    except TypeError:
+        raise SpecError([BadSeed(None, given)]) from None
     if seed < 0:
         raise SpecError([BadSeed(None, seed)])
+    return seed
 
 
 def split(data: Dataset, held_out: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
@@ -216,7 +231,7 @@ def split(data: Dataset, held_out: float = 0.2, seed: int = 0) -> tuple[Dataset,
     The same seed gives the same parts; the first has every class. Raises SpecError when a part
     would be empty, or when all labels are the same.
     """
-    _check_seed(seed)
+    seed = as_seed(seed)
     if not 0 < held_out < 1:
         raise SpecError([CannotSplit(None, data.name, len(data), held_out)])
     rng = np.random.Generator(np.random.PCG64(seed))

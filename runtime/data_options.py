@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 
+from ..compiler.graph import Graph
 from ..grammar.diagnostics import SpecError
 from .data import alike, fitted, load, split
 from .data_errors import DataUnfit
 from .dataset import Dataset
+from .errors import SeveralInputs
 
 DATA = "a set by name (digits, iris, spiral, moons, wine ...), a file, or a folder of images"
 
@@ -18,6 +20,11 @@ HELD_OUT = 0.2
 
 def data_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     parser.add_argument("--data", required=required, metavar="D", help=DATA)
+    reading_arguments(parser)
+
+
+def reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """How what `--data` names is read."""
     parser.add_argument(
         "--target", metavar="COLUMN", help="which column of a .csv or .parquet is the truth"
     )
@@ -34,6 +41,13 @@ def held_out_arguments(parser: argparse.ArgumentParser) -> None:
     tested.add_argument(
         "--validation", metavar="D", help="a set to test on; all of --data is then trained on"
     )
+
+
+def input_shape(graph: Graph) -> tuple[int, ...]:
+    """The shape of an example; raises SpecError for a net of several inputs."""
+    if len(graph.inputs) > 1:
+        raise SpecError([SeveralInputs(None, tuple(node.name for node in graph.inputs))])
+    return graph.inputs[0].value.shape
 
 
 def parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset, Dataset]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, reduce
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,15 +15,18 @@ from ..compiler.settings import as_text, overridden
 from ..compiler.shapes import Value
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import Mistake, SpecError
-from .answering import Answering, quiet
+from .answering import Answered, Answering, quiet
 from .budget import MaxMemory
-from .examples import Examples
-from .history import History
+from .examples import Examples, Part
+from .history import History, Scores
 from .initialise import stream
 from .kernels import Array
-from .net import DType, Net, sized_when_compiled
+from .net import AT_ONCE, DType, Net, sized_when_compiled
 from .notebook import facts
 from .weights import write
+
+HELD = 2**22
+"""Numbers that the members say before they are joined."""
 
 
 class Ensemble(Answering):
@@ -160,13 +163,54 @@ class Ensemble(Answering):
 
     def answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
         """The members' joint outputs: as those of a net, in shape and in meaning."""
-        found = [member.answers(asked, truth) for member in self.members]
-        output, main = self.graph.output.value, list(self.graph.outputs)[-1]
-        loss = self.training.judged_by(output)
+        results = self._room(len(asked))
+        for part, found in self._asked(asked, truth):
+            self._join(found, part, results)
+        return results
+
+    def scores_apart(self, asked: Examples) -> tuple[Scores, tuple[Scores, ...]]:
+        """How well examples are answered by all members together, and by each: every one is asked
+        once."""
+        truth, joint, main = self.room_for_truth(asked), self._room(len(asked)), self._main
+        alone = [np.empty_like(joint[main]) for _ in self.members]
+        for part, found in self._asked(asked, truth):
+            self._join(found, part, joint)
+            for scores, one in zip(alone, found, strict=True):
+                scores[part] = one[main]
+        output = self.graph.output.value
+        judged = partial(Answered, self.training.judged_by(output), output, truth=truth)
+        each = tuple(judged(scores=scores).judged() for scores in alone)
+        return judged(scores=joint[main]).judged(), each
+
+    @property
+    def _main(self) -> str:
+        return list(self.graph.outputs)[-1]
+
+    def _room(self, count: int) -> dict[str, Array]:
         return {
-            name: together(loss if name == main else None, output, [one[name] for one in found])
-            for name in found[0]
+            name: np.empty((count, *self.graph[node].value.shape), self.dtype)
+            for name, node in self.graph.outputs.items()
         }
+
+    def _asked(
+        self, asked: Examples, truth: Array | None
+    ) -> Iterator[tuple[slice, list[dict[str, Array]]]]:
+        """What each member says, of a few hundred examples at a time."""
+        size = max(self.graph[node].value.size for node in self.graph.outputs.values())
+        rows = max(1, min(AT_ONCE, HELD // (size * len(self.members))))
+        for start in range(0, len(asked), rows):
+            part = slice(start, min(start + rows, len(asked)))
+            some, true = Part(asked, part), None if truth is None else truth[part]
+            yield part, [member.answers(some, true) for member in self.members]
+
+    def _join(
+        self, found: Sequence[Mapping[str, Array]], part: slice, results: Mapping[str, Array]
+    ) -> None:
+        output = self.graph.output.value
+        loss = self.training.judged_by(output)
+        for name, result in results.items():
+            said = [one[name] for one in found]
+            result[part] = together(loss if name == self._main else None, output, said)
 
 
 def compiled(
@@ -203,16 +247,23 @@ def together(loss: Loss | None, output: Value, scores: Sequence[Array]) -> Array
     Of probabilities it is the log of their mean, which a softmax gives back; of a yes or no the log
     odds of it. Worked out from logarithms, so that scores of 1e4 are as good as others.
     """
-    every = np.stack(scores).astype(np.float64)
+    every = (one.astype(np.float64) for one in scores)
     contained = loss.contains if loss else ()
     with quiet():
         if "softmax" in contained:
-            axis = output.channel_axis + 2
-            logs = every - np.logaddexp.reduce(every, axis=axis, keepdims=True)
-            mean = np.logaddexp.reduce(logs, axis=0) - np.log(len(every))
+            axis = output.channel_axis + 1
+            logs = (one - np.logaddexp.reduce(one, axis=axis, keepdims=True) for one in every)
+            mean = reduce(np.logaddexp, logs) - np.log(len(scores))
         elif "sigmoid" in contained:
-            yes, no = -np.logaddexp(0, -every), -np.logaddexp(0, every)
-            mean = np.logaddexp.reduce(yes, axis=0) - np.logaddexp.reduce(no, axis=0)
+            yes, no = reduce(
+                _more_likely, ((-np.logaddexp(0, -o), -np.logaddexp(0, o)) for o in every)
+            )
+            mean = yes - no
         else:
-            mean = every.mean(axis=0)
+            mean = reduce(np.add, every) / len(scores)
     return np.asarray(mean.astype(scores[0].dtype))
+
+
+def _more_likely(one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, Array]:
+    """The logarithms of two sums: of yes, and of no."""
+    return np.logaddexp(one[0], other[0]), np.logaddexp(one[1], other[1])

@@ -29,6 +29,23 @@ class MissingInput(Mistake):
 
 
 @dataclass(frozen=True)
+class SeveralInputs(Mistake):
+    """A data file holds one input for each example, so a net of several cannot be given one on the
+    command line. In Python its batches are mappings from each input's name to its array."""
+
+    code, name = "NN569", "several-inputs"
+    inputs: tuple[str, ...]
+
+    def message(self) -> str:
+        names = ", ".join(f"`{name}`" for name in self.inputs)
+        return f"the net has {len(self.inputs)} inputs, {names}; the command line gives data to one"
+
+    def help(self) -> str:
+        batch = ", ".join(f'"{name}": ...' for name in self.inputs)
+        return f"use it from Python: net.fit({{{batch}}}, y), net.evaluate, net({{{batch}}})"
+
+
+@dataclass(frozen=True)
 class BatchShape(Mistake):
     """The examples of a batch have another size than the net's input, or output."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -12,20 +13,22 @@ import numpy as np
 from ..compiler.elaborate import elaborate
 from ..compiler.errors import BadSetting
 from ..compiler.graph import Graph
-from ..compiler.settings import as_text, overridden
+from ..compiler.settings import overridden
 from ..compiler.training import Training
 from ..compiler.training.losses import Loss
 from ..grammar import tree
-from ..grammar.diagnostics import SpecError
+from ..grammar.diagnostics import Mistake, Note, SpecError
 from ..grammar.parse import parse
 from ..grammar.read import read
-from ..grammar.source import Source
+from ..grammar.source import Source, Span
+from .answering import quiet
 from .data_errors import DataShape
 from .errors import OutputSize
+from .examples import examples
 from .history import History
-from .initialise import stream
 from .kernels import Array
 from .net import DType, Net
+from .train import Run
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -153,9 +156,11 @@ class SpecEstimator(BaseEstimator):
         rest = {
             word: w for word, w in given.items() if word in own or word not in told | set(sizes)
         }
-        return elaborate(
-            Source(source.name, before + source.text), overrides=self._settings(), lets=rest
-        ).net
+        whole = Source(source.name, before + source.text)
+        try:
+            return elaborate(whole, overrides=self._settings(), lets=rest).net
+        except SpecError as error:
+            raise SpecError([placed(m, source, whole) for m in error.diagnostics]) from None
 
     def _settings(self) -> dict[str, object]:
         found = {name: getattr(self, name) for name in SETTINGS}
@@ -168,6 +173,9 @@ class SpecEstimator(BaseEstimator):
         wanted = graph.inputs[0].value
         if len(graph.inputs) == 1 and wanted.size != np.prod(example):
             raise SpecError([DataShape(None, "X", example, wanted.shape)])
+        if graph.training.ensemble != 1:
+            advice = "scikit-learn has its own: VotingClassifier, BaggingRegressor, ..."
+            raise SpecError([BadSetting(None, "ensemble", "is not for estimators", advice)])
         own: DType = "float32" if x.dtype == np.float32 else "float64"
         net = Net(graph, seed=self._seed(), dtype=self.dtype or own)
         said = graph.training.model_fields_set
@@ -189,11 +197,12 @@ class SpecEstimator(BaseEstimator):
                 "warm_start goes on with the net that is there, but its spec, its sizes or its "
                 "dtype have changed: set warm_start=False to begin anew"
             )
-        self.net_.set(**as_text(net.training))
+        self.net_.adopt(net.training.model_copy(update={"seed": self.net_.seed}))
         return self.net_
 
     def _train(self, x: Array, truth: Array, groups: Array | None) -> Self:
         """Fit `net_`; what is held out has the share of each group."""
+        self._states: dict[str, Any] = {}
         held = None
         if self.validation_fraction:
             share, seed = self.validation_fraction, self.net_.seed % 2**32
@@ -205,17 +214,18 @@ class SpecEstimator(BaseEstimator):
         return self
 
     def _sweep(self, x: Array, truth: Array) -> Self:
-        """One epoch over these examples, in an order that differs from call to call."""
-        for chosen in self._batches(len(x)):
-            self.net_.step(x[chosen], truth[chosen])
+        """One epoch over these examples; what is drawn goes on from call to call."""
+        net = self.net_
+        with net.turns.learning, quiet():
+            given = examples(net.graph, net.learner.loss, x, truth, net.dtype)
+            run = Run(net.learner, given, net.seed)
+            for name, state in getattr(self, "_states", {}).items():
+                run.streams[name].bit_generator.state = state
+            run.deal()
+            while run.step < run.steps:
+                run.advance()
+            self._states = {name: rng.bit_generator.state for name, rng in run.streams.items()}
         return self
-
-    def _batches(self, count: int) -> Iterator[Array]:
-        if not hasattr(self, "_order"):
-            self._order = stream(self.net_.seed, "shuffle")
-        order = self._order.permutation(count)
-        for start in range(0, count, self.net_.training.batch):
-            yield order[start : start + self.net_.training.batch]
 
     # ------------------------------------------------------------------------------- answering
 
@@ -254,7 +264,11 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         return self._train(x, self._truth(codes), codes)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
-        """One epoch on `X` and `y`; the first call names all classes, unless `y` holds them."""
+        """One epoch on `X` and `y`; the first call names all classes, unless `y` holds them.
+
+        The rate is the optimiser's own: schedules, and early stopping, need `fit`, which knows how
+        long it trains.
+        """
         first = not hasattr(self, "net_")
         x, y = validate_data(self, X, y, reset=first, allow_nd=True)
         check_classification_targets(y)
@@ -345,7 +359,8 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         return self._train(x, y, None)
 
     def partial_fit(self, X: Any, y: Any) -> Self:
-        """One epoch on `X` and `y`."""
+        """One epoch on `X` and `y`, at the optimiser's own rate: schedules, and early stopping, need
+        `fit`, which knows how long it trains."""
         first = not hasattr(self, "net_")
         x, y = validate_data(
             self, X, y, reset=first, multi_output=True, y_numeric=True, allow_nd=True
@@ -384,6 +399,27 @@ def declared(source: Source) -> Iterator[str]:
     for statement in file.statements:
         if isinstance(statement, tree.Let):
             yield from (name.word for name in statement.target.names)
+
+
+def placed(mistake: Mistake, source: Source, whole: Source) -> Mistake:
+    """A mistake of a text with lines before it, at its place in the text alone; in those lines, at its
+    place there."""
+    before = len(whole.text) - len(source.text)
+    lets = Source("<let>", whole.text[:before])
+
+    def own(worth: Any) -> Any:
+        match worth:
+            case Span(source=found, start=start, end=end) if found == whole:
+                if start < before and end <= before:
+                    return Span(lets, start, end)
+                return Span(source, max(start - before, 0), end - before)
+            case Note():
+                return replace(worth, span=own(worth.span))
+            case tuple():
+                return tuple(map(own, worth))
+        return worth
+
+    return replace(mistake, **{f.name: own(getattr(mistake, f.name)) for f in fields(mistake)})
 
 
 def mentions(source: Source, word: str) -> bool:

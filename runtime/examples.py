@@ -17,6 +17,7 @@ from ..grammar.diagnostics import SpecError
 from .batches import (
     Given,
     Slot,
+    are_labels,
     by_input,
     in_memory,
     input_slots,
@@ -64,13 +65,13 @@ def examples(graph: Graph, loss: Loss, x: Any, y: Any, dtype: np.dtype[Any]) -> 
     read. Raises SpecError.
     """
     output = graph.output.value
-    if loss.target == "shares" and (y is None or np.size(y) != len(y) * output.size):
+    if y is None and is_pair(x):
+        x, y = (x.x, x.y) if isinstance(x, Dataset) else x
+    if loss.target == "shares" and (y is None or are_labels(y, output)):
         return AsShares(examples(graph, CrossEntropy(), x, y, dtype), output)
     slots, judged = input_slots(graph, dtype), truth_slot(loss, output, dtype)
     if y is None:
-        if not is_pair(x):
-            return Items(_sequence(x), slots, judged)
-        x, y = (x.x, x.y) if isinstance(x, Dataset) else x
+        return Items(_sequence(x), slots, judged)
     arrays, count = by_input(graph, x)
     truth = judged_by(loss, y, output, count)
     for name, array in arrays.items():
@@ -139,6 +140,20 @@ class AsShares:
         labels = np.empty((len(chosen), *CrossEntropy().truth(self.output)), np.int64)
         self.labelled.fill(chosen, inputs, labels)
         write_shares(labels, self.output, truth)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some examples of more, one behind the other."""
+
+    of: Examples
+    where: slice
+
+    def __len__(self) -> int:
+        return int(self.where.stop - self.where.start)
+
+    def fill(self, chosen: Array, inputs: Mapping[str, Array], truth: Array | None) -> None:
+        self.of.fill(chosen + self.where.start, inputs, truth)
 
 
 @dataclass(frozen=True)

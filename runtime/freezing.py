@@ -14,6 +14,7 @@ def frozen(graph: Graph, patterns: tuple[str, ...], *, freeze: bool) -> Graph:
     """The net with every node that a pattern means frozen, or thawed. Weights that several nodes use
     are frozen for all of them. Raises SpecError where a pattern means nothing that has weights."""
     weighted = [node for node in graph.nodes if node.weights]
+    patterns = tuple(map(str, patterns))
     meant = {pattern: _meant(pattern, weighted) for pattern in patterns}
     if unknown := [pattern for pattern, nodes in meant.items() if not nodes]:
         known = tuple(node.name for node in weighted)

@@ -10,7 +10,7 @@ from ..compiler.files import from_there
 from ..grammar.source import Source
 from .budget import MaxMemory
 from .ensemble import Ensemble, compiled, folder
-from .folder import BEST
+from .folder import BEST, LAST
 from .identity import TOLD
 from .net import DType, Net
 from .weights import check_members, opened, pour
@@ -19,19 +19,26 @@ from .weights import check_members, opened, pour
 def load(path: str | Path, *, max_memory: MaxMemory = None) -> Net | Ensemble:
     """The net, or the ensemble, that `save` wrote: its spec is compiled anew, its weights put back.
 
-    Of a folder that keeps a run it is the net of the best epoch; of an ensemble's run each member's.
+    Of a folder that keeps a run it is the net of the best epoch, or the last weights where the run
+    stopped before its first epoch was judged; of an ensemble's run each member's.
     `max_memory` is what a net's arrays may take together, "2GiB" or bytes; 80 % of what is free where
     None. Raises SpecError when a file is damaged, is no weights file, or does not fit its own spec.
     """
     place = Path(path)
     numbered = (folder(place, number) for number in count(1))
-    if members := [_read(each / BEST, max_memory) for each in takewhile(_keeps_run, numbered)]:
+    if members := [_read(_weights(each), max_memory) for each in takewhile(_keeps_run, numbered)]:
         return Ensemble.of([net for net in members if isinstance(net, Net)])
-    return _read(place / BEST if _keeps_run(place) else place, max_memory)
+    return _read(_weights(place) if _keeps_run(place) else place, max_memory)
 
 
 def _keeps_run(place: Path) -> bool:
     return (place / TOLD).is_file()
+
+
+def _weights(place: Path) -> Path:
+    """Where a run's best weights are; the last, where it was put down before it had judged any."""
+    best, last = place / BEST, place / LAST
+    return last if last.is_file() and not best.exists() else best
 
 
 def _read(place: Path, max_memory: MaxMemory) -> Net | Ensemble:

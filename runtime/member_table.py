@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from .dataset import Dataset
 from .ensemble import Ensemble
 from .history import Scores
 
 
-def as_json(ensemble: Ensemble, data: Dataset) -> list[dict[str, object]]:
+def as_json(ensemble: Ensemble, judged: Sequence[Scores]) -> list[dict[str, object]]:
     """Each member's seed and scores."""
     return [
         {"seed": member.seed, "loss": scores.loss, "accuracy": scores.accuracy}
-        for member, scores in zip(ensemble.members, _judged(ensemble, data), strict=True)
+        for member, scores in zip(ensemble.members, judged, strict=True)
     ]
 
 
-def member_table(ensemble: Ensemble, data: Dataset) -> str:
+def member_table(together: Scores, judged: Sequence[Scores]) -> str:
     """A line for each member, one for their mean, and one for all of them together."""
-    judged = _judged(ensemble, data)
     rows = [(str(number), scores) for number, scores in enumerate(judged, 1)]
-    rows += [("mean", _mean(judged)), ("ensemble", ensemble.evaluate(data))]
+    rows += [("mean", _mean(judged)), ("ensemble", together)]
     told = judged[0].accuracy is not None
     head = f"{'net':>10}" + ("  accuracy" if told else "") + f"{'loss':>10}"
     return "\n".join([head, *(_line(name, scores) for name, scores in rows)])
 
 
-def _judged(ensemble: Ensemble, data: Dataset) -> list[Scores]:
-    return [member.evaluate(data) for member in ensemble.members]
-
-
-def _mean(judged: list[Scores]) -> Scores:
+def _mean(judged: Sequence[Scores]) -> Scores:
     right = [scores.accuracy for scores in judged if scores.accuracy is not None]
     return Scores(
         float(np.mean([scores.loss for scores in judged])),

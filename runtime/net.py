@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from operator import index
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -25,8 +24,7 @@ from .answering import Answering, quiet
 from .batches import as_inputs, as_truth, input_slots
 from .bind import Bound, allocate, bind_batch
 from .budget import Budget, MaxMemory
-from .data import parted
-from .data_errors import BadSeed
+from .data import as_seed, parted
 from .errors import Diverged, TooMuchMemory, Untrainable
 from .examples import Examples, examples
 from .folder import kept_in
@@ -74,7 +72,7 @@ class Net(Answering):
         max_memory: MaxMemory = None,
     ) -> None:
         self.graph = graph
-        self.seed = graph.training.seed if seed is None else _seed(seed)
+        self.seed = graph.training.seed if seed is None else as_seed(seed)
         self.training = alone(graph.training, self.seed)
         self.dtype = _dtype(dtype)
         self.turns = Turns()
@@ -235,20 +233,30 @@ class Net(Answering):
         The optimiser keeps what it remembers where it stays, or only its rate is another. Raises
         SpecError.
         """
-        self._check_idle()
         training, mistakes = overridden(self.training, settings)
         if training.ensemble != 1:
             mistakes = (*mistakes, sized_when_compiled())
-        for name in ("init", "seed"):
-            if getattr(training, name) != getattr(self.training, name):
-                advice = "give it to `nnspec.compile`, or to train(...) in the spec"
-                late = BadSetting(None, name, "comes too late: the weights are drawn", advice)
-                mistakes = (*mistakes, late)
-        if mistakes:
+        if mistakes := (*mistakes, *self._late(training)):
+            raise SpecError(mistakes)
+        self.adopt(training)
+
+    @waits("learning")
+    def adopt(self, training: Training) -> None:
+        """Learn by other settings altogether: what is off in them is off from here. The optimiser
+        keeps what `set` says. Raises SpecError where they begin with other weights."""
+        self._check_idle()
+        if mistakes := tuple(self._late(training)):
             raise SpecError(mistakes)
         if self._learner is not None and training != self.training:
             self._learner = self._learner.continued(training)
         self.training = training
+
+    def _late(self, training: Training) -> Iterator[Mistake]:
+        """What of other settings can no longer be had."""
+        for name in ("init", "seed"):
+            if getattr(training, name) != getattr(self.training, name):
+                advice = "give it to `nnspec.compile`, or to train(...) in the spec"
+                yield BadSetting(None, name, "comes too late: the weights are drawn", advice)
 
     def _check_idle(self) -> None:
         if self._fitting:
@@ -388,7 +396,11 @@ class Net(Answering):
             history = train(begun, watched, folder)
             if held is not None:
                 slots = input_slots(self.graph, self.dtype)
-                folder.examined(verdicts(*self._said(held), held, slots, validation))
+                said = self.answered(held)
+                told = verdicts(
+                    said.loss, said.output, said.scores, said.truth, held, slots, validation
+                )
+                folder.examined(told)
         return history
 
     @waits("learning")
@@ -437,16 +449,6 @@ def _keepable(run: str | Path | None, every: object, *, resume: bool) -> None:
         if run is None:
             advice = "name the folder of the run: run=..., or --run on the command line"
             raise SpecError([BadSetting(None, name, "needs a run that is kept", advice)])
-
-
-def _seed(given: object) -> int:
-    try:
-        seed = index(given)  # type: ignore[arg-type]
-    except TypeError:
-        raise SpecError([BadSeed(None, given)]) from None
-    if seed < 0:
-        raise SpecError([BadSeed(None, seed)])
-    return seed
 
 
 def _dtype(given: object) -> np.dtype[Any]:

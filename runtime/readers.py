@@ -8,6 +8,7 @@ import lzma
 import os
 import re
 import struct
+import unicodedata
 import zipfile
 import zlib
 from array import array
@@ -212,11 +213,16 @@ WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 def read_csv(path: Path, target: str | None = None, truth: Truth | None = None) -> Dataset:
     """Rows of numbers with the truth in the last column, or in the one called `target`.
 
-    The first row is a header when none of its cells is a number, or when it holds `target`.
+    The first row is a header when none of its cells is a number, or when it holds `target`. Where its
+    truth alone is a word, above numbers, it may be one or not (`2020,2021,y`), which is refused.
     """
     table = _table(path, lambda first, headed: _target(path, target, first, headed), target)
     if "" in table.words:
         raise _bad_label(path, table.lines[table.words.index("")], table.column)
+    for line, word in zip(table.lines, table.words, strict=True):
+        if not word.isprintable() and any(map(_is_control, word)):
+            problem = f"has a control character in the class {word!r} of line {line:,}"
+            raise unfit(path, problem, "classes are words that can be printed")
     y, classes = _named(path, table, truth)
     return finished(path, table.x, y, classes, truth=truth, place=table.place)
 
@@ -269,15 +275,28 @@ def _table(path: Path, choose: Callable[[list[str], bool], int], target: str | N
             if column != NO_COLUMN:
                 words.append(row.pop(column).strip())
             try:
-                numbers.extend(map(float, row))
+                numbers.extend(map(number_of, row))
             except ValueError:
                 wrong = next(i for i, cell in enumerate(row) if not _is_number(cell))
                 place = wrong + (column != NO_COLUMN and wrong >= column)
                 raise _bad_cell(path, line, place, row[wrong]) from None
             affordable(path, numbers.itemsize * len(numbers))
+    if not headed and _may_head(words):
+        problem = (
+            f"may begin with a header: its truth is `{words[0]}` in line {lines[0]:,}, then numbers"
+        )
+        advice = f"if it is one, name the column: --target {words[0]}; if not, mend that line"
+        raise unfit(path, problem, advice)
     if not lines:
         raise SpecError([EmptyData(None, str(path), "examples below its header")])
     return _Table(lines, words, np.array(numbers).reshape(len(lines), -1), column)
+
+
+def _may_head(words: list[str]) -> bool:
+    """Whether the first word of the truth may be its column's name: the others are numbers."""
+    if len(words) < 2 or _is_number(words[0]) or _is_grouped(words[0]):
+        return False
+    return all(map(_is_number, words[1:]))
 
 
 def _rows(path: Path, file: IO[str]) -> Iterator[tuple[int, list[str]]]:
@@ -304,9 +323,29 @@ def _target(path: Path, target: str | None, first: list[str], headed: bool) -> i
     raise SpecError([NoSuchColumn(None, str(path), target, near, header)])
 
 
-def _is_number(cell: str) -> bool:
+def number_of(cell: str) -> float:
+    """A number as tables write it: `1_000`, which Python reads, is none. Raises ValueError."""
+    if "_" in cell:
+        raise ValueError(cell)
+    return float(cell)
+
+
+def _is_grouped(cell: str) -> bool:
+    """Whether it would be a number without the marks between its digits: `1_000`."""
     try:
         float(cell)
+    except ValueError:
+        return False
+    return "_" in cell
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cc"
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        number_of(cell)
     except ValueError:
         return False
     return True
@@ -331,6 +370,10 @@ def _named(path: Path, table: _Table, truth: Truth | None) -> tuple[Array, tuple
         return np.array([float(word) for word in words]), ()
     if truth == "values":
         raise _bad_cell(path, table.lines[wrong], table.column, words[wrong])
+    if any(map(_is_number, words)):
+        for line, word in zip(table.lines, words, strict=True):
+            if _is_grouped(word):
+                raise _bad_cell(path, line, table.column, word)
     classes = tuple(sorted(set(words)))
     rank = {word: i for i, word in enumerate(classes)}
     return np.array([rank[word] for word in words]), classes

@@ -228,6 +228,17 @@ def test_marks_and_line_ends_of_spreadsheets(tmp_path: Path) -> None:
         ("a,b\n1,0\n\nq,1\n", "NN505 line 4, column 1 of `t.csv` is `q`, not a number"),
         ("1,2,0\n3,,1\n", "NN505 line 2, column 2 of `t.csv` is empty, not a number"),
         ("1,0\n2,\n", "NN503 `t.csv` has no truth in line 2: column 2 is empty"),
+        (
+            "2020,2021,y\n1,2,0\n3,4,1\n",
+            "NN503 `t.csv` may begin with a header: its truth is `y` in line 1, then numbers",
+        ),
+        ("1_000,0\n2,1\n", "NN505 line 1, column 1 of `t.csv` is `1_000`, not a number"),
+        ("1,2\n2,1_000.5\n", "NN505 line 2, column 2 of `t.csv` is `1_000.5`, not a number"),
+        ("1,1_000\n2,3\n", "NN505 line 1, column 2 of `t.csv` is `1_000`, not a number"),
+        (
+            "1,\0\n2,b\n",
+            r"NN503 `t.csv` has a control character in the class '\x00' of line 1",
+        ),
         ("1;0\n2;1\n", "NN503 `t.csv` has one column"),
         (
             "a,b\n1,0\nnan,1\n-inf,1\n",
@@ -254,7 +265,28 @@ def test_a_wrong_csv(tmp_path: Path, text: str | bytes, message: str) -> None:
 
 @pytest.mark.parametrize("label", ["²", "+-3", "0x1", "1_", "--"])
 def test_odd_labels_are_words(tmp_path: Path, label: str) -> None:
-    assert label in load(written(tmp_path, f"1,{label}\n2,0\n")).classes
+    assert label in load(written(tmp_path, f"1,0\n2,{label}\n")).classes
+
+
+def test_a_header_of_numbers_by_its_target(tmp_path: Path) -> None:
+    data = load(written(tmp_path, "2020,2021,y\n1,2,0\n3,4,1\n"), target="y")
+    assert (data.x.tolist(), data.y.tolist()) == ([[1, 2], [3, 4]], [0, 1])
+
+
+def test_classes_that_look_grouped_stay_words(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "1,1_2\n2,2_1\n")).classes == ("1_2", "2_1")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"target": 0}, "NN117 `target` is a column's name, not 0"),
+        ({"seed": "a"}, "NN522 a seed is a whole number from 0, not a"),
+        ({"truth": "foo"}, "NN117 `truth` cannot be 'foo'"),
+    ],
+)
+def test_what_is_asked_of_a_set_is_checked(given: dict[str, Any], message: str) -> None:
+    assert said(lambda: load("iris", **given)) == message
 
 
 def test_columns_that_are_not_there(tmp_path: Path) -> None:

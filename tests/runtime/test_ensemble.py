@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,77 @@ def test_it_is_the_mean_of_its_members() -> None:
     assert scores.loss == pytest.approx(-np.log(mean[np.arange(40), Y]).mean(), abs=1e-12)
     assert scores.accuracy == (mean.argmax(1) == Y).mean()
     assert scores.loss <= np.mean([member.evaluate(X, Y).loss for member in net.members])
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), Bce(), Mse()])
+def test_members_are_joined_one_by_one(loss: Any) -> None:
+    """As one sum of all: scores of many sizes, float32."""
+    scores = [RNG.standard_normal((50, 4)).astype(np.float32) * 10**n for n in range(5)]
+    every = np.stack(scores).astype(np.float64)
+    if loss.contains == Mse().contains:
+        wanted = every.mean(axis=0)
+    elif isinstance(loss, Bce):
+        yes, no = -np.logaddexp(0, -every), -np.logaddexp(0, every)
+        wanted = np.logaddexp.reduce(yes, axis=0) - np.logaddexp.reduce(no, axis=0)
+    else:
+        logs = every - np.logaddexp.reduce(every, axis=2, keepdims=True)
+        wanted = np.logaddexp.reduce(logs, axis=0) - np.log(5)
+    found = together(loss, Value((4,)), scores)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_what_they_say_is_not_held_of_all() -> None:
+    """Beside the answers, what the members say of a few hundred examples."""
+    net = nnspec.compile("8 -> fc500", ensemble=5, loss="cross_entropy")
+    x = RNG.standard_normal((8000, 8)).astype(np.float32)
+    net(x[:300])
+    tracemalloc.start()
+    answer = net(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * answer.nbytes
+
+
+def test_parts_are_the_whole() -> None:
+    net = nnspec.compile(NET, ensemble=2)
+    x, y = RNG.standard_normal((600, 1, 4, 4)), RNG.integers(0, 3, 600)
+    apart = net.scores_apart(net.judged(x, y))
+    assert apart == (net.evaluate(x, y), tuple(m.evaluate(x, y) for m in net.members))
+    np.testing.assert_array_equal(net(x)[300:], np.concatenate([net(x[300:512]), net(x[512:])]))
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many examples every net was asked about from here on."""
+    asked: list[int] = []
+    answers = nnspec.Net.answers
+
+    def counted(net: Any, some: Any, truth: Any) -> Any:
+        asked.append(len(some))
+        return answers(net, some, truth)
+
+    monkeypatch.setattr(nnspec.Net, "answers", counted)
+    return asked
+
+
+@pytest.mark.usefixtures("capsys")
+@pytest.mark.parametrize("ways", ["text", "json"])
+def test_every_example_is_answered_once(
+    ways: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = str(tmp_path / "a.safetensors")
+    words = ["--data", "iris", "--format", ways]
+    asked = counting(monkeypatch)
+    train = ["train", "4 -> fc3", *words, "--ensemble", "3", "--epochs", "1", "--save", saved]
+    assert main(train) == 0
+    assert sum(asked) == 30 * 3 * 2  # after the epoch, and at the end
+    asked.clear()
+    assert main(["evaluate", saved, *words]) == 0
+    assert sum(asked) == 150 * 3
+    assert main(["train", "4 -> fc3", *words, "--epochs", "1", "--save", saved]) == 0
+    asked.clear()
+    assert main(["evaluate", saved, *words]) == 0
+    assert sum(asked) == 150
 
 
 def test_several_outputs() -> None:

@@ -267,6 +267,61 @@ def test_warm_start_goes_on() -> None:
     assert net.net_ is not inside
 
 
+def test_warm_start_turns_things_off() -> None:
+    net = quick(warm_start=True, clip=1.0, augment="noise(0.1)", early_stop="patience(5)", l2=0.1)
+    net.set_params(validation_fraction=0.2).fit(X, Y)
+    net.set_params(clip=None, augment=None, early_stop=None, l2=None).fit(X, Y)
+    training = net.net_.training
+    assert (training.clip, training.augment, training.early_stop) == (None, (), None)
+    assert training.l2 == Training().l2
+
+
+def test_a_part_of_a_stream_is_one_update_of_gd() -> None:
+    net = quick(optimizer="gd(lr=0.1)").partial_fit(X, Y)
+    assert net.net_.learner.steps == 1
+    assert quick(batch=32).partial_fit(X, Y).net_.learner.steps == 5
+
+
+def test_parts_of_a_stream_are_varied() -> None:
+    plain, other = (quick(augment=a).partial_fit(X, Y).net_ for a in (None, "noise(100.0)"))
+    assert (plain.weights["fc1.weight"] != other.weights["fc1.weight"]).any()
+    mixed = quick(augment="mixup").partial_fit(X, Y).partial_fit(X, Y)
+    assert np.isfinite(mixed.predict_proba(X)).all()
+
+
+def test_a_fit_begins_the_draws_anew() -> None:
+    net = quick(epochs=1, augment="noise(0.1)")
+    first, second = (net.fit(X, Y).partial_fit(X, Y).decision_function(X) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    again = net.fit(X, Y).partial_fit(X, Y).partial_fit(X, Y).decision_function(X)
+    copy = pickle.loads(pickle.dumps(net.fit(X, Y).partial_fit(X, Y)))
+    np.testing.assert_array_equal(copy.partial_fit(X, Y).decision_function(X), again)
+
+
+@pytest.mark.parametrize("learn", ["fit", "partial_fit"])
+def test_an_ensemble_is_scikit_learns(learn: str) -> None:
+    net = quick("(features) -> fc(outputs)\ntrain(ensemble = 3)")
+    with pytest.raises(SpecError, match=r"`ensemble` is not for estimators.*VotingClassifier"):
+        getattr(net, learn)(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("spec", "let", "place"),
+    [
+        ("(features) -> fc4 rleu -> fc(outputs)", {}, "<text>:1:19: NN101"),
+        ("(features) -> fc(width) -> fc(outputs) fc(no)", {"width": 3}, "<text>:1:43"),
+        ("(features) -> fc(width) -> fc(outputs)", {"width": "2 +"}, "<let>:"),
+        ("(features) -> fc4 -> [fc3, fc4] add -> fc(outputs)", {}, "<text>:1:2"),
+    ],
+)
+def test_mistakes_stand_where_the_text_has_them(
+    spec: str, let: dict[str, object], place: str
+) -> None:
+    with pytest.raises(SpecError) as error:
+        quick(spec, let=let).fit(X, Y)
+    assert str(error.value).startswith(place)
+
+
 def test_parts_of_a_stream() -> None:
     net = quick()
     for start in range(0, 3000, 50):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -412,3 +413,15 @@ def test_400_mb_are_not_held(tmp_path: Path) -> None:
         text=True,
     )
     assert int(run.stdout) * 1024 < 20e6
+
+
+def test_mixed_truth_is_looked_at_like_any() -> None:
+    """A number, a generator and ragged rows are refused; a pair is what x and y are."""
+    odd: tuple[Any, ...] = (3, (label for label in Y), [[1], [1, 2]])
+    for y in odd:
+        mixing = net(augment="mixup")
+        for learn in (mixing.fit, mixing.step):
+            assert said(partial(learn, X, y)).startswith(("NN552", "NN553"))
+    shares = np.eye(3)[Y]
+    assert learned((X, shares), augment="mixup") == learned(X, shares, augment="mixup")
+    assert learned((X, Y), augment="mixup") == learned(X, shares, augment="mixup")

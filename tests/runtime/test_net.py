@@ -231,6 +231,32 @@ def test_good_weights_come_back_when_the_last_step_ruins_them() -> None:
         np.testing.assert_array_equal(weight, before[name])
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"every": "a"}, "`every` is 'a', but counts the updates"),
+        ({"every": 0}, "`every` is 0, but counts the updates"),
+    ],
+)
+def test_how_a_run_cannot_be_kept(tmp_path: Path, given: dict[str, Any], message: str) -> None:
+    net = nnspec.compile("3 -> fc2")
+    with pytest.raises(SpecError, match=message):
+        net.fit(RNG.standard_normal((4, 3)), np.arange(4) % 2, run=tmp_path / "run", **given)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("let", [[1], "a=4", {1: 2}])
+def test_constants_are_a_mapping(let: Any) -> None:
+    for work in (nnspec.compile, nnspec.analyze):
+        with pytest.raises(SpecError, match=r"`let` is .*, not a mapping from names to values"):
+            work("let a = 3\n3 -> fc(a)", let=let)
+
+
+def test_a_layer_is_named() -> None:
+    with pytest.raises(SpecError, match="NN120 the net has no layer `3`"):
+        nnspec.compile("3 -> fc2").freeze(3)  # type: ignore[arg-type]
+
+
 def test_none_turns_a_setting_off(tmp_path: Path) -> None:
     spec = "4 -> fc3\ntrain(clip = 1.0, early_stop = 2, augment = noise(0.1), loss = hinge)"
     for off in (None, "none"):
