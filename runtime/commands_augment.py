@@ -19,6 +19,7 @@ from ..grammar.write import put
 from .augmentations import Augmenter
 from .batches import as_truth
 from .data import fitted, load
+from .data_options import input_shape
 from .dataset import Dataset
 from .kernels import Array
 from .picture import grid, png
@@ -46,7 +47,7 @@ def augment(options: argparse.Namespace) -> int:
     """Examples as they are, and beside each what training would make of it."""
     graph = options.graph(options, {"augment": options.augment})
     _check(graph)
-    data = fitted(load(options.data), graph.inputs[0].value.shape)
+    data = fitted(load(options.data), input_shape(graph))
     some = data.x[: options.first]
     shown = np.stack([some, *_varied(graph, data, options.first, options.times)], axis=1)
     low, high = float(some.min()), float(some.max())

@@ -19,7 +19,7 @@ from ..grammar.write import put, put_out
 from .curves import rates_as_png
 from .data import fitted, split
 from .data_errors import DataUnfit
-from .data_options import asked, data_arguments
+from .data_options import asked, data_arguments, input_shape
 from .dataset import Dataset
 from .durable import make_folder
 from .examination import STEPS, Examination, examine
@@ -64,7 +64,7 @@ def doctor(options: argparse.Namespace) -> int:
     if not 0 < options.held_out < 1:
         raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
     whole_set = asked(options, options.data)
-    data = fitted(whole_set, graph.inputs[0].value.shape)
+    data = fitted(whole_set, input_shape(graph))
     learned, held = split(data, options.held_out)
     with said(quiet=options.format == "json") as tell:
         found = examine(graph, learned, held, steps=options.steps, tell=tell)

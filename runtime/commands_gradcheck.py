@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from ..compiler.training import Training
 from ..grammar.options import whole
-from .data_options import data_arguments, loaded
+from .data_options import data_arguments, input_shape, loaded
 from .examples import examples
 from .gradcheck import SAMPLES, GradCheck, WeightCheck
 from .gradcheck import gradcheck as checked
@@ -40,7 +40,7 @@ def gradcheck(options: argparse.Namespace) -> int:
     known = None
     if options.data:
         net = Net(graph, dtype="float64")
-        data = loaded(options, options.data, graph.inputs[0].value.shape)
+        data = loaded(options, options.data, input_shape(graph))
         known = examples(graph, net.learner.loss, data, None, net.dtype)
     found = checked(graph, known, samples=options.samples, after=options.after)
     if options.format == "json":

@@ -15,7 +15,7 @@ from ..compiler.training import Training
 from ..grammar.diagnostics import SpecError
 from ..grammar.options import whole
 from .budget import memory_argument
-from .data_options import data_arguments, held_out_arguments, parts
+from .data_options import data_arguments, held_out_arguments, input_shape, parts
 from .ensemble import Ensemble, compiled
 from .errors import BadVariation
 from .net import Net
@@ -57,7 +57,7 @@ def sweep(options: argparse.Namespace) -> int:
     # All of them are compiled before the first is trained: a slip in the last is known at once.
     graphs = {_key(choices): _graph(options, choices) for choices in every}
     first = graphs[_key(every[0])]
-    learned, held = parts(options, first.inputs[0].value.shape)
+    learned, held = parts(options, input_shape(first))
     seeds = range(first.training.seed, first.training.seed + options.seeds)
 
     def made(choices: Choices, seed: int) -> Net | Ensemble:
