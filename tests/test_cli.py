@@ -211,7 +211,7 @@ def test_train_evaluate_predict(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert judged["accuracy"] > 0.9
     assert sum(map(sum, judged["confusion"])) == 30
     code, out, _ = ran(capsys, "predict", weights, "--input", "5.1,3.5,1.4,0.2", "--format", "json")
-    assert json.loads(out)[0]["class"] == "0"
+    assert json.loads(out)[0]["class"] == "setosa"
     code, out, _ = ran(capsys, "predict", weights, "--data", "iris", "--first", "2")
     assert out.splitlines()[0].split()[1] == "setosa"
     code, out, err = ran(
