@@ -13,9 +13,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .grammar.near import nearest
+
+if TYPE_CHECKING:
+    from .compiler.graph import Graph
+    from .grammar.diagnostics import Mistake
 
 COMMANDS = {
     "check": ("analyzers.check", "find mistakes in specs"),
@@ -169,6 +173,7 @@ def _command(word: str, words: list[str]) -> int:
     options.graph = _graph
     options.page = _page
     options.curves = _curves
+    options.remarks = _remarks
     options.version = __version__
     return _guarded(getattr(module, word), options)
 
@@ -187,6 +192,13 @@ def _curves(place: str) -> object:
 
     draw = drawer(place, "train --plot")
     return lambda rows, title: draw(epochs(rows), title)
+
+
+def _remarks(graph: Graph) -> tuple[Mistake, ...]:
+    """What `doctor` calls for what the linter knows of a net before it is tried."""
+    from .analyzers.lint import obstacles
+
+    return obstacles(graph)
 
 
 def _page(word: str | None) -> str:
