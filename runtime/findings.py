@@ -164,13 +164,28 @@ def signal(found: Examination) -> Iterator[Finding]:
     told = ", ".join(f"{layer.layer} {layer.std:.2g}" for layer in _some(hidden))
     told = f"deviation by layer: {told}; the inputs have {before:.2g}"
     remedy = (
-        "let weights begin by their fan-in: init=he before relu, init=xavier before tanh",
-        "or put a norm (`bn`, `ln`) behind every layer",
+        *([_FAN_IN] if _starts(found) else []),
+        *([] if _normed_throughout(found) else ["put a norm (`bn`, `ln`) behind every layer"]),
     )
     if left < FADED:
         yield Finding("signal-fades", "activations fade from layer to layer", told, remedy)
     elif left > GROWN:
         yield Finding("signal-grows", "activations grow from layer to layer", told, remedy)
+
+
+_FAN_IN = "let weights begin by their fan-in: init=he before relu, init=xavier before tanh"
+
+
+def _starts(found: Examination) -> bool:
+    """Whether the spec says how weights begin: where it does not, it is by their fan-in."""
+    starts = [getattr(node.op, "init", None) for node in found.graph.nodes if node.own]
+    return found.graph.training.init is not None or any(starts)
+
+
+def _normed_throughout(found: Examination) -> bool:
+    traits = [node.op.traits for node in found.graph.nodes]
+    norms = sum(1 for each in traits if Trait.NORMALISES in each)
+    return norms >= sum(1 for each in traits if Trait.NEURONS in each) - 1
 
 
 def flow(found: Examination) -> Iterator[Finding]:
@@ -194,7 +209,8 @@ def flow(found: Examination) -> Iterator[Finding]:
         told,
         (
             *(["use relu in place of sigmoid and tanh in hidden layers"] if saturating else []),
-            "put `bn` behind every layer, or add[ ... | id ] around pairs of them",
+            *([] if _normed_throughout(found) else ["put `bn` behind every layer"]),
+            "add[ ... | id ] around pairs of layers",
             *(["clip the gradient: clip = 1.0"] if unclipped and not gone else []),
             *(_by_heart(found) if gone else ()),
         ),
@@ -303,12 +319,12 @@ def rate(found: Examination) -> Iterator[Finding]:
 
 
 def _too_low(found: Examination, update: float | None) -> bool:
-    """By the rates that learn, or by how little updates move: where the trial taught it nothing and a
-    higher rate learns, less little is enough."""
+    """By the rates that learn, or by how little updates move, of which less proof is needed where the
+    trial taught it nothing; not where it is near the highest that learns."""
     tried, lr = found.rates, found.graph.training.optimizer.lr
-    faster = _stuck(found) and lr <= tried.highest / 2
-    least = SMALL_UPDATE if faster else LEAST_UPDATE
-    return lr < TOO_LOW * tried.lowest or (update is not None and update < least)
+    least = SMALL_UPDATE if _stuck(found) else LEAST_UPDATE
+    still = update is not None and update < least
+    return lr <= tried.highest / 2 and (lr < TOO_LOW * tried.lowest or still)
 
 
 def _rated(found: Examination, rate: float) -> tuple[str, ...]:
@@ -359,8 +375,15 @@ def learns(found: Examination) -> Iterator[Finding]:
             "learns-nothing",
             "after the trial it is no better than guessing",
             told,
-            (*rates, *_by_heart(found), f"more epochs than {len(found.trial.epochs):,}"),
+            (*rates, *_by_heart(found), _longer(found)),
         )
+
+
+def _longer(found: Examination) -> str:
+    trial = found.trial
+    if len(trial.epochs) < trial.of:
+        return f"look longer: these were {len(trial.epochs):,} of the spec's {trial.of:,} epochs"
+    return f"more epochs than {trial.of:,}"
 
 
 def _stuck(found: Examination) -> bool:
