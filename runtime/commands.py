@@ -165,7 +165,7 @@ def train(options: argparse.Namespace) -> int:
         f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
     for place, history in enumerate(histories, 1):
-        if net.training.early_stop:
+        if net.training.early_stop and history.best < len(history):
             which = f"net {place}: " if len(histories) > 1 else ""
             ended = f"{history.stopped}: " if history.stopped else ""
             back = f"of epoch {history.best}" if history.best else "it began with"
@@ -243,7 +243,7 @@ def _told(scores: Scores) -> str:
         "accuracy": percent(scores.accuracy) if scores.accuracy is not None else "",
         "top 5": percent(scores.top5) if scores.top5 is not None else "",
         "loss": number(scores.loss),
-        "mse": number(scores.mse) if scores.mse is not None else "",
+        "mse": "" if scores.mse is None or scores.mse == scores.loss else number(scores.mse),
         "r2": f"{scores.r2:.4f}" if scores.r2 is not None else "",
     }
     return ", ".join(f"{name} {worth}" for name, worth in parts.items() if worth)
