@@ -242,8 +242,8 @@ def _told(scores: Scores) -> str:
     parts = {
         "accuracy": percent(scores.accuracy) if scores.accuracy is not None else "",
         "top 5": percent(scores.top5) if scores.top5 is not None else "",
-        "loss": number(scores.loss),
-        "mse": "" if scores.mse is None or scores.mse == scores.loss else number(scores.mse),
+        "loss": number(scores.loss) if scores.loss != scores.mse else "",
+        "mse": number(scores.mse) if scores.mse is not None else "",
         "r2": f"{scores.r2:.4f}" if scores.r2 is not None else "",
     }
     return ", ".join(f"{name} {worth}" for name, worth in parts.items() if worth)
