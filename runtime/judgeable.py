@@ -14,7 +14,7 @@ def check_classes(data: Dataset, loss: Loss, output: Value) -> None:
 
     Whole numbers serve as classes and as values: a net of one output may learn them as either.
     """
-    if not data.is_labelled or output.rank != 1:
+    if not data.is_labelled or not data.classes or output.rank != 1:
         return
     problem, advice = _mismatch(data.classes, loss, output)
     if problem:
