@@ -174,7 +174,7 @@ def train(options: argparse.Namespace) -> int:
         f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
     for place, history in enumerate(histories, 1):
-        if net.training.early_stop:
+        if net.training.early_stop and history.best < len(history):
             which = f"net {place}: " if len(histories) > 1 else ""
             ended = f"{history.stopped}: " if history.stopped else ""
             back = f"of epoch {history.best}" if history.best else "it began with"
@@ -270,7 +270,7 @@ def _told(scores: Scores) -> str:
     parts = {
         "accuracy": percent(scores.accuracy) if scores.accuracy is not None else "",
         "top 5": percent(scores.top5) if scores.top5 is not None else "",
-        "loss": number(scores.loss),
+        "loss": number(scores.loss) if scores.loss != scores.mse else "",
         "mse": number(scores.mse) if scores.mse is not None else "",
         "r2": f"{scores.r2:.4f}" if scores.r2 is not None else "",
     }

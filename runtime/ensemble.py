@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, reduce
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from .examples import Examples, Part
 from .history import History, Scores
 from .initialise import stream
 from .kernels import Array
+from .named import Named
 from .net import AT_ONCE, DType, Net, sized_when_compiled
 from .notebook import facts
 from .weights import write
@@ -101,7 +101,7 @@ class Ensemble(Answering):
 
     @staticmethod
     def _named(found: Sequence[Mapping[str, Array]]) -> Mapping[str, Array]:
-        return MappingProxyType(
+        return Named(
             {
                 f"member{number}.{name}": array
                 for number, arrays in enumerate(found, 1)

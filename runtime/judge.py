@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..compiler.shapes import Value
-from ..compiler.training.losses import Loss
+from ..compiler.training.losses import Loss, Mse
 from .history import Scores
 from .kernels import Array
 from .losses import computed
@@ -37,7 +37,8 @@ def judge(loss: Loss, output: Value, scores: Array, truth: Array) -> Scores:
     """How scores (N, *output) do against truth as `as_truth` returns it."""
     mean = worst(mean_loss(loss, output, scores, truth))
     if loss.target == "values":
-        return Scores(mean, mse=mse(scores, truth), r2=r2(scores, truth))
+        squared = mean if isinstance(loss, Mse) else mse(scores, truth)
+        return Scores(mean, mse=squared, r2=r2(scores, truth))
     found = choices(loss, output, scores, truth)
     assert found is not None
     many = loss.compares and output.channels >= MANY
