@@ -19,6 +19,9 @@ NO_FILE = "there is no such file"
 
 A_SPEC = 'give a path, `-` for standard input, or the net itself: "3 -> fc4 relu -> fc1"'
 
+WEIGHTS = ".safetensors"
+"""How files of weights end."""
+
 
 def read(spec: str | os.PathLike[str], limits: Limits | None = None) -> Source:
     """The source that `spec` names; raises SpecError when it cannot be read.
@@ -76,6 +79,8 @@ def read_file(path: Path, limits: Limits) -> Source:
         if not stat.S_ISREG(path.stat().st_mode):
             kind = "it is a folder" if path.is_dir() else "it is no regular file"
             raise SpecError([Unreadable(None, str(path), kind)])
+        if path.suffix == WEIGHTS:
+            raise SpecError([Unreadable(None, str(path), "it holds weights", _of_weights(path))])
         with path.open("rb") as file:
             content = file.read(limits.bytes + 1)
     except FileNotFoundError:
@@ -84,6 +89,11 @@ def read_file(path: Path, limits: Limits) -> Source:
         problem = getattr(error, "strerror", None) or "it is no file name"
         raise SpecError([Unreadable(None, str(path), problem.lower())]) from None
     return _decoded(str(path), content, limits)
+
+
+def _of_weights(path: Path) -> str:
+    spec = f'nnspec.load("{path}").graph.source.text'
+    return f"`nnspec evaluate` and `nnspec predict` take it; in Python {spec} is its spec"
 
 
 def _near(path: Path) -> str:

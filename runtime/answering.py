@@ -20,6 +20,7 @@ from .examples import Examples, examples, unjudged
 from .history import Scores
 from .judge import Tally, judge, tally
 from .kernels import Array
+from .names import Names
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,23 @@ class Answering(ABC):
     training: Training
     dtype: np.dtype[Any]
 
+    @property
+    @abstractmethod
+    def names(self) -> Names:
+        """What the data it learned from call their classes and columns."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes' names in the order of their labels, as the data set had them that it learned
+        from; empty where that had none, or was arrays."""
+        return self.names.classes
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the columns it learned from, in the order in which it takes them; empty where
+        they had none."""
+        return self.names.features
+
     @abstractmethod
     def answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
         """The outputs for some examples, by name; their truth is written to `truth`."""
@@ -63,9 +81,10 @@ class Answering(ABC):
 
         A net of several inputs takes a mapping by name; one of several outputs returns one. `x` may
         also be a data set, or anything with a length whose items are examples, or pairs of one and
-        its truth. Raises SpecError when the shapes do not suit.
+        its truth. The columns of a set go by their names. Raises SpecError when the shapes do not
+        suit.
         """
-        results = self.answers(unjudged(self.graph, x, self.dtype), None)
+        results = self.answers(self.asked(x), None)
         return results if len(results) > 1 else next(iter(results.values()))
 
     def evaluate(self, x: Any, y: Any = None) -> Scores:
@@ -90,9 +109,14 @@ class Answering(ABC):
         return self.tally(x, y).counts
 
     def judged(self, x: Any, y: Any) -> Examples:
-        """Examples with the truth that the loss judges by."""
+        """Examples with the truth that the loss judges by; classes and columns of a set go by their
+        names."""
         loss = self.training.judged_by(self.graph.output.value)
-        return examples(self.graph, loss, x, y, self.dtype)
+        return examples(self.graph, loss, self.names.applied(x), y, self.dtype)
+
+    def asked(self, x: Any) -> Examples:
+        """Examples without their truth; the columns of a set go by their names."""
+        return unjudged(self.graph, Names(features=self.features).applied(x), self.dtype)
 
     def scores(self, asked: Examples) -> Scores:
         """How well examples are answered."""

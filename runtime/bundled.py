@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import as_file, files
 
 import numpy as np
@@ -24,7 +25,7 @@ def iris() -> Dataset:
     """150 flowers, four lengths in cm, three species. UCI, Fisher 1936."""
     with as_file(files("nnspec.runtime") / "datasets" / "iris.csv") as path:
         raw = read_csv(path, "species")
-    return Dataset("iris", raw.x, raw.y, raw.classes, "UCI iris (CC BY 4.0)")
+    return replace(raw, name="iris", source="UCI iris (CC BY 4.0)")
 
 
 def spiral(seed: int = 0) -> Dataset:

@@ -8,7 +8,7 @@ import math
 import shlex
 import sys
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from .durable import check_writable
 from .ensemble import Ensemble, compiled, folder, members
 from .errors import Diverged
 from .events import Events
-from .examples import unjudged
+from .file_errors import printable
 from .folder import logged
 from .history import History, Scores
 from .judge import Tally, guesses
@@ -315,9 +315,8 @@ def evaluate(options: argparse.Namespace) -> int:
     print(f"{counted(len(data), 'example')} of {data.name}: {_told(scores)}")
     if found is not None:
         print()
-        names = [
-            data.classes[i] if i < len(data.classes) else str(i) for i in range(len(found.classes))
-        ]
+        known = net.classes or data.classes
+        names = [printable(_named(label, known)) for label in range(len(found.classes))]
         print(_matrix(found, names) if len(names) <= SHOWN else _hardest(found, names))
     return 0
 
@@ -384,8 +383,9 @@ def configure_predict(parser: argparse.ArgumentParser) -> None:
 def predict(options: argparse.Namespace) -> int:
     """Classes with their probabilities, or plain outputs."""
     net = load_net(options.weights, max_memory=options.max_memory)
-    x, classes = _examples(options, input_shape(net.graph))
-    answers = net.answers(unjudged(net.graph, x, net.dtype), None)
+    data = _examples(options, input_shape(net.graph))
+    classes = net.classes or data.classes
+    answers = net.answers(net.asked(data), None)
     outputs, value = list(answers.values())[-1], net.graph.output.value
     probable = probabilities(net.training.judged_by(value), outputs) if value.rank == 1 else None
     labels = _labels(net, outputs)
@@ -398,7 +398,7 @@ def predict(options: argparse.Namespace) -> int:
             row["classes"] = labels[index].tolist()
         elif labels is not None:
             label = int(labels[index])
-            row["class"] = _named(label, classes)
+            row["class"] = None if label == NONE else _named(label, classes)
             if probable is not None and label != NONE:
                 row["probability"] = float(probable[index, label])
         rows.append(row)
@@ -407,9 +407,13 @@ def predict(options: argparse.Namespace) -> int:
         return 0
     for place, row in enumerate(rows, 1):
         if "probability" in row:
-            print(f"{place:>4}  {row['class']}  {percent(float(str(row['probability'])))}")
+            print(
+                f"{place:>4}  {printable(str(row['class']))}  {percent(float(str(row['probability'])))}"
+            )
         elif "class" in row:
-            print(f"{place:>4}  {row['class'] or 'no class: a score is NaN'}")
+            word = row["class"]
+            told = "no class: a score is NaN" if word is None else printable(str(word))
+            print(f"{place:>4}  {told}")
         elif "classes" in row:
             print(f"{place:>4}  {row['classes']}")
         else:
@@ -426,17 +430,15 @@ def _labels(net: Net | Ensemble, outputs: Array) -> Array | None:
     return said(outputs.reshape(-1)) if loss.target == "answers" and value.size == 1 else None
 
 
-def _named(label: int, classes: tuple[str, ...]) -> str | None:
-    if label == NONE:
-        return None
+def _named(label: int, classes: tuple[str, ...]) -> str:
     return classes[label] if label < len(classes) else str(label)
 
 
-def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Array, tuple[str, ...]]:
+def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> Dataset:
     if options.data is not None:
         size = asked_size(options.resize)
         data = load_inputs(options.data, shape, target=options.target, resize=size)
-        return data.x[: options.first], data.classes
+        return replace(data, x=data.x[: options.first], y=data.y[: options.first])
     try:
         numbers = np.array([number_of(cell) for cell in options.input.split(",")])
     except ValueError:
@@ -449,4 +451,4 @@ def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Arra
     if numbers.size != np.prod(shape):
         problem = f"holds {numbers.size} numbers, but the net takes {int(np.prod(shape))}"
         raise SpecError([DataUnfit(None, "--input", problem)])
-    return numbers.reshape(1, *shape), ()
+    return Dataset("--input", numbers.reshape(1, *shape), np.zeros(1, np.int64))

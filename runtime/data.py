@@ -32,6 +32,7 @@ from .data_errors import (
 )
 from .dataset import Dataset
 from .kernels import Array
+from .names import counted_as
 from .npy import holds_npy, npy_inputs, npz_inputs, read_npy, read_npz
 from .parquet import parquet_inputs, read_parquet
 from .pictures import holds_images, image_inputs, is_image, read_folder
@@ -166,20 +167,26 @@ def load_inputs(
         return fitted(load(name, target=target), shape)
     path = _found(name)
     with reading(path):
-        x = _inputs(path, prod(shape), target, resize)
-    return fitted(Dataset(path.name, x, np.zeros(len(x), np.int64), (), str(path)), shape)
+        x, names = _inputs(path, prod(shape), target, resize)
+    truth = np.zeros(len(x), np.int64)
+    return fitted(Dataset(path.name, x, truth, source=str(path), features=names), shape)
 
 
 def _inputs(
     path: Path, size: int, target: str | None, resize: tuple[int, int] | None
-) -> Array | Rows:
+) -> tuple[Array | Rows, tuple[str, ...]]:
+    """Examples, and the names of their columns where they have some."""
     ending = path.suffix.lower()
-    if ending == ".npz":
-        return npz_inputs(path)
     if ending == ".csv":
         return csv_inputs(path, size, target)
     if ending == ".parquet":
         return parquet_inputs(path, size, target)
+    return _nameless(path, ending, resize), ()
+
+
+def _nameless(path: Path, ending: str, resize: tuple[int, int] | None) -> Array | Rows:
+    if ending == ".npz":
+        return npz_inputs(path)
     if path.is_dir() and not (holds_idx(path) or holds_npy(path)):
         return image_inputs(path, resize)
     if ending == ".npy" or (path.is_dir() and not holds_idx(path)):
@@ -308,16 +315,13 @@ def alike(data: Dataset, learned: Dataset) -> Dataset:
     if kinds[0] != kinds[1]:
         problem = f"it holds {kinds[0]}, the other {kinds[1]}"
         raise SpecError([ClassesDisagree(None, data.name, learned.name, problem)])
-    rank = {name: label for label, name in enumerate(learned.classes)}
-    unknown = [name for name in data.classes if name not in rank]
+    known = set(learned.classes)
+    unknown = [name for name in data.classes if name not in known]
     if unknown:
         shown = ", ".join(f"`{name}`" for name in unknown[:5]) + (", ..." if unknown[5:] else "")
         problem = f"the other does not know {shown}"
         raise SpecError([ClassesDisagree(None, data.name, learned.name, problem)])
-    if not data.classes:
-        return data
-    ranks = np.array([rank[name] for name in data.classes], np.int64)
-    return replace(data, y=ranks[data.y], classes=learned.classes)
+    return counted_as(data, learned.classes) if data.classes else data
 
 
 def described(data: Dataset) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 from ..grammar.diagnostics import Mistake
+from .file_errors import in_line
 
 
 def shown(shape: tuple[int, ...]) -> str:
@@ -19,6 +21,12 @@ def _sized(shape: tuple[int, ...]) -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _named(names: tuple[str, ...]) -> str:
+    """The first few in backticks, on one line whatever stands in them."""
+    more = f" and {len(names) - 5:,} more" if names[5:] else ""
+    return ", ".join(in_line(_short(name)) for name in names[:5]) + more
 
 
 def _short(text: str) -> str:
@@ -506,6 +514,42 @@ class ImageSizes(Mistake):
 
     def help(self) -> str:
         return f"bring all to one size with `--resize {shown(self.usual)}`, or mend them"
+
+
+WORD = {"classes": "class", "columns": "column"}
+"""One of each."""
+
+
+@dataclass(frozen=True)
+class NotAsLearned(Mistake):
+    """Data name classes or columns that the net was not trained on.
+
+    A net remembers what its training data called the classes and, of a table with a header, the
+    columns; its weights file keeps them. Other data go by these names, in whatever order they come.
+    """
+
+    code, name = "NN529", "not-as-learned"
+    data: str
+    what: Literal["classes", "columns"]
+    unknown: tuple[str, ...]
+    known: tuple[str, ...]
+
+    def message(self) -> str:
+        what = self.what if self.unknown[1:] else WORD[self.what]
+        found = f"has the {what} {_named(self.unknown)}"
+        if self.what == "columns":
+            known = f"was trained on the columns {_named(self.known)}"
+        else:
+            known = f"knows {_named(self.known)}"
+        return f"`{self.data}` {found}, but the net {known}"
+
+    def help(self) -> str:
+        if self.what == "columns":
+            return (
+                "give the columns the names they had, in any order, or leave the header out; "
+                "`--target NAME` says which column is the truth"
+            )
+        return "call the classes as they were in training, or train on these"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class Dataset:
     classes: the classes' names in the order of their labels; empty where y holds values.
     source: where it comes from, in a line.
     came: the shape of an example before it was fitted to a net; empty where it was not.
+    features: the names of a table's columns, the truth's left out; empty where it has none.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     source: str = ""
     came: tuple[int, ...] = ()
+    features: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)

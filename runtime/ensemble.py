@@ -20,9 +20,10 @@ from .examples import Examples, Part
 from .history import History, Scores
 from .initialise import stream
 from .kernels import Array
-from .named import Named
+from .names import Names
 from .net import AT_ONCE, DType, Net, sized_when_compiled
 from .notebook import facts
+from .read_only import Named
 from .weights import write
 
 HELD = 2**22
@@ -80,6 +81,11 @@ class Ensemble(Answering):
         return f"<Ensemble: {len(self.members)} nets, each {one}, {self.dtype}>"
 
     @property
+    def names(self) -> Names:
+        """What the data that the members learned from call their classes and columns."""
+        return self.members[0].names
+
+    @property
     def params(self) -> int:
         """How many numbers all members learn."""
         return sum(member.params for member in self.members)
@@ -110,8 +116,10 @@ class Ensemble(Answering):
         )
 
     def save(self, path: str | Path) -> None:
-        """Write all members and the spec into one safetensors file; raises SpecError."""
-        write(Path(path), self.graph, {**self.weights, **self.state}, as_text(self.training))
+        """Write all members, the spec and the classes' names into one safetensors file; raises
+        SpecError."""
+        arrays = {**self.weights, **self.state}
+        write(Path(path), self.graph, arrays, as_text(self.training), self.names)
 
     def set(self, **settings: object) -> None:
         """Change the training settings of every member. Raises SpecError."""

@@ -32,8 +32,13 @@ def quoted(name: str) -> str:
 
 def in_line(text: str) -> str:
     """Text in backticks, with escapes for what cannot be printed."""
+    return f"`{printable(text)}`"
+
+
+def printable(text: str) -> str:
+    """Text with escapes for what cannot be printed."""
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return f"`{''.join(shown)}`"
+    return "".join(shown)
 
 
 def listed(parts: tuple[str, ...]) -> str:

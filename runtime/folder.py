@@ -39,6 +39,7 @@ from .examples import Examples
 from .history import Epoch, History
 from .identity import FORMAT, TOLD, compare, identity
 from .kernels import Array
+from .names import Names
 from .tensors import decode, encode
 from .train import Run
 from .weights import write
@@ -59,12 +60,16 @@ class Folder:
     ----------
     every: updates between checkpoints, beside those after each epoch; None for these alone.
     told: what `run.json` holds.
+    names: what the data call their classes and columns.
     """
 
-    def __init__(self, path: Path, every: int | None, told: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, every: int | None, told: Mapping[str, Any], names: Names
+    ) -> None:
         self.path = path
         self.every = every
         self.told = told
+        self.names = names
 
     # ------------------------------------------------------------------- while the run goes on
 
@@ -160,7 +165,7 @@ class Folder:
     def _weights(self, name: str, run: Run) -> None:
         memory = run.learner.memory
         arrays = {**memory.weights, **memory.statistics}
-        write(self.path / name, run.learner.graph, arrays, as_text(run.settings))
+        write(self.path / name, run.learner.graph, arrays, as_text(run.settings), self.names)
 
     def _tell(self, **more: object) -> None:
         text = json.dumps({**self.told, **more}, indent=2, default=str) + "\n"
@@ -176,6 +181,7 @@ def kept_in(
     resume: bool,
     every: int | None,
     notes: Mapping[str, Any],
+    names: Names,
 ) -> Iterator[Folder]:
     """A folder for the run, this process alone in it; where it holds the run already and `resume` is
     true, the run then stands where it was put down. `held`: the examples that epochs are judged by.
@@ -184,16 +190,16 @@ def kept_in(
     """
     make_folder(path, "run")
     # A callback may go into another folder: this one stays where it is.
-    folder = Folder(path.absolute(), every, identity(run, held, notes))
+    folder = Folder(path.absolute(), every, identity(run, held, notes), names)
     with alone_in(folder.path, "run"):
         clear_unfinished(folder.path)
-        names = {found.name for found in folder.path.iterdir() if not found.name.startswith(".")}
-        if TOLD in names and resume:
+        inside = {f.name for f in folder.path.iterdir() if not f.name.startswith(".")}
+        if TOLD in inside and resume:
             then = compare(folder.path, folder.told)
             folder.take_up(run)
             _remark(run, int(then["settings"].get("epochs", run.settings.epochs)))
-        elif names:
-            raise SpecError([_taken(folder.path, names)])
+        elif inside:
+            raise SpecError([_taken(folder.path, inside)])
         folder.begin(run)
         yield folder
 

@@ -10,6 +10,7 @@ from ..compiler.files import from_there
 from ..grammar.source import Source
 from .budget import MaxMemory
 from .ensemble import Ensemble, compiled, folder
+from .ensemble import members as nets
 from .folder import BEST, LAST
 from .identity import TOLD
 from .net import DType, Net
@@ -52,4 +53,6 @@ def _read(place: Path, max_memory: MaxMemory) -> Net | Ensemble:
         dtype: DType = "float64" if precise else "float32"
         net = compiled(graph, dtype=dtype, max_memory=max_memory)
         pour(saved, graph, {**net.weights, **net.state})
+        for member in nets(net):
+            member.names = saved.names
     return net

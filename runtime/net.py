@@ -34,8 +34,9 @@ from .initialise import fill, stream
 from .kernels import Array
 from .learner import Learner, NotFinite
 from .monitor import Monitor, probe, vitals
-from .named import Named
+from .names import UNNAMED, Names
 from .notebook import facts, html
+from .read_only import Named
 from .train import Run, Watch, train
 from .turns import Turns, waits
 from .verdicts import verdicts
@@ -63,6 +64,8 @@ class Net(Answering):
 
     Raises SpecError for another dtype, a negative seed, or when the weights alone take more memory.
     """
+
+    names: Names = UNNAMED
 
     def __init__(
         self,
@@ -111,6 +114,7 @@ class Net(Answering):
             "noise": {name: rng.bit_generator.state for name, rng in self._streams.items()},
             "steps": None if learned is None else learned.steps,
             "slots": () if learned is None else learned.slots,
+            "names": self.names,
         }
         dtype: DType = "float64" if self.dtype.itemsize == 8 else "float32"
         budget = self._memory.budget
@@ -118,7 +122,7 @@ class Net(Answering):
         return partial(Net, seed=self.seed, dtype=dtype, max_memory=most), (self.graph,), kept
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
-        self.training = kept["training"]
+        self.training, self.names = kept["training"], kept["names"]
         self._memory.parameters[:] = kept["weights"]
         self._memory.state[:] = kept["state"]
         for name, state in kept["noise"].items():
@@ -151,8 +155,10 @@ class Net(Answering):
         return self._parameters.trainable
 
     def save(self, path: str | Path) -> None:
-        """Write weights, statistics and the spec as safetensors; raises SpecError."""
-        write(Path(path), self.graph, {**self.weights, **self.state}, as_text(self.training))
+        """Write weights, statistics, the spec and the classes' names as safetensors; raises
+        SpecError."""
+        arrays = {**self.weights, **self.state}
+        write(Path(path), self.graph, arrays, as_text(self.training), self.names)
 
     # ------------------------------------------------------------------------------ inference
 
@@ -380,19 +386,24 @@ class Net(Answering):
         self.set(**settings)
         if isinstance(validation, float):
             x, y, validation = parted(x, y, validation, self.seed)
+        names = self.names.learning(x)
+        x, validation = names.applied(x), names.applied(validation)
         learned = examples(self.graph, self.learner.loss, x, y, self.dtype)
         held = None if validation is None else self.judged(validation, None)
         validate = None if held is None else lambda: self.scores(held)
         output = self.graph.output.value
         if mistakes := unstoppable(self.training, output, held_out=held is not None):
             raise SpecError(mistakes)
+        self.names = names
         begun = Run(self.learner, learned, self.seed)
         monitor = Monitor(self.learner, learned) if watch else None
         watched = Watch(validate, on_epoch, on_step, monitor)
         if run is None:
             with quiet(), self._in_training():
                 return train(begun, watched)
-        keeping = kept_in(Path(run), begun, held=held, resume=resume, every=every, notes=notes)
+        keeping = kept_in(
+            Path(run), begun, held=held, resume=resume, every=every, notes=notes, names=names
+        )
         with quiet(), self._in_training(), keeping as folder:
             history = train(begun, watched, folder)
             if held is not None:

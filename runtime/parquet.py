@@ -36,17 +36,21 @@ def read_parquet(path: Path, target: str | None = None, truth: Truth | None = No
         y, classes = _named(path, chosen, _column(path, file, chosen))
     if truth == "values" and classes:
         raise unfit(path, f"holds text in column `{chosen}`", "values to predict are numbers")
-    return finished(path, x, y, classes, truth=truth, place=table.place)
+    place, names = table.place, table.names
+    return finished(path, x, y, classes, truth=truth, place=place, names=names)
 
 
-def parquet_inputs(path: Path, width: int, target: str | None = None) -> Array | Rows:
-    """`width` columns of numbers; a further one, the last or `target`, is left out."""
+def parquet_inputs(
+    path: Path, width: int, target: str | None = None
+) -> tuple[Array | Rows, tuple[str, ...]]:
+    """`width` columns of numbers, and their names; a further one, the last or `target`, is left
+    out."""
     with _opened(path) as file:
         columns = _columns(path, file)
         alone = target is None and len(columns) == width
         left_out = None if alone else _target(path, target, columns)
         table = _Columns(path, tuple(name for name in columns if name != left_out))
-        return features(path, table.read(file), table.place)
+        return features(path, table.read(file), table.place), table.names
 
 
 @dataclass(frozen=True)

@@ -109,10 +109,11 @@ def finished(
     truth: Truth | None = None,
     source: str = "",
     place: Place = by_row,
+    names: tuple[str, ...] = (),
 ) -> Dataset:
     """A data set from arrays that were read, once they are known to make one.
 
-    `place` says where a number stands in the file. What is mapped of a large file is not looked
+    `place` says where a number stands in the file, `names` what the columns of x are called. What is mapped of a large file is not looked
     through: that is done when it is read.
     """
     if len(x) != len(y):
@@ -129,10 +130,10 @@ def finished(
     if truth == "values":
         stays = isinstance(y, np.memmap) and y.ndim > 1
         values = as_stored(path, y, single) if stays else _float32(path, "y", y, place)
-        return Dataset(path.name, inputs, values, (), source or str(path))
+        return Dataset(path.name, inputs, values, (), source or str(path), features=names)
     y = labels(path, y, place)
     classes = classes or tuple(str(label) for label in range(int(y.max()) + 1))
-    return Dataset(path.name, inputs, y, classes, source or str(path))
+    return Dataset(path.name, inputs, y, classes, source or str(path), features=names)
 
 
 def features(path: Path, x: Array, place: Place) -> Array | Rows:
@@ -224,18 +225,22 @@ def read_csv(path: Path, target: str | None = None, truth: Truth | None = None) 
             problem = f"has a control character in the class {word!r} of line {line:,}"
             raise unfit(path, problem, "classes are words that can be printed")
     y, classes = _named(path, table, truth)
-    return finished(path, table.x, y, classes, truth=truth, place=table.place)
+    place, names = table.place, table.names
+    return finished(path, table.x, y, classes, truth=truth, place=place, names=names)
 
 
-def csv_inputs(path: Path, width: int, target: str | None = None) -> Array | Rows:
-    """Rows of `width` numbers; a further column, the last or `target`, is left out."""
+def csv_inputs(
+    path: Path, width: int, target: str | None = None
+) -> tuple[Array | Rows, tuple[str, ...]]:
+    """Rows of `width` numbers, and their columns' names where a header has them; a further column,
+    the last or `target`, is left out."""
 
     def column(first: list[str], headed: bool) -> int:
         alone = target is None and len(first) == width
         return NO_COLUMN if alone else _target(path, target, first, headed)
 
     table = _table(path, column, target)
-    return features(path, table.x, table.place)
+    return features(path, table.x, table.place), table.names
 
 
 NO_COLUMN = -1
@@ -243,12 +248,14 @@ NO_COLUMN = -1
 
 @dataclass(frozen=True)
 class _Table:
-    """The rows of a .csv: their lines, the words of the column of the truth, the other numbers."""
+    """The rows of a .csv: their lines, the words of the column of the truth, the other numbers and
+    what the header calls them; nothing where two have one name, or one has none."""
 
     lines: array[int]
     words: list[str]
     x: Array
     column: int
+    names: tuple[str, ...]
 
     def place(self, row: int, at: tuple[int, ...] = ()) -> str:
         passed = [self.column != NO_COLUMN and column >= self.column for column in at]
@@ -289,7 +296,10 @@ def _table(path: Path, choose: Callable[[list[str], bool], int], target: str | N
         raise unfit(path, problem, advice)
     if not lines:
         raise SpecError([EmptyData(None, str(path), "examples below its header")])
-    return _Table(lines, words, np.array(numbers).reshape(len(lines), -1), column)
+    x = np.array(numbers).reshape(len(lines), -1)
+    named = headed and "" not in first and len(set(first)) == len(first)
+    names = tuple(name for place, name in enumerate(first) if named and place != column)
+    return _Table(lines, words, x, column, names)
 
 
 def _may_head(words: list[str]) -> bool:

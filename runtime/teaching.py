@@ -29,8 +29,9 @@ def teaching(name: str) -> Dataset:
         raise SpecError([MissingReader(None, name, "scikit-learn", "sklearn")]) from None
     found = getattr(datasets, f"load_{name}")()
     x = found.data.astype(np.float32)
+    columns = tuple(map(str, found.feature_names))
     source = f"scikit-learn's copy of {TEACHING[name]}"
     if found.target.dtype.kind == "f":
-        return Dataset(name, x, found.target.astype(np.float32), (), source)
+        return Dataset(name, x, found.target.astype(np.float32), (), source, features=columns)
     classes = tuple(map(str, found.target_names))
-    return Dataset(name, x, found.target.astype(np.int64), classes, source)
+    return Dataset(name, x, found.target.astype(np.int64), classes, source, features=columns)

@@ -110,6 +110,7 @@ class Run:
         self.batch = count if whole else min(self.settings.batch, count)
         self.steps = -(-count // self.batch)
         self._check_batches(count)
+        self._check_weights()
         self._shuffle = stream(seed, "shuffle")
         dtype = learner.memory.parameters.dtype
         self._augmenter = Augmenter(self.settings.augment, learner.graph, seed, dtype)
@@ -134,6 +135,13 @@ class Run:
             problem = f"`{node.name}` needs two examples to know a spread, but {last} has {least}"
             fits = next((b for b in range(self.batch + 1, count + 1) if count % b != 1), 0)
             advice = f"take `batch = {fits}`" if fits else "give it more examples"
+            raise SpecError([Untrainable(None, problem, advice)])
+
+    def _check_weights(self) -> None:
+        """Raise SpecError for weights or statistics that no training can mend."""
+        if found := in_memory(self.learner.memory):
+            problem = f"before training there is {found.where}"
+            advice = "give the net weights that are finite, or compile it anew"
             raise SpecError([Untrainable(None, problem, advice)])
 
     @property

@@ -13,9 +13,10 @@ from ..compiler.files import from_here
 from ..compiler.graph import Graph
 from ..grammar.diagnostics import SpecError
 from .durable import write_durably
-from .file_errors import WeightsDisagree, WeightsWithoutSpec, quoted
+from .file_errors import Origin, WeightsDisagree, WeightsWithoutSpec, quoted
 from .header import DTYPES, Entry
 from .kernels import Array
+from .names import UNNAMED, Names
 from .tensors import Opened, described, encode
 from .tensors import opened as arrays_in
 
@@ -24,13 +25,16 @@ FORMAT = "nnspec 1"
 
 KEYS = frozenset({"spec", "digest", "settings", "lets", "files"})
 
+NAMES = ("classes", "features")
+"""What stands in the metadata only where it is known."""
+
 
 @dataclass(frozen=True)
 class Saved:
     """What a weights file holds: the spec, its net's digest, settings, and arrays still on the disk.
 
     `files` are the texts that the spec uses, by their paths from its own; `lets` its constants that
-    were given from outside.
+    were given from outside; `names` what the training data called things.
     """
 
     spec: str
@@ -38,11 +42,16 @@ class Saved:
     settings: Mapping[str, str]
     lets: Mapping[str, str]
     files: Mapping[str, str]
+    names: Names
     arrays: Opened
 
 
 def write(
-    path: Path, graph: Graph, arrays: Mapping[str, Array], settings: Mapping[str, str]
+    path: Path,
+    graph: Graph,
+    arrays: Mapping[str, Array],
+    settings: Mapping[str, str],
+    names: Names = UNNAMED,
 ) -> None:
     """Write a weights file whole or not at all; raises SpecError when it cannot be written."""
     metadata = {
@@ -53,6 +62,8 @@ def write(
         "lets": json.dumps({name: literal(worth) for name, worth in graph.lets.items()}),
         "files": json.dumps(from_here(graph.files, graph.source.name)),
     }
+    known = {field: list(getattr(names, field)) for field in NAMES}
+    metadata |= {field: json.dumps(found) for field, found in known.items() if found}
     write_durably(path, encode(arrays, metadata))
 
 
@@ -72,7 +83,20 @@ def opened(path: Path) -> Iterator[Saved]:
         except (ValueError, AttributeError, RecursionError):
             problem = ("its settings cannot be read",)
             raise SpecError([WeightsDisagree(None, found.file, problem)]) from None
-        yield Saved(texts["spec"], texts["digest"], settings, lets, files, found)
+        names = Names(*(_names(texts.get(field, "[]"), field, found.file) for field in NAMES))
+        yield Saved(texts["spec"], texts["digest"], settings, lets, files, names, found)
+
+
+def _names(text: str, field: str, file: Origin) -> tuple[str, ...]:
+    """A list of different words; raises SpecError for anything else."""
+    try:
+        words = json.loads(text)
+    except (ValueError, RecursionError):
+        words = None
+    listed = isinstance(words, list) and all(isinstance(word, str) for word in words)
+    if not listed or len(set(words)) < len(words):
+        raise SpecError([WeightsDisagree(None, file, (f"its {field} cannot be read",))])
+    return tuple(words)
 
 
 def check_members(saved: Saved, wanted: int) -> None:

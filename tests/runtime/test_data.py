@@ -709,7 +709,7 @@ def test_every_mistake_about_data_is_made_here() -> None:
     codes = {code for code in Mistake.by_code if "NN501" <= code < "NN530"}
     text = "".join(
         Path(__file__).with_name(f"test_{of}.py").read_text("utf-8")
-        for of in ("data", "formats", "examples")
+        for of in ("data", "formats", "examples", "names")
     )
     assert {code for code in codes if code not in text} == set()
 
