@@ -399,9 +399,10 @@ def doctor(
 ) -> "tuple[Finding, ...]":
     """What keeps a net from learning a data set, and what to do; empty where nothing does.
 
-    The data are looked at, a few examples learned by heart, all learning rates run through, and the net
-    trained for `steps`. Raises SpecError when spec, data or a setting is wrong.
+    The linter is asked, the data are looked at, a few examples learned by heart, all learning rates run
+    through, and the net trained for `steps`. Raises SpecError when spec, data or a setting is wrong.
     """
+    from nnspec.analyzers.lint import obstacles
     from nnspec.runtime.data import fitted, load, split
     from nnspec.runtime.dataset import Dataset
     from nnspec.runtime.examination import examine
@@ -410,7 +411,7 @@ def doctor(
     net = graph(spec, let=let, limits=limits, settings=settings)
     loaded = data if isinstance(data, Dataset) else load(data)
     learned, held = split(fitted(loaded, net.inputs[0].value.shape), held_out)
-    return findings(examine(net, learned, held, seed=seed, steps=steps))
+    return findings(examine(net, learned, held, seed=seed, steps=steps), obstacles(net))
 
 
 def docs(word: str | None = None) -> str:

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .grammar.near import nearest
+
+if TYPE_CHECKING:
+    from .compiler.graph import Graph
+    from .grammar.diagnostics import Mistake
 
 COMMANDS = {
     "check": ("analyzers.check", "find mistakes in specs"),
@@ -86,26 +91,56 @@ class Parser(argparse.ArgumentParser):
         known = [option for action in self._actions for option in action.option_strings]
         words = message.split() if message.startswith("unrecognized") else []
         wrong = next((word for word in words if word.startswith("--")), "")
-        near = nearest(wrong.partition("=")[0], known) if wrong else None
-        hint = f"; did you mean `{near}`?" if near else ""
+        hint = _meant(wrong, (*words, "..."), known) if wrong else ""
         print(f"{self.prog}: {message}{hint}", file=sys.stderr)
         raise SystemExit(2)
+
+
+def _meant(wrong: str, words: Sequence[str], known: Sequence[str]) -> str:
+    """What an unknown option may have meant; a number of the optimiser's is given with it."""
+    from .compiler.settings import belonging
+
+    option, _, value = wrong.partition("=")
+    value = value or words[words.index(wrong) + 1]
+    whole = belonging(option[2:].replace("-", "_"), value)
+    if whole and f"--{whole[0]}" in known:
+        return '; write --{} "{}"'.format(*whole)
+    near = nearest(option, known)
+    return f"; did you mean `{near}`?" if near else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(words)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
+        code = _exit_code(words)
+        print(end="", flush=True)
+        return code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output went away: not a mistake, but nothing more can be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        print(f"nnspec: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        _drop_output()
+        return 2
+
+
+def _drop_output() -> None:
+    """What is still to be written goes nowhere, or Python would try once more as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _exit_code(words: list[str]) -> int:
+    try:
+        return _run(words)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
 
 
 def _run(words: list[str]) -> int:
@@ -162,15 +197,27 @@ def _command(word: str, words: list[str]) -> int:
             help="a constant that wins over the spec's own: width=32",
         )
     getattr(module, f"configure_{word}")(parser)
-    options = parser.parse_args(words)
+    options = parser.parse_args(_numbers_joined(words))
     options.lets = _lets(options.let, parser) if word in COMPILING else {}
     options.colour = _coloured(options.color)
     options.limits = _limits(options.limit, parser)
     options.graph = _graph
     options.page = _page
     options.curves = _curves
+    options.remarks = _remarks
     options.version = __version__
     return _guarded(getattr(module, word), options)
+
+
+def _numbers_joined(words: list[str]) -> list[str]:
+    """`--input -0.1,0.2` as `--input=-0.1,0.2`: argparse takes a minus for another option."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == "--input" and re.match(r"-(\.?\d|inf|nan)", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _graph(options: argparse.Namespace, settings: dict[str, object]) -> object:
@@ -187,6 +234,13 @@ def _curves(place: str) -> object:
 
     draw = drawer(place, "train --plot")
     return lambda rows, title: draw(epochs(rows), title)
+
+
+def _remarks(graph: Graph) -> tuple[Mistake, ...]:
+    """What `doctor` calls for what the linter knows of a net before it is tried."""
+    from .analyzers.lint import obstacles
+
+    return obstacles(graph)
 
 
 def _page(word: str | None) -> str:

@@ -17,6 +17,20 @@ from .rule import findings, rules
 SILENCE = re.compile(r"#\s*nnspec:\s*ignore\[\s*([A-Za-z0-9_,\s]*?)\s*\]")
 
 
+OBSTACLES = frozenset({"NN403", "NN404", "NN406", "NN409", "NN420", "NN430", "NN433", "NN435"})
+"""What keeps a net from learning whatever its data are: loss, output and form do not go together. Of
+rates, starts and depths more is known once they are tried."""
+
+
+def obstacles(graph: Graph) -> tuple[Mistake, ...]:
+    """What the rules say keeps a net from learning, where no comment silences them; it is to be
+    trained, whether it has a `train(...)` or not."""
+    loss = graph.training.judged_by(graph.output.value)
+    training = graph.training.model_copy(update={"loss": loss})
+    judged = Graph(graph.source, graph.nodes, graph.outputs, training)
+    return tuple(one for one in linted(judged, (), OBSTACLES) if one.code in OBSTACLES)
+
+
 @cache
 def warnings() -> frozenset[str]:
     """The codes that can be selected: those of rules, and of remarks made while reading."""

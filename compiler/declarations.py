@@ -17,6 +17,7 @@ from .expressions import LOST, Lost, Scope, Worth, evaluate, shown
 from .files import Block, Files, Module
 from .op import LETTERS, Refused
 from .ops import CATALOGUE
+from .settings import belonging
 
 KEPT = frozenset({*LETTERS, *LETTERS.values(), "id", "int", "freeze"}).union(
     name
@@ -59,7 +60,8 @@ class Declarations:
         for word in outside.keys() - file.lost:
             known = tuple(module.lets)
             near = nearest(word, known)
-            self.mistakes.append(UnknownLet(None, word, near, known))
+            setting = " = ".join(belonging(word, outside[word]) or ())
+            self.mistakes.append(UnknownLet(None, word, near, known, setting))
         return module
 
     def _free(self, name: tree.Name, places: dict[str, Span]) -> None:

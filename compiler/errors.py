@@ -390,13 +390,16 @@ class UnknownLet(Mistake):
     word: str
     nearest: str | None = None
     known: tuple[str, ...] = ()
+    setting: str = ""
+    """Where it belongs in `train(...)`; empty where nothing has it."""
 
     def message(self) -> str:
         return f"no `let` of this spec is called `{self.word}`"
 
     def help(self) -> str:
         known = f"there are {_quoted(self.known)}" if self.known else "this spec has no `let`"
-        return _did_you_mean(self.nearest) or known
+        setting = self.setting and f"write `{self.setting}`, a setting of train(...)"
+        return _did_you_mean(self.nearest) or setting or known
 
 
 @dataclass(frozen=True)

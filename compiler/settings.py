@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, get_origin
 
 from ..grammar import tree
@@ -77,6 +77,8 @@ def overridden(
     }
     if not given:
         return training, ()
+    if mistakes := tuple(_misplaced(given)):
+        return training, mistakes
     lines = ", ".join(f"{name} = {_given(value)}" for name, value in given.items())
     file, mistakes = parse(Source("<settings>", f"train({lines})"))
     statement = file.statements[0] if file.statements else None
@@ -89,6 +91,15 @@ def overridden(
         problem = f"cannot be `{given[strange]}`"
         return training, (BadSetting(None, strange, problem, "give every setting its own value"),)
     return read_training(statement, training)
+
+
+def _misplaced(given: Mapping[str, object]) -> Iterator[Mistake]:
+    """Numbers of the optimiser, or of the schedule, that are given as settings of their own."""
+    for name, value in given.items():
+        whole = None if name in Training.model_fields else belonging(name, value)
+        if whole:
+            place, choice = whole
+            yield BadSetting(None, name, "is no setting of train", f'write {place}="{choice}"')
 
 
 def _given(value: object) -> str:
@@ -138,10 +149,23 @@ def _known(argument: tree.Argument) -> str:
         written = argument.span.text
         raise Refused(BadSetting(argument.span, written, "has no name", "write `name = value`"))
     if argument.name not in known:
+        whole = belonging(argument.name, argument.value.span.text)
         near = nearest(argument.name, known)
         advice = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}"
+        advice = f"write `{' = '.join(whole)}`" if whole else advice
         raise Refused(BadSetting(argument.span, argument.name, "is no setting of train", advice))
     return argument.name
+
+
+def belonging(name: str, value: object) -> tuple[str, str] | None:
+    """What a number belongs to that is no setting of train, and how it is written there:
+    `("optimizer", "adam(lr=0.1)")`; None where nothing has it."""
+    usual = Training()
+    for place, first in (("optimizer", usual.optimizer), ("schedule", usual.schedule)):
+        for kind in (type(first), *MENUS[place].choices.values()):
+            if name in kind.model_fields:
+                return place, f"{kind.name}({name}={value})"
+    return None
 
 
 def _setting(name: str, value: tree.Expression, scope: Scope) -> object:

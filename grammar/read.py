@@ -17,6 +17,8 @@ from .source import Source, Span
 
 NO_FILE = "there is no such file"
 
+A_SPEC = 'give a path, `-` for standard input, or the net itself: "3 -> fc4 relu -> fc1"'
+
 WEIGHTS = ".safetensors"
 """How files of weights end."""
 
@@ -28,6 +30,9 @@ def read(spec: str | os.PathLike[str], limits: Limits | None = None) -> Source:
     not be a file's name.
     """
     limits = limits or Limits()
+    if not isinstance(spec, str | os.PathLike):
+        problem = f"a {type(spec).__name__} is no spec"
+        raise SpecError([Unreadable(None, repr(spec)[:40], problem, A_SPEC)])
     if spec == "-":
         return _decoded("<stdin>", sys.stdin.buffer.read(limits.bytes + 1), limits)
     text = os.fspath(spec)
@@ -72,7 +77,7 @@ def read_file(path: Path, limits: Limits) -> Source:
     """The text of a file; raises SpecError when it cannot be read, is too large, or no text."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            kind = "it is a directory" if path.is_dir() else "it is no regular file"
+            kind = "it is a folder" if path.is_dir() else "it is no regular file"
             raise SpecError([Unreadable(None, str(path), kind)])
         if path.suffix == WEIGHTS:
             raise SpecError([Unreadable(None, str(path), "it holds weights", _of_weights(path))])
@@ -99,7 +104,7 @@ def _near(path: Path) -> str:
     near = nearest(path.name, names)
     if near:
         return f"did you mean `{path.with_name(near)}`?"
-    return 'give a path, `-` for standard input, or the net itself: "3 -> fc4 relu -> fc1"'
+    return A_SPEC
 
 
 def _decoded(name: str, content: bytes, limits: Limits) -> Source:

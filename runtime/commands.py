@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shlex
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +39,7 @@ from .events import Events
 from .file_errors import printable
 from .folder import logged
 from .history import History, Scores
-from .judge import Tally
+from .judge import Tally, guesses
 from .kernels import Array
 from .load import load as load_net
 from .member_table import as_json as members_as_json
@@ -50,6 +52,8 @@ from .train import Interrupted
 from .verdicts import probabilities
 
 SETTINGS = tuple(Training.model_fields)
+LONGEST = 100
+"""Letters of a spec's text up to which it is said again."""
 
 
 def _print(value: object) -> None:
@@ -132,6 +136,11 @@ def train(options: argparse.Namespace) -> int:
     scores, apart = _judged(net, held)
     if options.save:
         net.save(options.save)
+    if not quiet and _learned_nothing(scores, held):
+        print(
+            f"no better than always saying the same: `{_doctor(options)}` looks for the reason",
+            file=sys.stderr,
+        )
     for draw, history in zip(pictures.values(), histories, strict=bool(pictures)):
         draw(logged(history), f"{options.run or options.spec} on {learned.name}")
     if quiet:
@@ -165,7 +174,7 @@ def train(options: argparse.Namespace) -> int:
         f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
     for place, history in enumerate(histories, 1):
-        if net.training.early_stop:
+        if net.training.early_stop and history.best < len(history):
             which = f"net {place}: " if len(histories) > 1 else ""
             ended = f"{history.stopped}: " if history.stopped else ""
             back = f"of epoch {history.best}" if history.best else "it began with"
@@ -186,6 +195,25 @@ def _judged(net: Net | Ensemble, held: Dataset) -> tuple[Scores, tuple[Scores, .
     """How the net does, and how each member of an ensemble does."""
     asked = net.judged(held, None)
     return net.scores_apart(asked) if isinstance(net, Ensemble) else (net.scores(asked), ())
+
+
+def _learned_nothing(scores: Scores, held: Dataset) -> bool:
+    """Whether always saying the most frequent class, or the mean, does as well."""
+    if scores.accuracy is None:
+        return scores.r2 is not None and scores.r2 <= 0
+    if not held.is_labelled:
+        return False
+    _, counts = np.unique(np.asarray(held.y), return_counts=True)
+    return guesses(scores.accuracy, counts.tolist())
+
+
+def _doctor(options: argparse.Namespace) -> str:
+    """The command that examines the same net on the same data; a long text is not repeated."""
+    spec = options.spec if len(options.spec) <= LONGEST and "\n" not in options.spec else "SPEC"
+    given = {name: getattr(options, name) for name in ("target", "resize", *SETTINGS)}
+    told = [(f"--{name.replace('_', '-')}", worth) for name, worth in given.items() if worth]
+    told += [("--let", text) for text in options.let]
+    return shlex.join(["nnspec", "doctor", spec, "--data", options.data, *chain(*told)])
 
 
 def _pictures(place: str | None, net: Net | Ensemble) -> list[str]:
@@ -242,7 +270,7 @@ def _told(scores: Scores) -> str:
     parts = {
         "accuracy": percent(scores.accuracy) if scores.accuracy is not None else "",
         "top 5": percent(scores.top5) if scores.top5 is not None else "",
-        "loss": number(scores.loss),
+        "loss": number(scores.loss) if scores.loss != scores.mse else "",
         "mse": number(scores.mse) if scores.mse is not None else "",
         "r2": f"{scores.r2:.4f}" if scores.r2 is not None else "",
     }

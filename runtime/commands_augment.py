@@ -45,7 +45,8 @@ def configure_augment(parser: argparse.ArgumentParser) -> None:
 
 def augment(options: argparse.Namespace) -> int:
     """Examples as they are, and beside each what training would make of it."""
-    graph = options.graph(options, {"augment": options.augment})
+    given = {} if options.augment is None else {"augment": options.augment}
+    graph = options.graph(options, given)
     _check(graph)
     data = fitted(load(options.data), input_shape(graph))
     some = data.x[: options.first]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -23,14 +24,17 @@ from .data_options import asked, data_arguments, input_shape
 from .dataset import Dataset
 from .durable import make_folder
 from .examination import STEPS, Examination, examine
-from .findings import Finding, figure, findings
+from .findings import Finding, figure, findings, zero_layers
 from .picture import png
 from .portraits import as_grid, as_text, boundary, templates
 from .progress import percent
-from .rates import drawn
+from .rates import BARS, drawn
 from .vitals import share
 
-WIDTH = 92
+LEAST, WIDTH = 40, 92
+"""Columns of a letter: the terminal's, between these."""
+MARGIN = 12
+"""Columns before what was measured."""
 
 
 def configure_doctor(parser: argparse.ArgumentParser) -> None:
@@ -68,13 +72,13 @@ def doctor(options: argparse.Namespace) -> int:
     learned, held = split(data, options.held_out)
     with said(quiet=options.format == "json") as tell:
         found = examine(graph, learned, held, steps=options.steps, tell=tell)
-    wrong = findings(found)
+    wrong = findings(found, options.remarks(graph))
     shape = tuple(whole_set.x.shape[1:])
     pictures = _drawn(found, options.plot, shape) if options.plot not in (None, "-") else []
     if options.format == "json":
         print(json.dumps(plain(as_json(found, wrong) | {"pictures": pictures}), indent=2))
     else:
-        put_out(letter(found, wrong, colour=options.colour))
+        put_out(letter(found, wrong, colour=options.colour, width=_columns()))
         if options.plot == "-" and (seen := templates(found.trial.net, shape)) is not None:
             put_out(f"\nThe first templates of the first layer\n{as_text(seen)}\n")
         for path in pictures:
@@ -108,27 +112,38 @@ def _drawn(found: Examination, folder: str, picture: tuple[int, ...]) -> list[st
 # ------------------------------------------------------------------------------------ the letter
 
 
-def letter(found: Examination, wrong: tuple[Finding, ...], *, colour: bool) -> str:
-    """What is wrong, what to do, and all that was measured."""
+def _columns() -> int:
+    return max(LEAST, min(WIDTH, shutil.get_terminal_size((100, 24)).columns))
+
+
+def letter(
+    found: Examination, wrong: tuple[Finding, ...], *, colour: bool, width: int = WIDTH
+) -> str:
+    """What is wrong, what to do, and all that was measured, in lines of at most `width`."""
     loud = "\x1b[1m{}\x1b[0m".format if colour else "{}".format
     name = found.graph.source.name
     examples = f"{len(found.learned):,} examples to learn from, {len(found.held):,} held out"
     lines = [
-        loud(f"{name} on {found.learned.name}"),
-        f"{found.trial.net.params:,} parameters, {examples}",
+        loud(_wrapped(f"{name} on {found.learned.name}", "", "", width)),
+        _wrapped(f"{found.trial.net.params:,} parameters, {examples}", "", "", width),
         "",
     ]
     causes = [one for one in wrong if not one.follows]
-    lines += [_verdict(causes, len(wrong) - len(causes)), ""]
+    lines += [_wrapped(_verdict(causes, len(wrong) - len(causes)), "", "", width), ""]
     for place, one in enumerate(causes, 1):
-        lines += [*_told(place, one, loud), ""]
+        lines += [*_told(place, one, loud, width), ""]
         after = [other for other in wrong if other.follows == one.name]
         if after:
-            lines.insert(-1, _wrapped("with it go, most likely:", "   ", ""))
-            lines[-1:-1] = [_wrapped(f"{o.name}: {o.evidence}", "   · ", "     ") for o in after]
+            lines.insert(-1, "   with it go, most likely:")
+            lines[-1:-1] = [
+                _wrapped(f"{other.name}: {other.evidence}", "   · ", "     ", width)
+                for other in after
+            ]
     lines.append(loud("Measured"))
-    lines += [_wrapped(text, f"  {what:<9} ", " " * 12) for what, text in measured(found).items()]
-    lines += [f"{'':12}{row}" for row in drawn(found.rates).splitlines()]
+    for what, text in measured(found).items():
+        lines.append(_wrapped(text, f"  {what:<{MARGIN - 3}} ", " " * MARGIN, width))
+    bars = drawn(found.rates, min(BARS, width - MARGIN - 1))
+    lines += [f"{'':{MARGIN}}{row}" for row in bars.splitlines()]
     return "\n".join(lines) + "\n"
 
 
@@ -141,23 +156,24 @@ def _verdict(causes: list[Finding], others: int) -> str:
     return f"{count} wrong{order}{more}."
 
 
-def _told(place: int, one: Finding, loud: Callable[[str], str]) -> Iterator[str]:
-    says = _wrapped(f"{one.name}: {one.says}", f"{place}. ", "   ")
+def _told(place: int, one: Finding, loud: Callable[[str], str], width: int) -> Iterator[str]:
+    says = _wrapped(f"{one.name}: {one.says}", f"{place}. ", "   ", width)
     yield says.replace(f"{one.name}:", loud(f"{one.name}:"), 1)
-    yield _wrapped(one.evidence, "   ", "   ")
+    yield _wrapped(one.evidence, "   ", "   ", width)
     for text in one.advice:
-        yield _wrapped(text, "   → ", "     ")
+        yield _wrapped(text, "   → ", "     ", width)
 
 
-def _wrapped(text: str, first: str, others: str) -> str:
+def _wrapped(text: str, first: str, others: str, width: int) -> str:
+    """Numbers stay with their `%`."""
     return textwrap.fill(
-        text,
-        WIDTH,
+        text.replace(" %", "\xa0%"),
+        width,
         initial_indent=first,
         subsequent_indent=others,
         break_long_words=False,
         break_on_hyphens=False,
-    )
+    ).replace("\xa0%", " %")
 
 
 def measured(found: Examination) -> dict[str, str]:
@@ -168,9 +184,7 @@ def measured(found: Examination) -> dict[str, str]:
         "inputs": f"mean {found.inputs.mean:.3g}, deviation {found.inputs.std:.3g}"
         + (f"; {len(found.counts)} classes of {_range(found.counts)}" if found.counts else ""),
         "start": f"loss {figure(found.first)}; a net that says nothing has {figure(found.silent)}",
-        "gradient": "only one layer learns"
-        if found.start.flow is None
-        else f"the first layer's is {found.start.flow:.2g} of the last's, before any training",
+        "gradient": _gradient(found),
         "by heart": f"{few.examples} examples "
         + (f"in {few.steps:,} steps" if few.ok else f"not even in {few.steps:,} steps")
         + f" of {few.optimizer}",
@@ -178,7 +192,7 @@ def measured(found: Examination) -> dict[str, str]:
     }
     seen = trial.epochs[-1].vitals if trial.epochs else None
     if seen:
-        parts = [f"updates move weights by {seen.update:.1e}"] if seen.update is not None else []
+        parts = [_moved(seen.update)] if seen.update is not None else []
         for what in ("dead", "saturated"):
             shares = [w for layer in seen.layers if (w := getattr(layer, what)) is not None]
             most = max(shares, default=None)
@@ -188,6 +202,24 @@ def measured(found: Examination) -> dict[str, str]:
     where = f"from {tried.lowest:.1g} to {tried.highest:.1g}" if tried.learns else "at none"
     told["rates"] = f"the loss falls {where}; the spec's is {rate:g}; loss over the rate:"
     return told
+
+
+def _gradient(found: Examination) -> str:
+    """What is left of it in the first layer."""
+    layers = [layer for layer in found.start.layers if layer.gradient is not None]
+    if found.start.flow is not None:
+        return f"the first layer's is {found.start.flow:.2g} of the last's, before any training"
+    if len(layers) < 2:
+        return "only one layer learns"
+    empty = [f"`{name}`" for name in zero_layers(found)[:4]]
+    cause = f"; the weights of {', '.join(empty)} are 0, and give none to the layers below"
+    reached = sum(1 for layer in layers if layer.gradient)
+    told = f"it reaches {reached or 'none'} of {len(layers)} layers, before any training"
+    return told + (cause if empty else "")
+
+
+def _moved(update: float) -> str:
+    return f"updates move weights by {update:.1e}" if update else "updates move no weight any more"
 
 
 def _range(counts: tuple[int, ...]) -> str:

@@ -63,16 +63,25 @@ def sweep(options: argparse.Namespace) -> int:
     def made(choices: Choices, seed: int) -> Net | Ensemble:
         return compiled(graphs[_key(choices)], seed=seed, max_memory=options.max_memory)
 
-    outcomes = []
-    with counted(len(every), quiet=options.format == "json") as tick:
-        for outcome in swept(made, every, seeds, learned, held):
-            outcomes.append(outcome)
-            tick()
+    outcomes: list[Outcome] = []
+    try:
+        with counted(len(every), quiet=options.format == "json") as tick:
+            for outcome in swept(made, every, seeds, learned, held):
+                outcomes.append(outcome)
+                tick()
+    except KeyboardInterrupt:
+        _tell(options, outcomes)
+        print(f"stopped after {len(outcomes)} of {len(every)} combinations", file=sys.stderr)
+        return 130
+    _tell(options, outcomes)
+    return 0
+
+
+def _tell(options: argparse.Namespace, outcomes: list[Outcome]) -> None:
     if options.format == "json":
         print(json.dumps([_plain(outcome) for outcome in outcomes], indent=2, allow_nan=False))
-    else:
+    elif outcomes:
         print(table(outcomes))
-    return 0
 
 
 def _graph(options: argparse.Namespace, choices: Choices) -> Graph:

@@ -54,7 +54,8 @@ def parts(options: argparse.Namespace, shape: tuple[int, ...]) -> tuple[Dataset,
     """What to train on, and what to test on: another set, or a share of the same."""
     share = HELD_OUT if options.held_out is None else options.held_out
     if not 0 < share < 1:
-        raise SpecError([DataUnfit(None, options.data, "cannot be split", "0 < --held-out < 1")])
+        advice = "0 < --held-out < 1; --validation names another set to test on, and trains on all"
+        raise SpecError([DataUnfit(None, options.data, "cannot be split", advice)])
     learned = loaded(options, options.data, shape)
     if options.validation is None:
         return split(learned, share)

@@ -36,6 +36,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.x)
 
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.x.shape[1:])) or "1"
+        what = f"{len(self.classes)} classes" if self.classes else "values to predict"
+        return f"<Dataset {self.name}: {len(self):,} examples of {size}, {what}>"
+
     @property
     def is_labelled(self) -> bool:
         return bool(self.y.dtype == np.int64 and self.y.ndim == 1)

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from ..grammar.diagnostics import SpecError
-from .file_errors import DirectoryInUse, FileUnwritable, Kind, Origin
+from .file_errors import FileUnwritable, FolderInUse, Kind, Origin
 
 try:
     import fcntl
@@ -40,9 +40,9 @@ TOLD: Mapping[int, tuple[str, str]] = MappingProxyType(
         errno.ENOSPC: ("the disk is full", "free some space, or choose another disk"),
         errno.EDQUOT: ("your share of the disk is used up", "free some space"),
         errno.EIO: ("the disk reports an error", "choose another disk; this one may be failing"),
-        errno.EROFS: ("the disk is read-only", "choose another directory"),
-        errno.EACCES: ("permission denied", "choose another directory, or ask for the right to"),
-        errno.EPERM: ("permission denied", "choose another directory, or ask for the right to"),
+        errno.EROFS: ("the disk is read-only", "choose another folder"),
+        errno.EACCES: ("permission denied", "choose another folder, or ask for the right to"),
+        errno.EPERM: ("permission denied", "choose another folder, or ask for the right to"),
         errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
         errno.ENOENT: ("there is no such folder", "make the folder first"),
         errno.ENOTDIR: ("there is no such folder", "make the folder first"),
@@ -275,4 +275,4 @@ def _alive(holder: bytes) -> bool:
 
 def _in_use(file: int, place: Path) -> SpecError:
     holder = os.read(file, 200).decode("utf-8", "replace").strip()
-    return SpecError([DirectoryInUse(None, str(place.parent), holder)])
+    return SpecError([FolderInUse(None, str(place.parent), holder)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, reduce
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from .kernels import Array
 from .names import Names
 from .net import AT_ONCE, DType, Net, sized_when_compiled
 from .notebook import facts
+from .read_only import Named
 from .weights import write
 
 HELD = 2**22
@@ -107,7 +107,7 @@ class Ensemble(Answering):
 
     @staticmethod
     def _named(found: Sequence[Mapping[str, Array]]) -> Mapping[str, Array]:
-        return MappingProxyType(
+        return Named(
             {
                 f"member{number}.{name}": array
                 for number, arrays in enumerate(found, 1)

@@ -105,7 +105,31 @@ class LabelRange(Mistake):
         return f"labels run from {low} to {high}, but the net has {self.classes} classes"
 
     def help(self) -> str:
+        if self.found == (1, self.classes):
+            return f"labels count from 0 to {self.classes - 1}: subtract 1 from each"
         return f"labels count from 0 to {self.classes - 1}; the net's output is {self.output}"
+
+
+@dataclass(frozen=True)
+class ClassesUnjudged(Mistake):
+    """A set's truth is classes, but the loss judges values, or the net has too few outputs."""
+
+    code, name = "NN566", "classes-unjudged"
+    data: str
+    classes: tuple[str, ...]
+    problem: str
+    advice: str
+
+    def message(self) -> str:
+        named = ", ".join(f"`{name}`" for name in self.classes[:5])
+        more = ", ..." if self.classes[5:] else ""
+        return (
+            f"the truth of `{self.data}` is {len(self.classes)} classes, {named}{more}, "
+            f"but {self.problem}"
+        )
+
+    def help(self) -> str:
+        return self.advice
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from .batches import (
 )
 from .data_errors import BadExample, NoTruth, shown
 from .dataset import Dataset
+from .judgeable import check_classes
 from .kernels import Array
 
 Fill: TypeAlias = Callable[[Array, Array], None]
@@ -65,6 +66,8 @@ def examples(graph: Graph, loss: Loss, x: Any, y: Any, dtype: np.dtype[Any]) -> 
     read. Raises SpecError.
     """
     output = graph.output.value
+    if y is None and isinstance(x, Dataset):
+        check_classes(x, loss, output)
     if y is None and is_pair(x):
         x, y = (x.x, x.y) if isinstance(x, Dataset) else x
     if loss.target == "shares" and (y is None or are_labels(y, output)):

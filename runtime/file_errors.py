@@ -144,19 +144,19 @@ class FileUnwritable(OfFile):
 
 
 @dataclass(frozen=True)
-class DirectoryInUse(Mistake):
-    """Another process writes into this directory, and two would spoil each other's files."""
+class FolderInUse(Mistake):
+    """Another process writes into this folder, and two would spoil each other's files."""
 
-    code, name = "NN548", "directory-in-use"
+    code, name = "NN548", "folder-in-use"
     path: str
     holder: str
 
     def message(self) -> str:
         by = f" by {self.holder}" if self.holder else ""
-        return f"the directory {in_line(self.path)} is in use{by}"
+        return f"the folder {in_line(self.path)} is in use{by}"
 
     def help(self) -> str:
-        return "wait until the other run ends, or choose another directory"
+        return "wait until the other run ends, or choose another folder"
 
 
 # ------------------------------------------------------------------------------- its header

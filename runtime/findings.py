@@ -3,15 +3,17 @@ what to do about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import log10
 from statistics import median
 from types import MappingProxyType
 
 from ..compiler.op import Trait
+from ..grammar.diagnostics import Mistake
 from .examination import Examination
 from .history import Scores
+from .judge import guesses
 from .progress import percent
 from .vitals import LayerVitals, share
 
@@ -23,14 +25,17 @@ SURPRISED = 3.0
 """The first loss, as a multiple of that of a net that says nothing, from which the start is wrong."""
 VANISHED = 1e-3
 """The gradient of the first layer, as a share of the last's, that is too little to learn from."""
+FAINT = 0.01
+"""The same where the trial taught it nothing."""
 FADED, GROWN = 0.01, 30.0
 """The spread behind the last hidden layer, as a multiple of the inputs'."""
 DEAD = 0.4
 SATURATED_AT_FIRST, SATURATED = 0.3, 0.8
 TOO_HIGH, TOO_LOW = 5.0, 0.1
 """How far above and below the rates that learn the spec's own may be."""
-LEAST_UPDATE, MOST_UPDATE = 1e-5, 0.1
-"""What an update should move weights by, as a share of their size; about 1e-3 is usual."""
+LEAST_UPDATE, SMALL_UPDATE, MOST_UPDATE = 1e-5, 3e-4, 0.1
+"""What an update should move weights by, as a share of their size; about 1e-3 is usual, and
+less than the second is too little where the trial taught it nothing."""
 LEFT = 0.5
 """The share of the loss that may be left after the trial where the rate is low."""
 UNBALANCED = 10.0
@@ -104,13 +109,18 @@ def balance(found: Examination) -> Iterator[Finding]:
     guess = max(counts) / sum(counts)
     weights = ", ".join(f"{sum(counts) / len(counts) / max(1, n):.2g}" for n in counts[:12])
     listed = f"weights=({weights}{', ...' if len(counts) > 12 else ''})"
+    weighted = getattr(found.graph.training.loss, "weights", None) is not None
     yield Finding(
         "unbalanced",
         "some classes have far fewer examples than others",
         f"`{names[most]}` has {counts[most]:,}, `{names[least]}` {counts[least]:,}; always saying "
         f"`{names[most]}` is right in {percent(guess)}",
         (
-            f"let rare classes count for more: loss = cross_entropy({listed})",
+            *(
+                []
+                if weighted
+                else [f"let rare classes count for more: loss = cross_entropy({listed})"]
+            ),
             "judge by recall and f1 of each class (`nnspec evaluate`), not by accuracy",
         ),
     )
@@ -154,8 +164,8 @@ def signal(found: Examination) -> Iterator[Finding]:
     told = ", ".join(f"{layer.layer} {layer.std:.2g}" for layer in _some(hidden))
     told = f"deviation by layer: {told}; the inputs have {before:.2g}"
     remedy = (
-        "let weights begin by their fan-in: init=he before relu, init=xavier before tanh",
-        "or put a norm (`bn`, `ln`) behind every layer",
+        *([_FAN_IN] if _starts(found) else []),
+        *([] if _normed_throughout(found) else ["put a norm (`bn`, `ln`) behind every layer"]),
     )
     if left < FADED:
         yield Finding("signal-fades", "activations fade from layer to layer", told, remedy)
@@ -163,24 +173,46 @@ def signal(found: Examination) -> Iterator[Finding]:
         yield Finding("signal-grows", "activations grow from layer to layer", told, remedy)
 
 
+_FAN_IN = "let weights begin by their fan-in: init=he before relu, init=xavier before tanh"
+
+
+def _starts(found: Examination) -> bool:
+    """Whether the spec says how weights begin: where it does not, it is by their fan-in."""
+    starts = [getattr(node.op, "init", None) for node in found.graph.nodes if node.own]
+    return found.graph.training.init is not None or any(starts)
+
+
+def _normed_throughout(found: Examination) -> bool:
+    traits = [node.op.traits for node in found.graph.nodes]
+    norms = sum(1 for each in traits if Trait.NORMALISES in each)
+    return norms >= sum(1 for each in traits if Trait.NEURONS in each) - 1
+
+
 def flow(found: Examination) -> Iterator[Finding]:
     """CS231n, neural networks 3, "Activation / gradient distributions per layer"."""
     passed = found.start.flow
-    if passed is None or VANISHED <= passed <= 1 / VANISHED:
+    least = FAINT if _stuck(found) else VANISHED
+    if not passed or least <= passed <= 1 / VANISHED:
         return
     learning = [layer for layer in found.start.layers if layer.gradient is not None]
     told = ", ".join(f"{layer.layer} {layer.gradient:.1e}" for layer in _some(learning))
     told = f"root mean square by layer: {told}; first/last {passed:.1e}"
-    gone = passed < VANISHED
-    saturating = any(Trait.SATURATES in node.op.traits for node in found.graph.nodes)
+    gone = passed < 1
+    saturating = any(
+        Trait.SATURATES in node.op.traits and node.layer != found.graph.output.layer
+        for node in found.graph.nodes
+    )
+    unclipped = found.graph.training.clip is None
     yield Finding(
         "vanishing-gradient" if gone else "exploding-gradient",
         "the first layers hardly get a gradient" if gone else "gradients grow on the way back",
         told,
         (
             *(["use relu in place of sigmoid and tanh in hidden layers"] if saturating else []),
-            "put `bn` behind every layer, or add[ ... | id ] around pairs of them",
-            *([] if gone else ["clip the gradient: clip = 1.0"]),
+            *([] if _normed_throughout(found) else ["put `bn` behind every layer"]),
+            "add[ ... | id ] around pairs of layers",
+            *(["clip the gradient: clip = 1.0"] if unclipped and not gone else []),
+            *(_by_heart(found) if gone else ()),
         ),
     )
 
@@ -232,7 +264,7 @@ def no_gradient(found: Examination) -> Iterator[Finding]:
         yield Finding(
             "no-gradient",
             f"no gradient reaches {_listed(deaf)}: these weights never move",
-            "their gradient is 0 before training, and after the trial",
+            _zeros(found, "their gradient is 0 before training, and after the trial"),
             (cause or "look for what is flat behind them: dead relus, weights that are 0",),
         )
 
@@ -265,22 +297,50 @@ def rate(found: Examination) -> Iterator[Finding]:
     """CS231n, neural networks 3, "Loss function": what the rate does to it."""
     tried, optimizer = found.rates, found.graph.training.optimizer
     update = _usual_update(found)
-    better = f"optimizer = {optimizer.name}(lr={rounded(tried.suggested):g})"
     beyond = "and rises beyond" if tried.ends else "the highest that was tried"
     told = f"the loss falls from {tried.lowest:.1g} to {tried.highest:.1g}, {beyond}"
-    moved = "" if update is None else f"; an update moves weights by {update:.1e} of their size"
     hasty = (update or 0) > MOST_UPDATE and optimizer.lr > tried.suggested
     high = optimizer.lr > TOO_HIGH * tried.highest or hasty
     if not tried.learns:
         return
     if high:
         says = f"the learning rate {optimizer.lr:g} is too high"
-        yield Finding("rate-too-high", says, told + moved, (better,))
-    elif _slow(found) and (
-        optimizer.lr < TOO_LOW * tried.lowest or (update is not None and update < LEAST_UPDATE)
-    ):
+        most = _largest_update(found)
+        moved = f"; updates moved weights by up to {most:.1e} of their size"
+        told += moved if most > MOST_UPDATE else ""
+        advice = _rated(found, tried.suggested) or _rated(found, optimizer.lr / TOO_HIGH)
+        yield Finding("rate-too-high", says, told, advice)
+    elif _slow(found) and _too_low(found, update):
         says = f"the learning rate {optimizer.lr:g} is too low"
-        yield Finding("rate-too-low", says, told + moved, (better,))
+        if update is not None and update < SMALL_UPDATE:
+            told += f"; an update moves weights by {update:.1e} of their size, 1e-03 is usual"
+        faster = max(tried.suggested, min(tried.highest / 2, optimizer.lr / TOO_LOW))
+        yield Finding("rate-too-low", says, told, _rated(found, faster))
+
+
+def _too_low(found: Examination, update: float | None) -> bool:
+    """By the rates that learn, or by how little updates move, of which less proof is needed where the
+    trial taught it nothing; not where it is near the highest that learns."""
+    tried, lr = found.rates, found.graph.training.optimizer.lr
+    least = SMALL_UPDATE if _stuck(found) else LEAST_UPDATE
+    still = update is not None and update < least
+    return lr <= tried.highest / 2 and (lr < TOO_LOW * tried.lowest or still)
+
+
+def _rated(found: Examination, rate: float) -> tuple[str, ...]:
+    """The advice to learn by another rate; none where it is the spec's own."""
+    optimizer, better = found.graph.training.optimizer, rounded(rate)
+    if better == rounded(optimizer.lr):
+        return ()
+    return (f"optimizer = {optimizer.name}(lr={better:g})",)
+
+
+def _by_heart(found: Examination) -> tuple[str, ...]:
+    """The advice to learn by what learned a few examples by heart, where the spec's own did not."""
+    few = found.memorised
+    if not few.ok or few.own:
+        return ()
+    return (f"optimizer = {few.optimizer}: it learned {few.examples} examples by heart",)
 
 
 def _slow(found: Examination) -> bool:
@@ -295,7 +355,11 @@ def diverges(found: Examination) -> Iterator[Finding]:
             "diverges",
             "training runs into numbers that are not finite",
             found.trial.diverged,
-            ("lower the learning rate", "clip the gradient: clip = 1.0", "scale the inputs"),
+            (
+                "lower the learning rate",
+                *(["clip the gradient: clip = 1.0"] if found.graph.training.clip is None else []),
+                *(["scale the inputs"] if any(inputs(found)) else []),
+            ),
         )
 
 
@@ -306,14 +370,24 @@ def learns(found: Examination) -> Iterator[Finding]:
     guess = _guessing(found)
     told = f"after {_epochs(found)} on what it learns from: {_scored(scores)}; {guess[1]}"
     if guess[0]:
-        better = rounded(found.rates.suggested)
-        name = found.graph.training.optimizer.name
+        rates = _rated(found, found.rates.suggested) if found.rates.learns else ()
         yield Finding(
             "learns-nothing",
             "after the trial it is no better than guessing",
             told,
-            (f"try optimizer = {name}(lr={better:g})", "or more epochs"),
+            (*rates, *_by_heart(found), _longer(found)),
         )
+
+
+def _longer(found: Examination) -> str:
+    trial = found.trial
+    if len(trial.epochs) < trial.of:
+        return f"look longer: these were {len(trial.epochs):,} of the spec's {trial.of:,} epochs"
+    return f"more epochs than {trial.of:,}"
+
+
+def _stuck(found: Examination) -> bool:
+    return found.trial.learned is not None and _guessing(found)[0]
 
 
 def _guessing(found: Examination) -> tuple[bool, str]:
@@ -323,7 +397,7 @@ def _guessing(found: Examination) -> tuple[bool, str]:
     if scores.accuracy is not None and any(found.counts):
         guess = max(found.counts) / sum(found.counts)
         told = f"always saying the same is right in {percent(guess)}"
-        return scores.accuracy <= guess + 0.02, told
+        return guesses(scores.accuracy, found.counts), told
     if scores.r2 is not None:
         return scores.r2 <= 0.02, "always saying the mean has r2 0"
     return scores.loss >= 0.98 * found.silent, f"saying nothing has loss {figure(found.silent)}"
@@ -408,23 +482,49 @@ FOLLOW: Mapping[str, frozenset[str]] = MappingProxyType(
         "diverges": frozenset({"learns-nothing"}),
         "saturated": frozenset({"vanishing-gradient", "learns-nothing", "cannot-memorise"}),
         "no-gradient": frozenset({"vanishing-gradient", "cannot-memorise", "learns-nothing"}),
-        "vanishing-gradient": frozenset({"learns-nothing", "cannot-memorise"}),
+        "vanishing-gradient": frozenset({"rate-too-low", "learns-nothing", "cannot-memorise"}),
         "dead-units": frozenset({"learns-nothing", "cannot-memorise"}),
         "cannot-memorise": frozenset({"learns-nothing"}),
     }
 )
 """What may well go away with each finding."""
+AFTER_REMARKS = frozenset(
+    {"cannot-memorise", "learns-nothing", "no-gradient", "vanishing-gradient", "dead-units"}
+)
+"""What may well go away with what the linter remarks."""
 
 
-def findings(found: Examination) -> tuple[Finding, ...]:
-    """All that is wrong: causes first, then what may follow from them."""
-    seen = [finding for check in CHECKS for finding in check(found)]
-    named = [finding.name for finding in seen]
-    placed = []
-    for finding in seen:
-        causes = [name for name in named if finding.name in FOLLOW.get(name, ())]
-        placed.append(replace(finding, follows=causes[0] if causes else ""))
+def findings(found: Examination, remarks: Sequence[Mistake] = ()) -> tuple[Finding, ...]:
+    """All that is wrong: causes first, then what may follow from them. `remarks` are what the linter
+    says keeps the net from learning: they come before what was measured."""
+    known = tuple(_remarked(remarks))
+    seen = [*known, *(finding for check in CHECKS for finding in check(found))]
+    spoilt = {**FOLLOW, **{finding.name: AFTER_REMARKS for finding in known}}
+    after = {
+        finding.name: [cause.name for cause in seen if finding.name in spoilt.get(cause.name, ())]
+        for finding in seen
+    }
+    placed = [replace(finding, follows=_root(finding.name, after)) for finding in seen]
     return tuple(sorted(placed, key=lambda finding: bool(finding.follows)))
+
+
+def _root(name: str, after: Mapping[str, Sequence[str]]) -> str:
+    """The first cause of a finding's first cause, and so on; empty where it has none."""
+    met = [name]
+    while causes := [cause for cause in after[met[-1]] if cause not in met]:
+        met.append(causes[0])
+    return met[-1] if len(met) > 1 else ""
+
+
+def _remarked(remarks: Sequence[Mistake]) -> Iterator[Finding]:
+    """Each kind of remark once, with all its places."""
+    for code in dict.fromkeys(remark.code for remark in remarks):
+        same = [remark for remark in remarks if remark.code == code]
+        places = ", ".join(str(remark.span) for remark in same[:3] if remark.span)
+        more = f" and {len(same) - 3:,} more" if len(same) > 3 else ""
+        told = f"{code}, seen by reading the spec" + (f": {places}{more}" if places else "")
+        first = same[0]
+        yield Finding(first.name, first.message(), told, (first.help(),) if first.help() else ())
 
 
 def rounded(worth: float) -> float:
@@ -467,6 +567,28 @@ def _usual_update(found: Examination) -> float | None:
     seen = [epoch.vitals.update for epoch in found.trial.epochs if epoch.vitals]
     told = [update for update in seen if update is not None]
     return median(told) if told else None
+
+
+def _largest_update(found: Examination) -> float:
+    """Over the epochs of the trial; 0 where none was seen."""
+    seen = [epoch.vitals.update for epoch in found.trial.epochs if epoch.vitals]
+    return max((update for update in seen if update is not None), default=0.0)
+
+
+def zero_layers(found: Examination) -> list[str]:
+    """The layers that begin with weights that are all 0."""
+    return [
+        weight.weight.rpartition(".")[0]
+        for weight in found.start.weights
+        if weight.matrix and weight.rms == 0
+    ]
+
+
+def _zeros(found: Examination, evidence: str) -> str:
+    """The evidence, and what zero weights have to do with it."""
+    empty = zero_layers(found)
+    told = f"; {_listed(empty)} begin with weights of 0: zero weights give no gradient to the layers below"
+    return evidence + (told if empty else "")
 
 
 def _epochs(found: Examination) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..compiler.shapes import Value
-from ..compiler.training.losses import Loss
+from ..compiler.training.losses import Loss, Mse
 from .history import Scores
 from .kernels import Array
 from .losses import computed
 from .metrics import OfClass, accuracy, by_class, chosen, confusion, mse, r2, said, top, worst
 
+ROOM = 0.05
+"""The share of what guessing leaves to be won that a net must win to be better than it."""
 MANY = 10
 """Classes from which on it is told whether the true one is among the first five."""
 
@@ -34,7 +37,8 @@ def judge(loss: Loss, output: Value, scores: Array, truth: Array) -> Scores:
     """How scores (N, *output) do against truth as `as_truth` returns it."""
     mean = worst(mean_loss(loss, output, scores, truth))
     if loss.target == "values":
-        return Scores(mean, mse=mse(scores, truth), r2=r2(scores, truth))
+        squared = mean if isinstance(loss, Mse) else mse(scores, truth)
+        return Scores(mean, mse=squared, r2=r2(scores, truth))
     found = choices(loss, output, scores, truth)
     assert found is not None
     many = loss.compares and output.channels >= MANY
@@ -53,6 +57,13 @@ def mean_loss(loss: Loss, output: Value, scores: Array, truth: Array) -> float:
     for function, arguments in calls:
         function(*arguments)
     return float(value)
+
+
+def guesses(accuracy: float, counts: Sequence[int]) -> bool:
+    """Whether always saying the most frequent class does as well; `counts` are the examples of each
+    class. Of a single class nothing can be told."""
+    share = max(counts) / sum(counts)
+    return share < 1 and accuracy <= share + ROOM * (1 - share)
 
 
 def choices(loss: Loss, output: Value, scores: Array, truth: Array) -> tuple[Array, Array] | None:

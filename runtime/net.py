@@ -36,6 +36,7 @@ from .learner import Learner, NotFinite
 from .monitor import Monitor, probe, vitals
 from .names import UNNAMED, Names
 from .notebook import facts, html
+from .read_only import Named
 from .train import Run, Watch, train
 from .turns import Turns, waits
 from .verdicts import verdicts
@@ -136,12 +137,12 @@ class Net(Answering):
     @property
     def weights(self) -> Mapping[str, Array]:
         """Every learned array by name, `fc1.weight` (out, in), as writable views."""
-        return MappingProxyType(self._memory.weights)
+        return Named(self._memory.weights)
 
     @property
     def state(self) -> Mapping[str, Array]:
         """Running statistics by name, `bn1.mean`, as writable views."""
-        return MappingProxyType(self._memory.statistics)
+        return Named(self._memory.statistics)
 
     @property
     def params(self) -> int:

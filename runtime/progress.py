@@ -67,6 +67,7 @@ class Bar:
         else:
             judged = f"held out {number(held.loss)}"
         told: dict[str, Any] = {"loss": number(epoch.loss), "judged": judged, "rate": epoch.rate}
+        told |= {"epoch": epoch.number, "lr": epoch.lr}
         self._bar.update(self._task, completed=epoch.number, **told)
         if epoch.vitals:
             seen = line(epoch.vitals)
@@ -92,7 +93,8 @@ def shown(training: Training, label: str = "") -> Iterator[Bar]:
     try:
         yield Bar(bar, training)
     finally:
-        bar.stop()
+        if bar.live.is_started:  # stopped, it ends its line, begun or not
+            bar.stop()
 
 
 @contextmanager

@@ -127,10 +127,11 @@ def _smoothed(losses: tuple[float, ...]) -> tuple[float, ...]:
 
 
 SHADES = "▁▂▃▄▅▆▇█"
+BARS = 56
 
 
-def drawn(found: Rates, width: int = 56) -> str:
-    """The loss over the rates as a row of bars, the rates below."""
+def drawn(found: Rates, width: int = BARS) -> str:
+    """The loss over the rates as a row of bars, the rates below as far as there is room."""
     top, low = found.smooth[0], min(found.smooth)
     bars = []
     for place in range(width):
@@ -143,9 +144,9 @@ def drawn(found: Rates, width: int = 56) -> str:
         height = (found.smooth[after] - low) / ((top - low) or 1.0)
         level = round(min(1.0, height) * (len(SHADES) - 2)) + (height > 1.1)
         bars.append(SHADES[min(level, len(SHADES) - 1)] if isfinite(height) else "×")
-    scale = [" "] * (width + 6)
+    scale = ""
     for power in range(-6, 2):
         place = round((power + 6) / 7 * (width - 1))
-        text = f"{10.0**power:g}"
-        scale[place : place + len(text)] = text
-    return f"{''.join(bars)}\n{''.join(scale).rstrip()}"
+        if not scale or place > len(scale):
+            scale = scale.ljust(place) + f"{10.0**power:g}"
+    return f"{''.join(bars)}\n{scale}"

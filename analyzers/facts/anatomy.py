@@ -50,9 +50,11 @@ class Anatomy:
 
     @property
     def loss(self) -> Loss | None:
-        """What judges the main output; None without `train(...)`: such a net may be meant for
-        inference."""
-        return self.graph.training.judged_by(self.graph.output.value) if self.train else None
+        """What judges the main output; None where neither `train(...)` nor a setting says so: such a
+        net may be meant for inference."""
+        training = self.graph.training
+        meant = self.train is not None or training.loss is not None
+        return training.judged_by(self.graph.output.value) if meant else None
 
     @property
     def judge(self) -> str:

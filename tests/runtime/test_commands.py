@@ -109,3 +109,28 @@ def test_a_run_put_down_before_it_was_judged(tmp_path: Path, spec: str) -> None:
         best.unlink()
     loaded = nnspec.load(tmp_path / "run")
     np.testing.assert_array_equal(loaded(x), net(x))
+
+
+def test_train_says_where_guessing_does_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = "2 -> fc8 relu -> fc3"
+    words = ("train", spec, "--data", "spiral", "--epochs", "2", "--optimizer", "sgd(lr=1e-9)")
+    code, out, err = ran(capsys, *words)
+    assert code == 0
+    told = f"`nnspec doctor '{spec}' --data spiral --optimizer 'sgd(lr=1e-9)' --epochs 2`"
+    assert "no better than always saying the same: " + told in err
+    assert "always saying" not in out
+    code, out, err = ran(capsys, *words, "--format", "json")
+    assert "always saying" not in out + err
+    assert json.loads(out)["test"]["accuracy"] < 0.4
+
+
+def test_train_says_nothing_of_a_net_that_learned(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--epochs", "20", "--optimizer", "adam(lr=0.02)")
+    _, _, err = ran(capsys, "train", "4 -> bn -> fc8 relu -> fc3", "--data", "iris", *words)
+    assert "always saying" not in err
+
+
+def test_train_says_where_the_mean_does_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--epochs", "1", "--optimizer", "sgd(lr=1e-9)")
+    _, _, err = ran(capsys, "train", "10 -> fc1", "--data", "diabetes", *words)
+    assert "no better than always saying the same" in err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import pytest
 
 import nnspec
 from nnspec.__main__ import main
+from nnspec.analyzers.lint import OBSTACLES, obstacles
+from nnspec.analyzers.rule import rules
 from nnspec.runtime.commands_doctor import as_json, letter, plain
 from nnspec.runtime.data import fitted, load, split
 from nnspec.runtime.dataset import Dataset
 from nnspec.runtime.examination import Examination, examine
 from nnspec.runtime.findings import CHECKS, FOLLOW, Finding, findings
+from nnspec.runtime.judge import guesses
 from nnspec.runtime.memorise import bare, memorised
 from nnspec.runtime.net import Net
 from nnspec.runtime.portraits import COLOURS, PALE, as_grid, as_text, boundary, templates
@@ -118,6 +122,118 @@ def test_what_follows_is_told_with_its_cause(spec: str, name: str) -> None:
     data = DIGITS if "mse" not in spec else replace(DIGITS, y=np.eye(10, dtype="f")[DIGITS.y])
     found = findings(examined(spec, data))
     assert [one.follows for one in found if one.name == name] == ["rate-too-high"]
+
+
+def doctored(spec: str, data: str = "spiral") -> list[Finding]:
+    """As the command does it: the linter is asked too."""
+    found = examined(spec, data, steps=200)
+    return list(findings(found, obstacles(found.graph)))
+
+
+DEEP = "2 -> fc50 sigmoid -> fc50 sigmoid -> fc50 sigmoid -> fc50 sigmoid -> fc3"
+
+
+def test_a_faint_gradient_is_the_cause_where_nothing_is_learned() -> None:
+    (cause, *after) = doctored(f"{DEEP}\ntrain(optimizer = sgd(lr=0.01))")
+    assert (cause.name, cause.follows) == ("vanishing-gradient", "")
+    assert "first/last 2.0e-03" in cause.evidence
+    assert {one.name for one in after} == {"rate-too-low", "learns-nothing"}
+    assert {one.follows for one in after} == {"vanishing-gradient"}
+    assert any("adam(lr=0.01): it learned 16 examples" in text for text in cause.advice)
+
+
+@pytest.mark.parametrize(
+    ("spec", "there"),
+    [
+        (f"{DEEP}\ntrain(optimizer = sgd(lr=0.01))", "sgd(lr=0.01)"),
+        (f"{DEEP}\ntrain(optimizer = adam(lr=0.01), epochs = 1)", "adam(lr=0.01)"),
+        ("2 -> fc9 relu -> fc3\ntrain(optimizer = sgd(lr=1e4), clip = 1.0)", "clip = 1.0"),
+        ("2 -> bn -> fc9 relu -> fc3\ntrain(optimizer = sgd(lr=1e30))", "scale the inputs"),
+        ("2 -> bn -> fc8(init=normal(1e-6)) -> bn -> fc3", "put `bn`"),
+        ("2 -> [fc8 sigmoid]*9 -> fc3", "init="),
+        ("2 -> fc9 relu -> fc3\ntrain(optimizer = sgd(lr=1e-9), epochs = 9000)", "more epochs"),
+    ],
+)
+def test_no_advice_is_what_is_there_already(spec: str, there: str) -> None:
+    found = doctored(spec)
+    assert found
+    assert all(one.advice for one in found)
+    assert not [text for one in found for text in one.advice if there in text]
+
+
+def test_what_the_linter_knows_comes_first() -> None:
+    """Also of a spec without `train(...)`: here it is trained."""
+    first, *others = doctored("2 -> fc8 relu -> fc3 softmax")
+    assert first.name == "activation-in-the-loss"
+    assert "contains the `softmax`" in first.says
+    assert first.evidence == "NN403, seen by reading the spec: <text>:1:22"
+    assert {one.follows for one in others} == {"activation-in-the-loss"}
+    silenced = "2 -> fc8 relu -> fc3 softmax  # nnspec: ignore[NN403]"
+    assert "activation-in-the-loss" not in [one.name for one in doctored(silenced)]
+
+
+def test_what_the_linter_knows_reaches_every_door(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = "2 -> fc8 relu -> fc3 softmax"
+    _, out, _ = ran(["doctor", spec, "--data", "spiral", "--steps", "20"], capsys)
+    assert "1. activation-in-the-loss:" in out
+    assert nnspec.doctor(spec, "spiral", steps=20)[0].name == "activation-in-the-loss"
+
+
+def test_obstacles_are_rules() -> None:
+    assert rules().keys() >= OBSTACLES
+
+
+def test_an_update_that_moved_nothing_is_not_told() -> None:
+    """Dead units leave no update; what is told is the largest that was seen."""
+    found = doctored("2 -> fc100 relu -> fc3\ntrain(optimizer = sgd(lr=1000))")
+    (one,) = [finding for finding in found if finding.name == "rate-too-high"]
+    assert "0.0e+00" not in one.evidence
+    assert "moved" not in one.evidence
+    (one,) = [
+        finding
+        for finding in doctored("2 -> fc9 tanh -> fc3\ntrain(optimizer = sgd(lr=1000))")
+        if finding.name == "rate-too-high"
+    ]
+    assert "updates moved weights by up to" in one.evidence
+
+
+def test_zero_weights_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["doctor", "2 -> fc9 relu -> fc9 relu -> fc3", "--data", "spiral", "--steps", "20"]
+    _, out, _ = ran([*words, "--init", "zeros"], capsys)
+    text = " ".join(out.split())
+    assert "zero weights give no gradient to the layers below" in text
+    assert "it reaches none of 3 layers, before any training; the weights of `fc1`" in text
+    assert "only one layer learns" not in text
+
+
+def test_a_last_layer_of_zeros_is_well() -> None:
+    """It passes nothing on at first, and does after one step."""
+    spec = "64 -> fc32 relu -> fc10(init=zeros)\ntrain(optimizer = adam(lr=5e-3), epochs = 20)"
+    assert findings(examined(spec)) == ()
+
+
+def test_few_examples_of_one_class_are_no_guessing() -> None:
+    assert guesses(0.34, [20, 20, 20])
+    assert not guesses(0.4, [20, 20, 20])
+    assert not guesses(0.995, [99, 1])
+    assert guesses(0.99, [99, 1])
+    assert not guesses(1.0, [60])
+
+
+def test_letters_of_any_width(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["doctor", "2 -> fc8 relu -> fc3 softmax", "--data", "spiral", "--steps", "20"]
+    for columns, widest in ((30, 40), (60, 60), (200, 92)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        _, out, _ = ran(words, capsys)
+        assert widest - 12 <= max(map(len, out.splitlines())) <= widest
+        assert not any(line.lstrip().startswith("%") for line in out.splitlines())
+
+
+def test_causes_go_in_no_circle() -> None:
+    graph = {name: list(after) for name, after in FOLLOW.items()}
+    TopologicalSorter(graph).prepare()
 
 
 def test_the_advice_helps() -> None:

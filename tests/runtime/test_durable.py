@@ -308,7 +308,9 @@ def test_two_processes(tmp_path: Path, flock: str, stop: signal.Signals) -> None
         assert run.stdout.readline() == "held\n"
     try:
         for _ in range(2):
-            with pytest.raises(SpecError, match=f"NN548 .* in use by process {run.pid} on"):
+            with pytest.raises(
+                SpecError, match=f"NN548 the folder .* in use by process {run.pid} on"
+            ):
                 alone_in(tmp_path).__enter__()
     finally:
         run.send_signal(stop)

@@ -211,7 +211,7 @@ def test_the_command_of_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[st
     command = saved(tmp_path, "4 -> fc1", x, y)
     assert main(command) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert ", mse " in line
+    assert "data.npz: mse " in line
     assert ", r2 " in line
     net = nnspec.load(tmp_path / "net.safetensors")
     net.weights["fc1.bias"][:] = NAN
