@@ -284,6 +284,9 @@ LETTERS_OF_WEIGHTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """How equations call weights: a letter and the mark above it (CS231n; Ioffe and Szegedy 2015)."""
 
 
+Layout: TypeAlias = Literal["first", "last", "either"]
+
+
 class Op(BaseModel):
     """One operator with its arguments; subclasses enter the catalogue by being defined."""
 
@@ -363,6 +366,10 @@ class Op(BaseModel):
     def needs(self, batch: int, *inputs: Value) -> Needs:
         raise NotImplementedError(f"operator {self.name} does not say what its kernel needs")
 
+    def layout(self, *inputs: Value) -> Layout:
+        """How its kernel wants maps to lie: the channels first, last, or as they come."""
+        return "first"
+
     def fewest(self, *inputs: Value) -> int:
         """Examples that a training batch must have for it to mean anything."""
         return 1
@@ -429,6 +436,9 @@ class Elementwise(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
 
     def stated(self, m: Any, x: Symbol) -> Symbol:
         """The law as papers write it, where it is stated otherwise for speed."""

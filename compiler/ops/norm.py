@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from ..algebra import Symbol
-from ..op import Count, Needed, Needs, Op, Refused, Terms, Trait, Weight
+from ..op import Count, Layout, Needed, Needs, Op, Refused, Terms, Trait, Weight
 from ..shape_errors import NotDivisible, WrongRank
 from ..shapes import Value
 
@@ -34,6 +34,9 @@ class BatchNorm(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         c = inputs[0].channels
@@ -135,6 +138,9 @@ class LayerNorm(RowNorm):
 
     eps: Epsilon = Field(default=1e-5, description="added to the variance")
 
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
+
     def rows(self, x: Value) -> tuple[int, int, int]:
         return positions(x)
 
@@ -147,6 +153,9 @@ class RMSNorm(RowNorm):
     samples = ("4 -> rms", "5x3 -> rms")
 
     eps: Epsilon = Field(default=1e-6, description="added to the mean square")
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
 
     def rows(self, x: Value) -> tuple[int, int, int]:
         return positions(x)

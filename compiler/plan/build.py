@@ -39,7 +39,7 @@ def schedule(
             node.name: plan.values[node.name] for node in graph.inputs if node.name in plan.values
         },
         outputs={
-            label: plan.values[name] for label, name in graph.outputs.items() if name in plan.values
+            label: plan.values[name] for label, name in plan.graph.outputs.items() if name in plan.values
         },
         loss=loss,
         target=plan.target,

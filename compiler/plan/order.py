@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..graph import Graph, Node
 from ..op import DType, Needed, Needs, Trait
 from ..training.losses import Loss
+from .layout import laid_out
 from .schedule import Array, Kind, Mode, Phase, Step
 
 
@@ -39,6 +40,7 @@ class Order:
 
 def order(graph: Graph, batch: int, mode: Mode, loss: Loss | None) -> Order:
     """The steps of inference, or of a training step up to every weight's gradient."""
+    graph = laid_out(graph)
     plan = Order(graph, batch, mode)
     nodes = graph.nodes if loss is None else _leading_to(graph, graph.output.name)
     for node in nodes:
