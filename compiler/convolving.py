@@ -52,9 +52,10 @@ def mirrored(windows: Sequence[Window]) -> tuple[Window, ...] | None:
 
 
 def repeats(x: Value) -> int:
-    """How often a channel's number is repeated to meet a stretch of rows of interleaved maps."""
-    row = x.places[-1]
-    wanted = max(1, WIDE // x.depth)
+    """How often a channel's number is repeated to meet a stretch of places whose channels lie side
+    by side."""
+    row = x.shape[-2] if x.rank > 1 else 1
+    wanted = max(1, WIDE // x.channels)
     return max(n for n in range(1, row + 1) if row % n == 0 and n <= wanted)
 
 

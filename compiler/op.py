@@ -205,6 +205,8 @@ class Needs:
     overwrites: forward may write its output over its first input.
     overwrites_back: backward may write the first input's gradient over the output's gradient.
     product: multiply-adds of the largest matrix product it makes in one call.
+    shared, shared_back: what a part of a batch has to tell the other parts, in forward or backward,
+        while threads split the batch.
     to_learn: what of `reads_back` and `scratch_back` serves the gradients of its weights alone.
     """
 
@@ -217,6 +219,8 @@ class Needs:
     overwrites: bool = False
     overwrites_back: bool = False
     product: int = 0
+    shared: Mapping[str, Needed] = field(default_factory=dict)
+    shared_back: Mapping[str, Needed] = field(default_factory=dict)
     to_learn: frozenset[str] = frozenset()
 
     @property

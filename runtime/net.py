@@ -22,7 +22,7 @@ from ..compiler.training import Training, unstoppable, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .answering import Answering, quiet
 from .batches import as_inputs, as_truth, input_slots
-from .bind import Bound, allocate, bind_batch
+from .bind import Bound, allocate, bind_batch, lane_stream
 from .budget import Budget, MaxMemory
 from .data import as_seed, parted
 from .errors import Diverged, TooMuchMemory, Untrainable
@@ -37,6 +37,7 @@ from .monitor import Monitor, probe, vitals
 from .names import UNNAMED, Names
 from .notebook import facts, html
 from .read_only import Named
+from .threads import available
 from .train import Run, Watch, train
 from .turns import Turns, waits
 from .verdicts import verdicts
@@ -85,9 +86,10 @@ class Net(Answering):
         self._parameters = plan.parameters
         fill(plan.parameters, self._memory.parameters, self._memory.state, self.seed)
         self._streams = {
-            node.name: stream(self.seed, "noise", node.name)
+            name: stream(self.seed, "noise", name)
             for node in graph.nodes
             if Trait.RANDOM in node.op.traits
+            for name in (lane_stream(node.name, lane) for lane in range(available()))
         }
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         self._memory.budget.may_clear(self._bound)
@@ -126,7 +128,8 @@ class Net(Answering):
         self._memory.parameters[:] = kept["weights"]
         self._memory.state[:] = kept["state"]
         for name, state in kept["noise"].items():
-            self._streams[name].bit_generator.state = state
+            if name in self._streams:
+                self._streams[name].bit_generator.state = state
         if kept["steps"] is not None:
             self.learner.steps = kept["steps"]
             for mine, slot in zip(self.learner.slots, kept["slots"], strict=True):

@@ -28,6 +28,14 @@ Call: TypeAlias = tuple[Callable[..., object], tuple[object, ...]]
 Calls: TypeAlias = Iterator[Call]
 
 
+def alone() -> None:
+    """Wait for the other lanes: where there are none, there is nothing to wait for."""
+
+
+MEET: Call = (alone, ())
+"""Where a lane waits until all have come so far."""
+
+
 @dataclass(frozen=True)
 class Arrays:
     """The arrays of one use of an operator, every one already shaped, the batch axis first.
@@ -41,6 +49,8 @@ class Arrays:
     Attributes
     ----------
     values: shape facts of the inputs, without the batch axis.
+    shared: what every lane writes and all read once they have met (`MEET`): an array for each lane.
+    lane: which of them these arrays belong to. lanes: how many examples each has.
     rng: the random stream of this use, for operators that draw.
     """
 
@@ -55,6 +65,9 @@ class Arrays:
     d_inputs: tuple[Array | None, ...] = ()
     d_weights: Mapping[str, Array] = field(default_factory=dict)
     rng: np.random.Generator | None = None
+    shared: Mapping[str, tuple[Array, ...]] = field(default_factory=dict)
+    lane: int = 0
+    lanes: tuple[int, ...] = (1,)
 
 
 class Kernel(Protocol):
