@@ -481,7 +481,7 @@ class Elementwise(Op):
         )
 
 
-BLOCK = 16 * 1024
+BLOCK = 64 * 1024
 """Elements that an elementwise program sweeps at a time, so that scratch stays in cache."""
 
 

@@ -89,7 +89,7 @@ class BatchNorm(Op):
         )
 
 
-SPAN = 32 * 1024
+SPAN = 1024 * 1024
 """Numbers that a norm over the batch sweeps at a time: a few such blocks share a core's cache."""
 
 
