@@ -12,7 +12,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -99,9 +99,9 @@ def measured(options: Options) -> Section:
     torch_alone = [sys.executable, "-c", "import torch"]
     cold = [(process(check), process(torch_alone)) for _ in range(starts)]
     compared = (
-        timed_pair(NAME, NET, "torchinfo", *zip(*known, strict=True)),
+        pair(NET, "torchinfo", known),
         grown(),
-        timed_pair(NAME, "cold start", "import torch", *zip(*cold, strict=True)),
+        pair("cold start", "import torch", cold),
     )
     options.say("front_end: long chains")
     rows = tuple(
@@ -110,6 +110,12 @@ def measured(options: Options) -> Section:
     )
     head = ("nodes", "elaborated and analysed in", "the process at most")
     return Section(NAME, compared, tables=(Table("Chains of `fc8 relu`", head, rows),), words=WORDS)
+
+
+def pair(what: str, rival: str, times: Sequence[tuple[float, float]]) -> Comparison:
+    """Of seconds that were taken in turns, ours first."""
+    ours, theirs = zip(*times, strict=True)
+    return timed_pair(NAME, what, rival, ours, theirs)
 
 
 def seconds(run: Callable[[], int]) -> float:

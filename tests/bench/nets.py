@@ -38,11 +38,11 @@ class Case:
         return f"{self.key} {self.name}"
 
     def compiled(self) -> Net:
-        return nnspec.compile(self.spec, seed=0, optimizer="adam(lr=1e-3)", **self.loss)
+        return nnspec.compile(self.spec, seed=0, optimizer="adam(lr=1e-3)", loss=self.loss)
 
     @property
-    def loss(self) -> dict[str, str]:
-        return {"loss": "mse"} if self.key == "a" else {"loss": "cross_entropy"}
+    def loss(self) -> str:
+        return "mse" if self.key == "a" else "cross_entropy"
 
 
 CASES = (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import geometric_mean
 
 from . import inference, training
-from .in_torch import EAGER
+from .in_torch import EAGER, WAYS
 from .reasons import reason
 from .results import Comparison, Section, Skipped, Table
 
@@ -71,7 +71,8 @@ def against_eager(section: Section) -> Iterator[str]:
 
 def against_all(section: Section) -> Iterator[str]:
     """Every rival of every net, the best one in bold."""
-    rivals = list(dict.fromkeys(c.rival for c in section.comparisons))
+    order = [*(way.name for way in WAYS), training.JAX]
+    rivals = sorted({c.rival for c in section.comparisons}, key=order.index)
     nets = list(dict.fromkeys(c.net for c in section.comparisons))
     if len(rivals) < 2:
         return

@@ -73,7 +73,7 @@ def merged(before: Section | None, now: Section | None) -> Section | None:
     """One section of two runs: what the later one says of a net counts alone."""
     if before is None or now is None:
         return now or before
-    fresh = {found.net for found in (*now.comparisons, *now.skipped)}
+    fresh = {c.net for c in now.comparisons} | {s.net for s in now.skipped}
     compared = [*(c for c in before.comparisons if c.net not in fresh), *now.comparisons]
     skipped = [*(s for s in before.skipped if s.net not in fresh), *now.skipped]
     return Section(

@@ -31,7 +31,7 @@ optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
 accuracy = 0.0
 for _ in range(epochs):
     net.train()
-    for part in torch.randperm(len(x_train)).split(BATCH):
+    for part in torch.split(torch.randperm(len(x_train)), BATCH):
         optimizer.zero_grad()
         loss_of(net(x_train[part]), y_train[part]).backward()
         optimizer.step()

@@ -55,7 +55,7 @@ def of(case: Case, options: Options) -> tuple[list[Comparison], list[Skipped]]:
     title = f"{case.title}, batch {case.batch}"
     sides: dict[str, Step] = {}
     skipped = []
-    for name, make in rivals().items():
+    for name, make in rivals(given).items():
         options.say(f"training {case.title}: {name} is made")
         try:
             sides[name] = make(case, case.compiled(), given)
@@ -87,17 +87,17 @@ def our_step(net: Net, given: list[Batch]) -> Step:
     return step
 
 
-def rivals() -> dict[str, Make]:
-    """By name, in the order of the table."""
-    found: dict[str, Make] = {way.name: torch_rival(way) for way in WAYS}
+def rivals(given: list[Batch]) -> dict[str, Make]:
+    """By name, in the order of the table; only images have channels that can stand last."""
+    images = given[0].x.ndim == 4
+    ways = (way for way in WAYS if images or not way.channels_last)
+    found: dict[str, Make] = {way.name: torch_rival(way) for way in ways}
     found[JAX] = jax_rival
     return found
 
 
 def torch_rival(way: Way) -> Make:
     def made(case: Case, net: Net, given: list[Batch]) -> Step:
-        if way.channels_last and given[0].x.ndim != 4:
-            raise Unfit("the net sees no images")
         if way.compiled and not shutil.which(os.environ.get("CXX", "g++")):
             raise Unfit("there is no C++ compiler to build with")
         return in_torch.training_step(case, net, given, way)
