@@ -9,9 +9,10 @@ from collections.abc import Callable
 import numpy as np
 
 import nnspec
-import nnspec.runtime.net
 
 from .resident import grown
+
+SMALL = "1x8x8 -> conv4 3x3 bn relu -> maxpool2 -> flatten -> fc4"
 
 
 def main(spec: str, batch: int) -> None:
@@ -24,6 +25,8 @@ def main(spec: str, batch: int) -> None:
         net = nnspec.compile(spec, seed=0, optimizer="adam(lr=1e-3)", loss="cross_entropy")
         return lambda: net.step(x, y)
 
+    small = nnspec.compile(SMALL, seed=0, loss="cross_entropy")
+    small.step(np.zeros((2, 1, 8, 8), np.float32), np.zeros(2, np.int64))
     print(grown(begin))
 
 
