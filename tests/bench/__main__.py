@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -18,16 +19,18 @@ from .machine import described
 from .nets import chosen
 from .options import Options
 from .page import page
-from .results import Section, as_section, merged
+from .results import Section, Skipped, as_section, merged
 
 SECTIONS: Mapping[str, Callable[[Options], Section]] = {
     room.NAME: room.measured
     for room in (training, inference, memory, scaling, overhead, wall, front_end)
 }
+NONE = "none"
 EXAMPLES = """examples:
   python -m tests.bench --out tests/bench/README.md          # all, as the page
   python -m tests.bench training inference --quick           # a quick look at two
   python -m tests.bench training --nets ef --with all.json --format json --out all.json
+  python -m tests.bench none --with all.json                 # the page of what was measured before
 """
 
 
@@ -50,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
-    if strange := [name for name in given.sections if name not in SECTIONS and name != "none"]:
+    if strange := [name for name in given.sections if name not in SECTIONS and name != NONE]:
         print(f"no section `{strange[0]}`: there are {', '.join(SECTIONS)}", file=sys.stderr)
         return 2
     if strange := [key for key in given.nets if key not in "abcdefg"]:
@@ -59,7 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given.mnist and not (given.mnist / "t10k-images-idx3-ubyte.gz").is_file():
         print(f"no t10k-images-idx3-ubyte.gz in {given.mnist}", file=sys.stderr)
         return 2
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
     torch.set_num_threads(THREADS)
     sections = measured(given)
     write(sections, given)
@@ -79,10 +83,21 @@ def measured(given: argparse.Namespace) -> list[Section]:
             say=lambda words: status.update(words),
         )
         for name in given.sections or SECTIONS:
-            if name != "none":
-                now[name] = SECTIONS[name](options)
+            if name != NONE:
+                now[name] = tried(name, options)
     found = {name: merged(before.get(name), now.get(name)) for name in SECTIONS}
     return [section for section in found.values() if section]
+
+
+def tried(name: str, options: Options) -> Section:
+    """A section; where a program of its own fails, what it said stands there, and the others go on."""
+    try:
+        return SECTIONS[name](options)
+    except subprocess.CalledProcessError as error:
+        said = [line for line in (error.stderr or "").splitlines() if line.strip()]
+        reason = f"a program failed: {said[-1] if said else error}"
+        print(f"{name}: {reason}", file=sys.stderr)
+        return Section(name, skipped=(Skipped("all of it", "every rival", reason),))
 
 
 def read(place: Path | None) -> dict[str, Section]:

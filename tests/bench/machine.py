@@ -34,7 +34,9 @@ def installed(name: str) -> str:
 
 
 def cores() -> str:
-    count = len(os.sched_getaffinity(0))
+    """Those that this process may use."""
+    asked = hasattr(os, "sched_getaffinity")
+    count = len(os.sched_getaffinity(0)) if asked else os.cpu_count() or 1
     return f"{count} core{'s' * (count != 1)}"
 
 
