@@ -1,0 +1,271 @@
+"""3x3 convolutions of channels-last maps by tiles: 36 multiplications where taps take 144.
+
+Winograd's F(4x4, 3x3): a tile of 4x4 outputs reads 6x6 inputs. y = A^T [(G w G^T) * (B^T x B)] A,
+where * multiplies number by number and sums over channels: 36 matrix products, one for each place
+in a tile. A transform is two passes of a small matrix, over rows and then over columns. A block of
+images lies row, column, image, channel while it is worked on: so what six neighbours hold is a
+matrix whose rows are long, tiles that overlap are views, and nothing is gathered.
+
+Lavin and Gray 2016, fast algorithms for convolutional neural networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from ...compiler.shapes import Window
+from . import Array, Calls
+
+POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
+"""Where the polynomials of a tile are evaluated, beside infinity."""
+
+BIASED = 7
+"""The place in a transformed tile that is added to each of its outputs: the point 1, twice."""
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """The transforms along one axis, and that of filters along both.
+
+    Attributes
+    ----------
+    reads: B^T, (6, 6): six inputs to six products.
+    yields: A^T, (4, 6): six products to four outputs.
+    expands: (36, 9), the taps of a filter to its products; `mirrored` for the taps reversed.
+    """
+
+    reads: Array
+    yields: Array
+    expands: Array
+    mirrored: Array
+
+
+@cache
+def matrices(dtype: np.dtype[Any]) -> Matrices:
+    """Toom and Cook: multiply two polynomials at six points, then read off the coefficients."""
+    others = [[q for q in POINTS if q != p] for p in POINTS]
+    scales = [prod(p - q for q in rest) for p, rest in zip(POINTS, others, strict=True)]
+    reads = np.zeros((6, 6))
+    for row, rest in zip(reads, others, strict=False):
+        row[:5] = np.poly(rest)[::-1]
+    reads[5] = np.poly(POINTS)[::-1]
+    yields = np.zeros((4, 6))
+    yields[:, :5] = np.vander(POINTS, 4, increasing=True).T
+    yields[3, 5] = 1
+    taps = np.zeros((6, 3))
+    taps[:5] = np.vander(POINTS, 3, increasing=True) / np.array(scales)[:, None]
+    taps[5, 2] = 1
+    both = np.kron(taps, taps)
+    return Matrices(*(np.ascontiguousarray(m, dtype) for m in (reads, yields, both, both[:, ::-1])))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some images, `top` to `bottom` of their rows of tiles.
+
+    Attributes
+    ----------
+    across: tiles in a row.
+    """
+
+    windows: tuple[Window, Window]
+    images: slice
+    top: int
+    bottom: int
+    across: int
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Rows of tiles, tiles in a row, images."""
+        return self.bottom - self.top, self.across, self.images.stop - self.images.start
+
+    @property
+    def tiles(self) -> int:
+        return prod(self.grid)
+
+    @property
+    def seen(self) -> tuple[slice, slice]:
+        """The input's rows that the block reads, and where they lie between its padding."""
+        window, start = self.windows[0], 4 * self.top - self.windows[0].before
+        first = max(0, start)
+        last = min(window.size, 4 * self.bottom + 2 - window.before)
+        return slice(first, last), slice(first - start, last - start)
+
+    @property
+    def made(self) -> slice:
+        """The output's rows that lie in the block."""
+        return slice(4 * self.top, min(4 * self.bottom, self.windows[0].output))
+
+    def padded(self, room: Array) -> Array:
+        """A room for the inputs, (rows, columns, images, channels), as large as the block."""
+        rows, across, images = self.grid
+        return shaped(room, (4 * rows + 2, 4 * across + 2, images, room.shape[-1]))
+
+    def whole(self, room: Array) -> Array:
+        """A room for whole tiles of outputs, (rows, columns, images, channels)."""
+        rows, across, images = self.grid
+        return shaped(room, (4 * rows, 4 * across, images, room.shape[-1]))
+
+
+def blocks(windows: tuple[Window, ...], batch: int, room: Array) -> Iterator[Block]:
+    """A batch in blocks that fit a room of padded inputs: images first, rows of tiles last."""
+    rows, images = (room.shape[0] - 2) // 4, room.shape[2]
+    height, width = windows
+    down, across = -(-height.output // 4), -(-width.output // 4)
+    for top in range(0, down, rows):
+        for start in range(0, batch, images):
+            part = slice(start, min(start + images, batch))
+            yield Block((height, width), part, top, min(top + rows, down), across)
+
+
+def shaped(room: Array, shape: tuple[int, ...]) -> Array:
+    """The beginning of a contiguous array under another shape; a view."""
+    return room.reshape(-1)[: prod(shape)].reshape(shape)
+
+
+def overlapping(array: Array, axis: int, count: int, size: int) -> Array:
+    """Windows of `size` along an axis, each 4 after the one before: the axis becomes two."""
+    shape = (*array.shape[:axis], count, size, *array.shape[axis + 1 :])
+    step = array.strides[axis]
+    return as_strided(array, shape, (*array.strides[:axis], 4 * step, *array.strides[axis:]))
+
+
+def laid(block: Block, x: Array, padded: Array) -> Calls:
+    """Bring the block's inputs between its padding, images beside each other."""
+    (rows, inside), width = block.seen, block.windows[1]
+    target = padded[inside, width.before : width.before + width.size]
+    yield np.copyto, (target, x[block.images, rows].transpose(1, 2, 0, 3))
+
+
+def transformed(matrix: Array, source: Array, block: Block, half: Array, tiles: Array) -> Calls:
+    """tiles = M source M^T for each tile of (rows, columns, images, channels).
+
+    `tiles`: (36, tiles, channels); `half`: room for the rows' pass.
+    """
+    size, (rows, across, images) = matrix.shape[1], block.grid
+    columns, channels = source.shape[1], source.shape[3]
+    lines = source.reshape(len(source), -1)
+    between = shaped(half, (rows, 6, columns, images * channels))
+    yield np.matmul, (matrix, overlapping(lines, 0, rows, size), between.reshape(rows, 6, -1))
+    found = tiles.reshape(6, 6, rows, across, images * channels).transpose(2, 0, 3, 1, 4)
+    yield np.matmul, (matrix, overlapping(between, 2, across, size), found)
+
+
+def pieces(length: int) -> Iterator[tuple[int, int, int]]:
+    """An axis as whole tiles and what is left: the first tile, how many, outputs of each."""
+    whole, rest = divmod(length, 4)
+    if whole:
+        yield 0, whole, 4
+    if rest:
+        yield whole, 1, rest
+
+
+def spread(tiles: Array, y: Array) -> Calls:
+    """Put (4, 4, rows, across, images, filters) where its outputs stand, what hangs over cut."""
+    image, row, column, number = y.strides
+    for down, rows, high in pieces(y.shape[1]):
+        for right, across, wide in pieces(y.shape[2]):
+            shape = (high, wide, rows, across, len(y), y.shape[3])
+            steps = (row, column, 4 * row, 4 * column, image, number)
+            corner = y[:, 4 * down :, 4 * right :]
+            part = tiles[:high, :wide, down : down + rows, right : right + across]
+            yield np.copyto, (as_strided(corner, shape, steps), part)
+
+
+def correlate(
+    x: Array,
+    y: Array,
+    filters: Array,
+    bias: Array | None,
+    windows: tuple[Window, ...],
+    scratch: Mapping[str, Array],
+) -> Calls:
+    """y = the transformed filters (36, channels, filters) slid over x, block by block."""
+    m, room, front, back = matrices(x.dtype), scratch["padded"], scratch["front"], scratch["back"]
+    layout = None
+    for block in blocks(windows, len(x), room):
+        padded = block.padded(room)
+        if layout != (padded.shape, block.seen[1]):
+            yield padded.fill, (0,)
+        layout = (padded.shape, block.seen[1])
+        yield from laid(block, x, padded)
+        tiles = shaped(back, (36, block.tiles, x.shape[3]))
+        yield from transformed(m.reads, padded, block, front, tiles)
+        products = shaped(front, (36, block.tiles, y.shape[3]))
+        yield np.matmul, (tiles, filters, products)
+        if bias is not None:
+            yield np.add, (products[BIASED], bias, products[BIASED])
+        half = shaped(back, (4, 6, block.tiles * y.shape[3]))
+        yield np.matmul, (m.yields, products.reshape(6, -1), half.reshape(4, -1))
+        outputs = shaped(front, (4, 4, block.tiles * y.shape[3]))
+        yield np.matmul, (m.yields, half, outputs)
+        outputs = outputs.reshape(4, 4, *block.grid, y.shape[3])
+        yield from spread(outputs, y[block.images, block.made])
+
+
+def forward(
+    x: Array,
+    y: Array,
+    weight: Array,
+    bias: Array | None,
+    windows: tuple[Window, ...],
+    scratch: Mapping[str, Array],
+) -> Calls:
+    """y = w * x + b."""
+    filters = scratch["filters"]
+    expands = matrices(x.dtype).expands
+    yield np.matmul, (expands, weight.reshape(-1, 9).T, filters.reshape(36, -1))
+    yield from correlate(x, y, filters.swapaxes(1, 2), bias, windows, scratch)
+
+
+def to_input(
+    dy: Array, dx: Array, weight: Array, windows: tuple[Window, ...], scratch: Mapping[str, Array]
+) -> Calls:
+    """dx: the filters mirrored, slid over dy, which is padded until every input is met."""
+    filters = scratch["filters"]
+    mirrored = matrices(dy.dtype).mirrored
+    yield np.matmul, (mirrored, weight.reshape(-1, 9).T, filters.reshape(36, -1))
+    back = tuple(
+        replace(w, size=w.output, before=2 - w.before, after=2 - w.after) for w in windows
+    )
+    yield from correlate(dy, dx, filters, None, back, scratch)
+
+
+def to_weights(
+    x: Array,
+    dy: Array,
+    d_weight: Array,
+    windows: tuple[Window, ...],
+    scratch: Mapping[str, Array],
+) -> Calls:
+    """dW = G^T [sum over tiles of (A dy A^T) * (B^T x B)] G, blocks added in their order."""
+    m, room, whole = matrices(x.dtype), scratch["padded"], scratch["whole"]
+    half, total = scratch["half"], scratch["total"]
+    spreads = np.ascontiguousarray(m.yields.T)
+    layout = None
+    for block in blocks(windows, len(x), room):
+        padded, errors = block.padded(room), block.whole(whole)
+        if layout != (padded.shape, block.seen[1], block.made.stop - block.made.start):
+            yield padded.fill, (0,)
+            yield errors.fill, (0,)
+        first = layout is None
+        layout = (padded.shape, block.seen[1], block.made.stop - block.made.start)
+        yield from laid(block, x, padded)
+        here = errors[: block.made.stop - block.made.start, : dy.shape[2]]
+        yield np.copyto, (here, dy[block.images, block.made].transpose(1, 2, 0, 3))
+        tiles = shaped(scratch["tiles"], (36, block.tiles, x.shape[3]))
+        yield from transformed(m.reads, padded, block, half, tiles)
+        wrong = shaped(scratch["errors"], (36, block.tiles, dy.shape[3]))
+        yield from transformed(spreads, errors, block, half, wrong)
+        products = total if first else scratch["products"]
+        yield np.matmul, (wrong.swapaxes(1, 2), tiles, products)
+        if not first:
+            yield np.add, (total, products, total)
+    yield np.matmul, (total.reshape(36, -1).T, m.expands, d_weight.reshape(-1, 9))
