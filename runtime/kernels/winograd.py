@@ -12,7 +12,7 @@ Lavin and Gray 2016, fast algorithms for convolutional neural networks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from math import prod
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ...compiler.plan.winograd import mirrored
 from ...compiler.shapes import Window
 from . import Array, Calls
 
@@ -182,12 +183,11 @@ def spread(tiles: Array, y: Array) -> Calls:
 def correlate(
     x: Array,
     y: Array,
-    filters: Array,
     bias: Array | None,
     windows: tuple[Window, ...],
     scratch: Mapping[str, Array],
 ) -> Calls:
-    """y = the transformed filters (36, channels, filters) slid over x, block by block."""
+    """y = the transformed filters slid over x, block by block."""
     m, room, front, back = matrices(x.dtype), scratch["padded"], scratch["front"], scratch["back"]
     layout = None
     for block in blocks(windows, len(x), room):
@@ -199,7 +199,7 @@ def correlate(
         tiles = shaped(back, (36, block.tiles, x.shape[3]))
         yield from transformed(m.reads, padded, block, front, tiles)
         products = shaped(front, (36, block.tiles, y.shape[3]))
-        yield np.matmul, (tiles, filters, products)
+        yield np.matmul, (tiles, scratch["filters"], products)
         if bias is not None:
             yield np.add, (products[BIASED], bias, products[BIASED])
         half = shaped(back, (4, 6, block.tiles * y.shape[3]))
@@ -208,6 +208,13 @@ def correlate(
         yield np.matmul, (m.yields, half, outputs)
         outputs = outputs.reshape(4, 4, *block.grid, y.shape[3])
         yield from spread(outputs, y[block.images, block.made])
+
+
+def expanded(weight: Array, matrix: Array, scratch: Mapping[str, Array]) -> Calls:
+    """The filters transformed, (36, a, b), from the weights (b, a, 3, 3)."""
+    taps, filters = scratch["taps"], scratch["filters"]
+    yield np.copyto, (taps, weight.reshape(*weight.shape[:2], 9).transpose(1, 2, 0))
+    yield np.matmul, (matrix, taps, filters.swapaxes(0, 1))
 
 
 def forward(
@@ -219,23 +226,16 @@ def forward(
     scratch: Mapping[str, Array],
 ) -> Calls:
     """y = w * x + b."""
-    filters = scratch["filters"]
-    expands = matrices(x.dtype).expands
-    yield np.matmul, (expands, weight.reshape(-1, 9).T, filters.reshape(36, -1))
-    yield from correlate(x, y, filters.swapaxes(1, 2), bias, windows, scratch)
+    yield from expanded(weight, matrices(x.dtype).expands, scratch)
+    yield from correlate(x, y, bias, windows, scratch)
 
 
 def to_input(
     dy: Array, dx: Array, weight: Array, windows: tuple[Window, ...], scratch: Mapping[str, Array]
 ) -> Calls:
     """dx: the filters mirrored, slid over dy, which is padded until every input is met."""
-    filters = scratch["filters"]
-    mirrored = matrices(dy.dtype).mirrored
-    yield np.matmul, (mirrored, weight.reshape(-1, 9).T, filters.reshape(36, -1))
-    back = tuple(
-        replace(w, size=w.output, before=2 - w.before, after=2 - w.after) for w in windows
-    )
-    yield from correlate(dy, dx, filters, None, back, scratch)
+    yield from expanded(weight.swapaxes(0, 1), matrices(dy.dtype).mirrored, scratch)
+    yield from correlate(dy, dx, None, mirrored(windows), scratch)
 
 
 def to_weights(
@@ -268,4 +268,5 @@ def to_weights(
         yield np.matmul, (wrong.swapaxes(1, 2), tiles, products)
         if not first:
             yield np.add, (total, products, total)
-    yield np.matmul, (total.reshape(36, -1).T, m.expands, d_weight.reshape(-1, 9))
+    found = d_weight.reshape(*d_weight.shape[:2], 9)
+    yield np.matmul, (total.transpose(1, 2, 0), m.expands, found)
