@@ -1,14 +1,15 @@
 """Which convolutions Winograd's F(4x4, 3x3) is for, the blocks it works in, the room they take.
 
-A tile is 4x4 outputs and the 6x6 inputs that they see; 36 products stand for it. A block is some
-images and some of their rows of tiles; one number of a block's `Needed` shapes gives the other
-way round how many: `padded` is (rows, columns, images, channels). Maps are channels last.
+A tile is 4x4 outputs and the 6x6 inputs that they see; it takes 36 products. A block is some images
+and some of their rows of tiles: as many as the scratch array `padded`, (rows, columns, images,
+channels), holds. Maps are channels last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from ..op import Needed
 from ..shapes import Window
@@ -22,15 +23,23 @@ READ = 6
 PLACES = READ * READ
 
 IN_CACHE = 8 * 1024
-"""Numbers of one place that a block's tiles hold in and out: 36 of them stay in a core's cache."""
+"""Numbers of one place that a block's tiles aim to hold, inputs and outputs: the tiles, 36 times as
+many, stay in a core's cache."""
 
 FEWEST = 32
-"""Tiles of a block; where these leave the cache filters do too, and `MOST` are worth a reading."""
+"""Tiles of a block, and of a batch: below, bringing the filters takes longer than using them."""
 
 MOST = 128
+"""Tiles of a block where the filters of all places leave the cache, so that they are read seldom."""
+
+FILTERS = 32 * 1024
+"""Numbers of one place's filters, from which on they do."""
+
+CHANNELS = 8
+"""Below, transforms take longer than the products that they save."""
 
 RUN = 64
-"""Numbers that lie beside each other in the second pass of a transform, or more."""
+"""Numbers side by side, at least, in the second pass of a transform."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +71,28 @@ class Room:
         return TILE * self.down, TILE * self.across, self.images
 
 
-def suits(windows: Sequence[Window], channels: int, filters: int, groups: int) -> bool:
-    """Whether tiles take less time than gathered columns."""
-    return groups == 1 and len(windows) == 2 and all(_fits(w) for w in windows)
+def suits(windows: Sequence[Window], batch: int, channels: int, filters: int, groups: int) -> bool:
+    """Whether tiles take less time than gathered columns: 2 to 3 times less for most shapes.
+
+    Not where tiles hang over by more than 7 of their 16 outputs, not for few channels, and not for
+    few tiles, which do not repay that the filters are transformed.
+    """
+    if groups != 1 or len(windows) != 2 or not all(map(_fits, windows)):
+        return False
+    tiles, outputs = prod(map(_tiles, windows)), prod(w.output for w in windows)
+    return (
+        16 * outputs >= 9 * TILE * TILE * tiles
+        and min(channels, filters) >= CHANNELS
+        and batch * tiles >= FEWEST
+    )
 
 
 def _fits(w: Window) -> bool:
     return w.kernel == 3 and w.stride == w.dilation == 1 and max(w.before, w.after) <= 2
+
+
+def _tiles(w: Window) -> int:
+    return -(-w.output // TILE)
 
 
 def mirrored(windows: Sequence[Window]) -> tuple[Window, ...]:
@@ -79,7 +103,7 @@ def mirrored(windows: Sequence[Window]) -> tuple[Window, ...]:
 def forward_scratch(
     windows: Sequence[Window], batch: int, channels: int, filters: int
 ) -> dict[str, Needed]:
-    """`front` and `back` in turn: half transformed, tiles, products, half made, outputs."""
+    """`front` and `back` hold in turn: half a transform, tiles, products, half of them, outputs."""
     room = _room(windows, batch, channels, filters)
     rows, columns, images = room.inputs
     half = READ * room.down * columns * images * channels
@@ -95,7 +119,7 @@ def forward_scratch(
 def input_scratch(
     windows: Sequence[Window], batch: int, channels: int, filters: int
 ) -> dict[str, Needed]:
-    """The same the other way: the gradient of the filters' outputs is what slides are made over."""
+    """The same, with the output's gradient in the input's place."""
     return forward_scratch(mirrored(windows), batch, filters, channels)
 
 
@@ -120,10 +144,9 @@ def weight_scratch(
 
 def _room(windows: Sequence[Window], batch: int, channels: int, filters: int) -> Room:
     """Whole images where they fit, else rows of one, or of as many as make a run long."""
-    height, width = (-(-w.output // TILE) for w in windows)
-    tiles = IN_CACHE // (channels + filters)
-    if tiles < FEWEST:
-        tiles = MOST
+    height, width = map(_tiles, windows)
+    large = channels * filters > FILTERS
+    tiles = MOST if large else max(FEWEST, IN_CACHE // (channels + filters))
     images = max(tiles // (height * width), -(-RUN // min(channels, filters)))
     images = _even(batch, images)
     down = _even(height, max(1, tiles // (width * images)))

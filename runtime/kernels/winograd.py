@@ -6,7 +6,9 @@ in a tile. A transform is two passes of a small matrix, over rows and then over 
 images lies row, column, image, channel while it is worked on: so what six neighbours hold is a
 matrix whose rows are long, tiles that overlap are views, and nothing is gathered.
 
-Lavin and Gray 2016, fast algorithms for convolutional neural networks.
+Lavin and Gray 2016, fast algorithms for convolutional neural networks. In float32, normally
+distributed numbers, 3 to 512 channels, against float64: off by up to 5e-6 of the largest output or
+gradient, root mean square by up to 2.1e-6 of theirs; in float64 1e-14.
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ from ...compiler.shapes import Window
 from . import Array, Calls
 
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
-"""Where the polynomials of a tile are evaluated, beside infinity."""
+"""Where the polynomials of a tile are evaluated, beside infinity.
+
+With Lavin and Gray's ±1 and ±2 outputs are off by up to three times as much. Barabasz, Anderson,
+Soodhalter and Gregg 2020, error analysis and improving the accuracy of Winograd convolution.
+"""
 
 BIASED = 7
 """The place in a transformed tile that is added to each of its outputs: the point 1, twice."""
@@ -38,12 +44,13 @@ class Matrices:
     Attributes
     ----------
     reads: B^T, (6, 6): six inputs to six products.
-    yields: A^T, (4, 6): six products to four outputs.
+    yields: A^T, (4, 6): six products to four outputs; `spreads` its transpose.
     expands: (36, 9), the taps of a filter to its products; `mirrored` for the taps reversed.
     """
 
     reads: Array
     yields: Array
+    spreads: Array
     expands: Array
     mirrored: Array
 
@@ -64,7 +71,8 @@ def matrices(dtype: np.dtype[Any]) -> Matrices:
     taps[:5] = np.vander(POINTS, 3, increasing=True) / np.array(scales)[:, None]
     taps[5, 2] = 1
     both = np.kron(taps, taps)
-    return Matrices(*(np.ascontiguousarray(m, dtype) for m in (reads, yields, both, both[:, ::-1])))
+    every = (reads, yields, yields.T, both, both[:, ::-1])
+    return Matrices(*(np.ascontiguousarray(matrix, dtype) for matrix in every))
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,7 @@ class Block:
     Attributes
     ----------
     across: tiles in a row.
+    first: no block comes before it.
     """
 
     windows: tuple[Window, Window]
@@ -81,6 +90,7 @@ class Block:
     top: int
     bottom: int
     across: int
+    first: bool
 
     @property
     def grid(self) -> tuple[int, int, int]:
@@ -100,30 +110,31 @@ class Block:
         return slice(first, last), slice(first - start, last - start)
 
     @property
+    def layout(self) -> tuple[object, ...]:
+        """What decides where zeros stand around its inputs and outputs."""
+        return self.grid, self.seen[1], self.made.stop - self.made.start
+
+    @property
     def made(self) -> slice:
         """The output's rows that lie in the block."""
         return slice(4 * self.top, min(4 * self.bottom, self.windows[0].output))
 
-    def padded(self, room: Array) -> Array:
-        """A room for the inputs, (rows, columns, images, channels), as large as the block."""
+    def rows(self, room: Array, more: int) -> Array:
+        """A room for whole tiles and `more` on two sides: (rows, columns, images, channels)."""
         rows, across, images = self.grid
-        return shaped(room, (4 * rows + 2, 4 * across + 2, images, room.shape[-1]))
-
-    def whole(self, room: Array) -> Array:
-        """A room for whole tiles of outputs, (rows, columns, images, channels)."""
-        rows, across, images = self.grid
-        return shaped(room, (4 * rows, 4 * across, images, room.shape[-1]))
+        return shaped(room, (4 * rows + more, 4 * across + more, images, room.shape[-1]))
 
 
 def blocks(windows: tuple[Window, ...], batch: int, room: Array) -> Iterator[Block]:
-    """A batch in blocks that fit a room of padded inputs: images first, rows of tiles last."""
+    """A batch in blocks that fit a room of padded inputs, those of the same rows after each other."""
     rows, images = (room.shape[0] - 2) // 4, room.shape[2]
     height, width = windows
     down, across = -(-height.output // 4), -(-width.output // 4)
     for top in range(0, down, rows):
         for start in range(0, batch, images):
             part = slice(start, min(start + images, batch))
-            yield Block((height, width), part, top, min(top + rows, down), across)
+            bottom = min(top + rows, down)
+            yield Block((height, width), part, top, bottom, across, top == start == 0)
 
 
 def shaped(room: Array, shape: tuple[int, ...]) -> Array:
@@ -138,11 +149,16 @@ def overlapping(array: Array, axis: int, count: int, size: int) -> Array:
     return as_strided(array, shape, (*array.strides[:axis], 4 * step, *array.strides[axis:]))
 
 
-def laid(block: Block, x: Array, padded: Array) -> Calls:
-    """Bring the block's inputs between its padding, images beside each other."""
-    (rows, inside), width = block.seen, block.windows[1]
-    target = padded[inside, width.before : width.before + width.size]
-    yield np.copyto, (target, x[block.images, rows].transpose(1, 2, 0, 3))
+def inside(block: Block, padded: Array) -> Array:
+    """Where the block's inputs lie between their padding."""
+    width = block.windows[1]
+    found: Array = padded[block.seen[1], width.before : width.before + width.size]
+    return found
+
+
+def beside(block: Block, rows: slice, array: Array) -> Array:
+    """Rows of the block's images, row, column, image, channel; a view."""
+    return array[block.images, rows].transpose(1, 2, 0, 3)
 
 
 def transformed(matrix: Array, source: Array, block: Block, half: Array, tiles: Array) -> Calls:
@@ -189,13 +205,13 @@ def correlate(
 ) -> Calls:
     """y = the transformed filters slid over x, block by block."""
     m, room, front, back = matrices(x.dtype), scratch["padded"], scratch["front"], scratch["back"]
-    layout = None
+    layout: tuple[object, ...] = ()
     for block in blocks(windows, len(x), room):
-        padded = block.padded(room)
-        if layout != (padded.shape, block.seen[1]):
+        padded = block.rows(room, 2)
+        if block.layout != layout:
             yield padded.fill, (0,)
-        layout = (padded.shape, block.seen[1])
-        yield from laid(block, x, padded)
+        layout = block.layout
+        yield np.copyto, (inside(block, padded), beside(block, block.seen[0], x))
         tiles = shaped(back, (36, block.tiles, x.shape[3]))
         yield from transformed(m.reads, padded, block, front, tiles)
         products = shaped(front, (36, block.tiles, y.shape[3]))
@@ -203,10 +219,9 @@ def correlate(
         if bias is not None:
             yield np.add, (products[BIASED], bias, products[BIASED])
         half = shaped(back, (4, 6, block.tiles * y.shape[3]))
+        outputs = shaped(front, (4, 4, *block.grid, y.shape[3]))
         yield np.matmul, (m.yields, products.reshape(6, -1), half.reshape(4, -1))
-        outputs = shaped(front, (4, 4, block.tiles * y.shape[3]))
-        yield np.matmul, (m.yields, half, outputs)
-        outputs = outputs.reshape(4, 4, *block.grid, y.shape[3])
+        yield np.matmul, (m.yields, half, outputs.reshape(4, 4, -1))
         yield from spread(outputs, y[block.images, block.made])
 
 
@@ -246,27 +261,29 @@ def to_weights(
     scratch: Mapping[str, Array],
 ) -> Calls:
     """dW = G^T [sum over tiles of (A dy A^T) * (B^T x B)] G, blocks added in their order."""
-    m, room, whole = matrices(x.dtype), scratch["padded"], scratch["whole"]
-    half, total = scratch["half"], scratch["total"]
-    spreads = np.ascontiguousarray(m.yields.T)
-    layout = None
+    m, room, half, total = (matrices(x.dtype), scratch["padded"], scratch["half"], scratch["total"])
+    layout: tuple[object, ...] = ()
     for block in blocks(windows, len(x), room):
-        padded, errors = block.padded(room), block.whole(whole)
-        if layout != (padded.shape, block.seen[1], block.made.stop - block.made.start):
+        padded, whole = block.rows(room, 2), block.rows(scratch["whole"], 0)
+        here = whole[: block.made.stop - block.made.start, : dy.shape[2]]
+        if block.layout != layout:
             yield padded.fill, (0,)
-            yield errors.fill, (0,)
-        first = layout is None
-        layout = (padded.shape, block.seen[1], block.made.stop - block.made.start)
-        yield from laid(block, x, padded)
-        here = errors[: block.made.stop - block.made.start, : dy.shape[2]]
-        yield np.copyto, (here, dy[block.images, block.made].transpose(1, 2, 0, 3))
+            yield whole.fill, (0,)
+        layout = block.layout
+        yield np.copyto, (inside(block, padded), beside(block, block.seen[0], x))
+        yield np.copyto, (here, beside(block, block.made, dy))
         tiles = shaped(scratch["tiles"], (36, block.tiles, x.shape[3]))
+        errors = shaped(scratch["errors"], (36, block.tiles, dy.shape[3]))
         yield from transformed(m.reads, padded, block, half, tiles)
-        wrong = shaped(scratch["errors"], (36, block.tiles, dy.shape[3]))
-        yield from transformed(spreads, errors, block, half, wrong)
-        products = total if first else scratch["products"]
-        yield np.matmul, (wrong.swapaxes(1, 2), tiles, products)
-        if not first:
-            yield np.add, (total, products, total)
+        yield from transformed(m.spreads, whole, block, half, errors)
+        yield from added(errors, tiles, total, None if block.first else scratch["products"])
     found = d_weight.reshape(*d_weight.shape[:2], 9)
     yield np.matmul, (total.transpose(1, 2, 0), m.expands, found)
+
+
+def added(errors: Array, tiles: Array, total: Array, products: Array | None) -> Calls:
+    """What a block's errors and inputs make together, by way of `products` after the first."""
+    found = total if products is None else products
+    yield np.matmul, (errors.swapaxes(1, 2), tiles, found)
+    if products is not None:
+        yield np.add, (total, products, total)
