@@ -111,8 +111,8 @@ class Block:
 
     @property
     def layout(self) -> tuple[object, ...]:
-        """What decides where zeros stand around its inputs and outputs."""
-        return self.grid, self.seen[1], self.made.stop - self.made.start
+        """What decides where zeros stand around its inputs and, for these end together, outputs."""
+        return self.grid, self.seen[1]
 
     @property
     def made(self) -> slice:
@@ -261,7 +261,8 @@ def to_weights(
     scratch: Mapping[str, Array],
 ) -> Calls:
     """dW = G^T [sum over tiles of (A dy A^T) * (B^T x B)] G, blocks added in their order."""
-    m, room, half, total = (matrices(x.dtype), scratch["padded"], scratch["half"], scratch["total"])
+    m, room = matrices(x.dtype), scratch["padded"]
+    half, total = scratch["half"], scratch["total"]
     layout: tuple[object, ...] = ()
     for block in blocks(windows, len(x), room):
         padded, whole = block.rows(room, 2), block.rows(scratch["whole"], 0)
