@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
+from .. import winograd
 from ..algebra import Symbol
 from ..convolving import COLUMNS, gathered, mirrored, repeats, spread
 from ..op import (
@@ -141,6 +142,8 @@ class Convolution(Op):
                 product=self.macs(x),
                 to_learn=frozenset({"x"}),
             )
+        if winograd.suits(windows, batch, depth, n, self.groups(x)):
+            return self._tiled(batch, x)
         gathering, back = gathered("", batch, windows, depth), mirrored(windows)
         if back is None:
             returning = {"back_filters": filters, **spread(batch, windows, depth)}
@@ -153,6 +156,20 @@ class Convolution(Op):
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x),
             to_learn=frozenset({"x", "part", "total", *gathering}),
+        )
+
+    def _tiled(self, batch: int, x: Value) -> Needs:
+        """Winograd's: tiles of the maps, transformed, times the filters, transformed."""
+        sizes = self.windows(x), batch, *self.sides(x)
+        learning = {f"learn {n}": s for n, s in winograd.weight_scratch(*sizes).items()}
+        back = {f"back {n}": s for n, s in winograd.input_scratch(*sizes).items()}
+        return Needs(
+            algorithm="winograd",
+            scratch=winograd.forward_scratch(*sizes),
+            scratch_back={**learning, **back},
+            reads_back=frozenset({"x", "weight"}),
+            product=self.macs(x),
+            to_learn=frozenset({"x", *learning}),
         )
 
     def _plain(self, batch: int, x: Value) -> Needs:
@@ -212,8 +229,8 @@ class Conv(Convolution):
         """Last where that leaves rows long enough."""
         (x,) = inputs
         seen = x.depth * math.prod(w.kernel for w in self.windows(x))
-        gains = x.rank > 2 and self.g == 1 and self.n >= NARROW and seen >= NARROW
-        return "last" if gains else "first"
+        wide = max(x.depth, self.n // 2) >= NARROW and min(self.n, seen) >= NARROW
+        return "last" if x.rank > 2 and self.g == 1 and wide else "first"
 
     def sides(self, x: Value) -> tuple[int, int]:
         return x.depth, self.n

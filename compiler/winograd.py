@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from ..op import Needed
-from ..shapes import Window
+from .op import Needed
+from .shapes import Window
 
 TILE = 4
 """Outputs along one side of a tile."""
