@@ -31,6 +31,8 @@ from ..shape_errors import NotDivisible, OutputPaddingTooLarge, PaddedAway
 from ..shapes import Value, Window
 from ..windows import each_axis, slide, unseen
 
+PREPARED = frozenset({"filters", "biases", "factor"})
+
 NARROW = 16
 """Channels, or numbers that a window sees, from which rows of them are long enough."""
 
@@ -130,14 +132,14 @@ class Convolution(Op):
         gradient with the filters mirrored."""
         windows, (depth, n) = self.windows(x), self.sides(x)
         taps = math.prod(w.kernel for w in windows)
-        filters, bias = Needed((taps * depth, n)), {}
-        if not self.nobias:
-            y = self.shape(x)
-            bias = {"biases": Needed((repeats(y) * y.depth,))}
+        filters, y = Needed((taps * depth, n)), self.shape(x)
+        biases = {"biases": Needed((repeats(y) * y.depth,))}
         if self.pointwise(x):
             return Needs(
                 algorithm="pointwise",
-                scratch={"filters": filters, **bias},
+                scratch={"filters": filters, **({} if self.nobias else biases)},
+                scratch_infer={"filters": filters, **biases, "factor": Needed((n,))},
+                prepared=PREPARED,
                 reads_back=frozenset({"x", "weight"}),
                 product=self.macs(x),
                 to_learn=frozenset({"x"}),
@@ -151,7 +153,9 @@ class Convolution(Op):
             returning = {"back_filters": Needed((taps * n, depth)), **gathered("back_", batch, back, n)}
         return Needs(
             algorithm="columns",
-            scratch={"filters": filters, **gathering, **bias},
+            scratch={"filters": filters, **gathering, **({} if self.nobias else biases)},
+            scratch_infer={"filters": filters, **gathering, **biases, "factor": Needed((n,))},
+            prepared=PREPARED,
             scratch_back={**gathering, "part": filters, "total": filters, **returning},
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x),
@@ -160,12 +164,14 @@ class Convolution(Op):
 
     def _tiled(self, batch: int, x: Value) -> Needs:
         """Winograd's: tiles of the maps, transformed, times the filters, transformed."""
-        sizes = self.windows(x), batch, *self.sides(x)
+        sizes, n = (self.windows(x), batch, *self.sides(x)), Needed((self.sides(x)[1],))
         learning = {f"learn {n}": s for n, s in winograd.weight_scratch(*sizes).items()}
         back = {f"back {n}": s for n, s in winograd.input_scratch(*sizes).items()}
         return Needs(
             algorithm="winograd",
             scratch=winograd.forward_scratch(*sizes),
+            scratch_infer={**winograd.forward_scratch(*sizes), "biases": n, "factor": n},
+            prepared=PREPARED,
             scratch_back={**learning, **back},
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x),
@@ -231,6 +237,9 @@ class Conv(Convolution):
         seen = x.depth * math.prod(w.kernel for w in self.windows(x))
         wide = max(x.depth, self.n // 2) >= NARROW and min(self.n, seen) >= NARROW
         return "last" if x.rank > 2 and self.g == 1 and wide else "first"
+
+    def absorbs(self, *inputs: Value) -> bool:
+        return inputs[0].interleaved
 
     def sides(self, x: Value) -> tuple[int, int]:
         return x.depth, self.n

@@ -26,7 +26,7 @@ from ...compiler.ops.conv import Conv
 from ...compiler.winograd import mirrored
 from ...compiler.shapes import Window
 from . import Array, Arrays, Calls, kernel
-from .columns import summed
+from .columns import bias_of, folded, summed
 
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
 """Where the polynomials of a tile are evaluated, beside infinity.
@@ -296,12 +296,20 @@ def added(errors: Array, tiles: Array, total: Array, products: Array | None) -> 
 class WinogradKernel:
     """y = w * x + b by tiles."""
 
+    def prepare(self, op: Conv, a: Arrays) -> Calls:
+        weight = a.weights["weight"]
+        yield from expanded(weight, matrices(weight.dtype).expands, a.scratch)
+        yield from folded(a.scratch["filters"], a)
+
     def forward(self, op: Conv, a: Arrays) -> Calls:
         (x,), y, w = a.inputs, a.output, a.weights
         assert y is not None
         yield from forward(x, y, w["weight"], w.get("bias"), op.windows(a.values[0]), a.scratch)
 
-    infer = forward
+    def infer(self, op: Conv, a: Arrays) -> Calls:
+        (x,), y = a.inputs, a.output
+        assert y is not None
+        yield from correlate(x, y, bias_of(a), op.windows(a.values[0]), a.scratch)
 
     def backward(self, op: Conv, a: Arrays) -> Calls:
         (x,), (dx,), dy, windows = a.inputs, a.d_inputs, a.d_output, op.windows(a.values[0])
