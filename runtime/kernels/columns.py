@@ -16,7 +16,6 @@ from numpy.lib.stride_tricks import as_strided
 
 from ...compiler.convolving import mirrored
 from ...compiler.ops.conv import Conv
-from ...compiler.plan.layout import Renamed, Turned
 from ...compiler.shapes import Window
 from ..constants import ones, scalar
 from . import Array, Arrays, Calls, kernel
@@ -256,24 +255,3 @@ class PointwiseKernel(ColumnsKernel):
         if dx is not None:
             w = a.weights["weight"]
             yield rows(dy).dot, (w.reshape(len(w), -1), rows(dx))
-
-
-@kernel(Turned)
-@kernel(Renamed)
-class TurnedKernel:
-    """y = x with its channels moved from the front to the back, or the other way round."""
-
-    def forward(self, op: Turned, a: Arrays) -> Calls:
-        (x,), y = a.inputs, a.output
-        yield np.copyto, (y, moved(x, op))
-
-    infer = forward
-
-    def backward(self, op: Turned, a: Arrays) -> Calls:
-        (dx,), dy = a.d_inputs, a.d_output
-        if dx is not None:
-            yield np.copyto, (moved(dx, op), dy)
-
-
-def moved(maps: Array, op: Turned) -> Array:
-    return np.moveaxis(maps, 1, -1) if op.to == "last" else np.moveaxis(maps, -1, 1)
