@@ -4,7 +4,6 @@ at a time, and everything that each writes is looked at."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 

@@ -30,7 +30,9 @@ class Rows:
     """Values as rows that meet a number for each channel: see `Stretches`."""
 
     def __init__(self, a: Arrays) -> None:
-        self.cut = stretches(len(a.inputs[0] if a.inputs[0] is not None else a.d_output), a.values[0])
+        self.cut = stretches(
+            len(a.inputs[0] if a.inputs[0] is not None else a.d_output), a.values[0]
+        )
         self.wide = a.scratch["wide"]
         self.sums = a.scratch.get("sums")
 
