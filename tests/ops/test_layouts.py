@@ -32,7 +32,7 @@ MORE: list[tuple[str, Use]] = [
 
 
 def turning() -> list[Any]:
-    found = []
+    found: list[Any] = []
     for name, arguments, shapes in [*uses(), *((n, *use) for n, use in MORE)]:
         op = CATALOGUE[name](**arguments)
         values = tuple(Value.read(shape) for shape in shapes)

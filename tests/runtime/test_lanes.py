@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,13 @@ from nnspec.compiler.plan.build import schedule
 from nnspec.compiler.plan.schedule import EVERY, Phase
 from nnspec.runtime import bind, net, threads
 from nnspec.runtime.kernels import MEET, Array
+from nnspec.runtime.net import DType
 
 Threads = Callable[[int], None]
 
 
 @pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
+def use(monkeypatch: pytest.MonkeyPatch) -> Threads:
     """Let nets use so many threads, however small they are."""
     monkeypatch.setattr(planned, "WORTH_SPLITTING", 0)
     monkeypatch.setattr(planned, "REUSE", 0)
@@ -28,7 +30,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
         for module in (bind, net):
             monkeypatch.setattr(module, "available", lambda: count)
 
-    yield to
+    return to
 
 
 NETS = {
@@ -43,7 +45,7 @@ NETS = {
 }
 
 
-def given(spec: str, batch: int, dtype: str = "float64") -> tuple[Any, Array, Array]:
+def given(spec: str, batch: int, dtype: DType = "float64") -> tuple[Any, Array, Array]:
     made = nnspec.compile(spec, seed=3, dtype=dtype, loss="cross_entropy")
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, *made.graph.inputs[0].value.shape)).astype(dtype)
@@ -121,10 +123,10 @@ def test_lanes_meet_equally_often(use: Threads) -> None:
         assert len(meetings) == 1
 
 
-def test_no_memory_is_used_by_two_lanes(use: Threads) -> None:
+@pytest.mark.usefixtures("use")
+def test_no_memory_is_used_by_two_lanes() -> None:
     graph = nnspec.graph(NETS["residual"])
     plan = schedule(graph, 10, "train", graph.training.learned_by(graph.output.value), 4, 2)
-    ends = {lane: [0, plan.arena_bytes] for lane in (0, 1)}
     taken = {
         lane: [
             (plan.offsets[a.index], plan.offsets[a.index] + a.bytes(4))
@@ -135,11 +137,11 @@ def test_no_memory_is_used_by_two_lanes(use: Threads) -> None:
     }
     spans = [(min(s for s, _ in t), max(e for _, e in t)) for t in taken.values()]
     ordered = sorted(spans)
-    assert all(one[1] <= other[0] for one, other in zip(ordered, ordered[1:], strict=False))
-    assert ends[0][1] >= ordered[-1][1]
+    assert all(one[1] <= other[0] for one, other in pairwise(ordered))
+    assert ordered[-1][1] <= plan.arena_bytes
 
 
-def test_a_lane_that_fails_ends_the_step(use: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lane_that_fails_ends_the_step(use: Threads) -> None:
     use(2)
     made, x, y = given(NETS["bn"], 8)
     bound = made.learner.bound(8)
