@@ -17,6 +17,15 @@ REUSE = 4
 matrices are better shared out by BLAS than made twice."""
 
 
+WORTH_SWEEPING = 256 * 1024
+"""Numbers that learn from which threads share the update of them."""
+
+
+def sweepers(learned: int, threads: int) -> int:
+    """How many threads update what learns."""
+    return threads if learned >= WORTH_SWEEPING else 1
+
+
 def lanes(graph: Graph, batch: int, threads: int) -> tuple[int, ...]:
     """How many examples each thread has: as equal as can be, the first ones more."""
     count = min(threads, batch) if pays(graph, batch) else 1
