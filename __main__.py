@@ -42,6 +42,7 @@ COMMANDS = {
     "gradcheck": ("runtime.commands_gradcheck", "the gradient against central differences"),
     "augment": ("runtime.commands_augment", "pictures as training would see them"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
+    "plan": ("analyzers.commands_plan", "what a pass over a batch will do, step by step"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
     "predict": ("runtime.commands", "what a trained net says"),
 }
@@ -65,6 +66,7 @@ COMPILING = frozenset(
         "diff",
         "draw",
         "plot",
+        "plan",
         "profile",
         "train",
         "sweep",

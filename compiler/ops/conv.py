@@ -136,6 +136,7 @@ class Convolution(Op):
         if self.pointwise(x):
             return Needs(
                 algorithm="pointwise",
+                why=f"{self._filters(x)}: one product over all places",
                 scratch={"filters": filters, **bias},
                 reads_back=frozenset({"x", "weight"}),
                 product=self.macs(x),
@@ -148,6 +149,7 @@ class Convolution(Op):
             returning = {"back_filters": Needed((taps * n, depth)), **gathered("back_", batch, back, n)}
         return Needs(
             algorithm="columns",
+            why=f"{self._filters(x)}: windows gathered",
             scratch={"filters": filters, **gathering, **bias},
             scratch_back={**gathering, "part": filters, "total": filters, **returning},
             reads_back=frozenset({"x", "weight"}),
@@ -172,12 +174,27 @@ class Convolution(Op):
         if not self.nobias:
             room["sums"] = Needed((batch, self.shape(x).depth))
         return Needs(
+            why=f"{self._filters(x)}: {self._at_a_time(images)}",
             scratch=gathering,
             scratch_back={**gathering, **room},
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x) // groups,
             to_learn=frozenset({"x", "products", "total", "sums", *self.to_learn}),
         )
+
+
+    def _filters(self, x: Value) -> str:
+        """`3x3 stride 2, 16 to 32 channels`."""
+        windows, groups = self.windows(x), self.groups(x)
+        kernel = "x".join(str(w.kernel) for w in windows)
+        strides = dict.fromkeys(w.stride for w in windows)
+        stride = "" if [*strides] == [1] else f" stride {'x'.join(map(str, strides))}"
+        apart = f" in {groups} groups" if groups > 1 else ""
+        return f"{kernel}{stride}, {x.depth} to {self.shape(x).depth} channels{apart}"
+
+    @staticmethod
+    def _at_a_time(images: int) -> str:
+        return "image by image" if images == 1 else f"{images:,} images at a time"
 
 
 class Conv(Convolution):
