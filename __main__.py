@@ -11,10 +11,10 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .grammar.near import nearest
 
@@ -206,6 +206,7 @@ def _command(word: str, words: list[str]) -> int:
     options.graph = _graph
     options.page = _page
     options.curves = _curves
+    options.flame = _flame
     options.remarks = _remarks
     options.version = __version__
     return _guarded(getattr(module, word), options)
@@ -236,6 +237,14 @@ def _curves(place: str) -> object:
 
     draw = drawer(place, "train --plot")
     return lambda rows, title: draw(epochs(rows), title)
+
+
+def _flame(place: str, found: Mapping[str, Any], title: str) -> None:
+    """What `profile` calls to put what it measured on a page."""
+    from .analyzers.flame import flame_page
+    from .analyzers.page import put
+
+    put(place, flame_page(found, title))
 
 
 def _remarks(graph: Graph) -> tuple[Mistake, ...]:

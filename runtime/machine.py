@@ -9,6 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from ..compiler.plan.work import Machine
+from .threads import controller, together
 
 SIDE = 1024
 """Of the square matrices that are multiplied: large enough for the best rate, done in a moment."""
@@ -18,16 +19,20 @@ TRIES = 5
 
 
 @cache
-def measured() -> Machine:
-    """The rate of a float32 matrix product with BLAS's own threads, and of a copy with one; takes
+def measured(threads: int) -> Machine:
+    """The rates of a float32 matrix product and of a copy, each shared by so many threads; takes
     about a quarter of a second, once in a process."""
     left = np.full((SIDE, SIDE), 0.5, np.float32)
     right, product = left.copy(), left.copy()
     source = np.ones(COPIED // 4, np.float32)
     target = source.copy()
+    parts = zip(np.array_split(target, threads), np.array_split(source, threads), strict=True)
+    copies = [[(np.copyto, pair)] for pair in parts]
+    with controller().limit(limits=threads, user_api="blas"):
+        product_seconds = _best(lambda: np.matmul(left, right, product))
     return Machine(
-        flops=2 * SIDE**3 / _best(lambda: np.matmul(left, right, product)),
-        bandwidth=2 * COPIED / _best(lambda: np.copyto(target, source)),
+        flops=2 * SIDE**3 / product_seconds,
+        bandwidth=2 * COPIED / _best(lambda: together(copies)),
     )
 
 
