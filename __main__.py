@@ -44,6 +44,7 @@ COMMANDS = {
     "evaluate": ("runtime.commands", "judge a trained net on data"),
     "plan": ("analyzers.commands_plan", "what a pass over a batch will do, step by step"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
+    "bench": ("runtime.commands_bench", "the time of a pass, beside PyTorch's if asked"),
     "predict": ("runtime.commands", "what a trained net says"),
 }
 
@@ -67,6 +68,7 @@ COMPILING = frozenset(
         "draw",
         "plot",
         "plan",
+        "bench",
         "profile",
         "train",
         "sweep",

@@ -46,6 +46,9 @@ def profile(options: argparse.Namespace) -> int:
     """Where the time goes, layer by layer, beside the least it could take."""
     graph = options.graph(options, {})
     found = profiled(graph, options.mode, options.batch, options.max_memory)
+    if found.disturbed:
+        told = f"other processes used {found.others:.1f} cores meanwhile: these times are too long"
+        print(f"{told}; measure again when the machine is quiet", file=sys.stderr)
     content = {**asdict(found), "seconds": found.seconds, "least": found.least}
     if options.html:
         options.flame(options.html, content, Path(graph.source.name).stem)

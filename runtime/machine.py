@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from time import perf_counter
@@ -16,6 +17,8 @@ SIDE = 1024
 COPIED = 32 * 2**20
 """Bytes of an array that is copied: more than a cache holds."""
 TRIES = 5
+BUSY = 0.1
+"""Cores that other processes may use while something is timed."""
 
 
 @cache
@@ -44,3 +47,31 @@ def _best(run: Callable[[], object]) -> float:
         run()
         found.append(perf_counter() - begun)
     return min(found)
+
+
+class Neighbours:
+    """How many cores other processes use, from when this is made; None where nobody tells (/proc/stat
+    of Linux does)."""
+
+    def __init__(self) -> None:
+        self._begun = perf_counter()
+        self._before = _others()
+
+    def cores(self) -> float | None:
+        after, passed = _others(), perf_counter() - self._begun
+        if self._before is None or after is None or not passed:
+            return None
+        return max(0.0, (after - self._before) / passed)
+
+
+def _others() -> float | None:
+    """Seconds that all cores were busy so far, less those of this process."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks = [int(word) for word in file.readline().split()[1:9]]
+        unit = os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, AttributeError):
+        return None
+    idle = ticks[3] + ticks[4]
+    own = os.times()
+    return (sum(ticks) - idle) / unit - own.user - own.system

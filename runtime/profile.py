@@ -20,7 +20,7 @@ from .answering import quiet
 from .bind import Bound, Group, run
 from .budget import MaxMemory
 from .kernels import Array, Call
-from .machine import measured
+from .machine import BUSY, Neighbours, measured
 from .net import Net
 from .threads import blas_threads, suited, together
 
@@ -83,6 +83,12 @@ class Profile:
     passes: int
     machine: Machine
     parts: tuple[Part, ...]
+    others: float | None = None
+    """Cores that other processes used meanwhile; None where that is not known."""
+
+    @property
+    def disturbed(self) -> bool:
+        return self.others is not None and self.others > BUSY
 
     @property
     def by_layer(self) -> tuple[tuple[Part, ...], ...]:
@@ -127,7 +133,9 @@ def profile(
             bound, last = net.inference(batch), ()
         count = len(bound.lanes)
         threads = count if count > 1 else blas_threads()
+        neighbours = Neighbours()
         passes = _passes(Clock(bound), last, _drawn(net, bound))
+    others = neighbours.cores()
     machine = measured(threads)
     plan = bound.schedule
     *steps, shared, updated = (statistics.median(times) for times in zip(*passes, strict=True))
@@ -140,7 +148,7 @@ def profile(
         sweep = update(plan, net.training.optimizer.slots)
         least = machine.seconds(sweep)
         parts += (Part("", "update", updated, least, sweep.flops, sweep.bytes, len(last)),)
-    return Profile(mode, batch, plan.lanes, threads, len(passes), machine, parts)
+    return Profile(mode, batch, plan.lanes, threads, len(passes), machine, parts, others)
 
 
 def _drawn(net: Net, bound: Bound) -> list[tuple[Array, Array]]:

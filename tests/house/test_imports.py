@@ -30,9 +30,10 @@ HOMES = {
     "safetensors": (),
     "sklearn": ("runtime/estimators.py", "runtime/teaching.py"),
     "tensorboard": ("runtime/events.py",),
+    "torch": ("runtime/torch_twin.py",),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
-LATE = {"rich", "networkx", "matplotlib", "PIL", "pyarrow", "sklearn", "tensorboard"}
+LATE = {"rich", "networkx", "matplotlib", "PIL", "pyarrow", "sklearn", "tensorboard", "torch"}
 """Heavy libraries that are loaded where they are used."""
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}

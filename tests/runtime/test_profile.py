@@ -130,3 +130,15 @@ def test_blocks_are_told() -> None:
     assert {part.layer: part.blocks for part in found.parts} == {
         "two1.fc1": ("two1",), "two1.fc2": ("two1",), "fc1": (),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("others", "told"), [(0.0, False), (None, False), (0.8, True)])
+def test_a_busy_machine_is_told(
+    others: float | None,
+    told: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module.Neighbours, "cores", lambda self: others)
+    assert main(["profile", "4 -> fc2", "--batch", "2"]) == 0
+    assert ("measure again" in capsys.readouterr().err) is told
