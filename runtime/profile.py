@@ -142,8 +142,8 @@ def profile(
     parts = _by_layer(graph, bound, steps, machine)
     if count > 1:
         sharing = sum((p for p in parts if p.direction == "threads"), Part("", "threads"))
-        others = tuple(part for part in parts if part.direction != "threads")
-        parts = (*others, replace(sharing, seconds=sharing.seconds + shared))
+        own = tuple(part for part in parts if part.direction != "threads")
+        parts = (*own, replace(sharing, seconds=sharing.seconds + shared))
     if mode == "train":
         sweep = update(plan, net.training.optimizer.slots)
         least = machine.seconds(sweep)

@@ -13,6 +13,7 @@ import nnspec
 from nnspec.__main__ import main
 from nnspec.compiler.plan.schedule import Mode
 from nnspec.runtime import profile as module
+from nnspec.runtime.machine import Neighbours
 from nnspec.runtime.threads import available
 
 SPECS = Path(__file__).parents[2] / "specs" / "course"
@@ -132,6 +133,7 @@ def test_blocks_are_told() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("_two_threads")
 @pytest.mark.parametrize(("others", "told"), [(0.0, False), (None, False), (0.8, True)])
 def test_a_busy_machine_is_told(
     others: float | None,
@@ -139,6 +141,6 @@ def test_a_busy_machine_is_told(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module.Neighbours, "cores", lambda self: others)
-    assert main(["profile", "4 -> fc2", "--batch", "2"]) == 0
+    monkeypatch.setattr(Neighbours, "cores", lambda self: others)
+    assert main(["profile", SPLIT, "--batch", "32"]) == 0
     assert ("measure again" in capsys.readouterr().err) is told
