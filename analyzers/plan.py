@@ -181,7 +181,7 @@ def _row(graph: Graph, planned: Schedule, named: Named) -> PlanRow:
         phase=first.phase.name.lower(),
         layout=_layout(first),
         algorithm=first.algorithm,
-        why=needs.why,
+        why=_why(first, needs),
         examples=tuple(step.examples for step in steps if step.examples),
         meets=len(planned.lanes) > 1 and first.meets,
         read=sum(one.read for one in moved),
@@ -189,6 +189,12 @@ def _row(graph: Graph, planned: Schedule, named: Named) -> PlanRow:
         scratch=sum(one.scratch for one in moved),
         macs=sum(map(macs, steps)),
     )
+
+
+def _why(step: Step, needs: Needs) -> str:
+    """What decided the kernel, and the norm that it does too."""
+    norm = step.folded
+    return f"{needs.why}, {norm.name} folded in" if norm is not None else needs.why
 
 
 def _needs(step: Step) -> Needs:

@@ -107,6 +107,9 @@ class Trait(Enum):
     """Takes whole numbers too; others refuse them."""
     NO_GRADIENT = auto()
     POOLS = auto()
+    FOLDS = auto()
+    """At inference a number a channel times its input plus another, which the weights before it can
+    take in."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,8 @@ class Needs:
     product: multiply-adds of the largest matrix product it makes in one call.
     shared, shared_back: what a part of a batch has to tell the other parts, in forward or backward,
         while threads split the batch.
+    prepared: what of its scratch depends on weights and statistics alone: at inference it is made
+        when these have changed, not for every batch.
     to_learn: what of `reads_back` and `scratch_back` serves the gradients of its weights alone.
     """
 
@@ -221,6 +226,7 @@ class Needs:
     overwrites: bool = False
     overwrites_back: bool = False
     product: int = 0
+    prepared: frozenset[str] = frozenset()
     shared: Mapping[str, Needed] = field(default_factory=dict)
     shared_back: Mapping[str, Needed] = field(default_factory=dict)
     to_learn: frozenset[str] = frozenset()
@@ -375,6 +381,10 @@ class Op(BaseModel):
     def layout(self, *inputs: Value) -> Layout:
         """How its kernel wants maps to lie: the channels first, last, or as they come."""
         return "first"
+
+    def absorbs(self, *inputs: Value) -> bool:
+        """Whether its kernel takes an operator that `FOLDS` into its weights."""
+        return False
 
     def fewest(self, *inputs: Value) -> int:
         """Examples that a training batch must have for it to mean anything."""

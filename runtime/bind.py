@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 
-from ..compiler.graph import Graph
+from ..compiler.graph import Graph, Node
 from ..compiler.plan.build import SWEEP, schedule
 from ..compiler.plan.parameters import Entry, Parameters
-from ..compiler.plan.schedule import ALIGNMENT, Mode, Phase, Schedule, Step
+from ..compiler.plan.schedule import ALIGNMENT, Kind, Mode, Phase, Schedule, Step
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
 from .budget import Budget, zeros
 from .errors import TooMuchMemory
-from .kernels import MEET, Array, Arrays, Call, Calls, kernel_of
+from .kernels import MEET, Array, Arrays, Call, Calls, Folded, Preparing, kernel_of
 from .losses import computed
 from .threads import available, together
 
@@ -74,19 +75,31 @@ class Bound:
     Attributes
     ----------
     arena: the one allocation behind all arrays, in bytes.
+    preparations: calls to make before the first batch, and again when weights or statistics change.
     groups: the steps in order, those of several lanes together.
     lanes: for each lane all of its calls.
     inputs, outputs: by name, batch first. `target`, `loss`: the truth and the mean loss.
+    prepared: for which of the net's changes `preparations` were made last.
     """
 
     schedule: Schedule
     arena: Array
+    preparations: tuple[Call, ...]
     groups: tuple[Group, ...]
     lanes: tuple[tuple[Call, ...], ...]
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
     target: Array | None
     loss: Array | None
+    prepared: list[int] = field(default_factory=list)
+
+    @cached_property
+    def only(self) -> tuple[Array, Array] | None:
+        """The input and the output of a net that has one of each, both of floats."""
+        if len(self.inputs) > 1 or len(self.outputs) > 1:
+            return None
+        (given,), (made,) = self.inputs.values(), self.outputs.values()
+        return (given, made) if given.dtype.kind == "f" else None
 
     def run(self) -> None:
         if len(self.lanes) == 1:
@@ -177,6 +190,7 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
     return Bound(
         schedule,
         arena,
+        tuple(_preparations(schedule, arrays, lanes)),
         tuple(_grouped(schedule.steps, steps)),
         tuple(
             tuple(c for step, calls in zip(schedule.steps, steps, strict=True) for c in calls if step.lane == lane)
@@ -242,6 +256,8 @@ def view(schedule: Schedule, arena: Array, index: int) -> Array:
 def _calls(
     schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane
 ) -> tuple[Call, ...]:
+    """What a step does for every batch."""
+
     def of(index: int | None) -> Any:
         return None if index is None else arrays[index]
 
@@ -264,34 +280,71 @@ def _calls(
         assert schedule.loss is not None
         judged = node.value, scores, truth, output, d_output
         return tuple(computed(schedule.loss, *judged, scratch))
+    kernel, bundle = kernel_of(node.op, step.algorithm), _bundle(schedule, step, arrays, lane)
+    if step.phase is Phase.BACKWARD:
+        aside = {name: arrays[index] for name, index in step.aside.items()}
+        whole = {w.name: lane.gradients[node.keeper(w)] for w in node.weights if w.name in aside}
+        sums = [(np.add, (whole[name], part, whole[name])) for name, part in aside.items()]
+        return (*kernel.backward(node.op, bundle), *sums)
+    compute = kernel.forward if schedule.mode == "train" else kernel.infer
+    return tuple(compute(node.op, bundle))
+
+
+def _preparations(
+    schedule: Schedule, arrays: Sequence[Array], lanes: Sequence[Lane]
+) -> Iterator[Call]:
+    """What inference makes of the weights, once for all lanes that share it."""
+    made: set[int] = set()
+    for step in schedule.steps:
+        if schedule.mode == "train" or step.phase is not Phase.FORWARD or step.node is None:
+            continue
+        kernel = kernel_of(step.node.op, step.algorithm)
+        own = {i for i in step.scratch.values() if schedule.arrays[i].kind is Kind.PREPARED}
+        if own - made:
+            made |= own
+            bundle = _bundle(schedule, step, arrays, lanes[step.lane])
+            yield from cast(Preparing, kernel).prepare(step.node.op, bundle)
+
+
+def _bundle(schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane) -> Arrays:
+    """What a kernel gets for a step."""
+
+    def of(index: int | None) -> Any:
+        return None if index is None else arrays[index]
+
+    node, memory = step.node, lane.memory
+    assert node is not None
     forward = step.phase is Phase.FORWARD
     kept = [w for w in node.weights if forward or w.name in step.weights]
     learned = [w for w in node.weights if w.name in step.learned]
     gradients = {w.name: lane.gradients[node.keeper(w)] for w in learned}
     aside = {name: arrays[index] for name, index in step.aside.items()}
-    memory = lane.memory
-    bundle = Arrays(
+    return Arrays(
         values=node.arrivals,
-        inputs=inputs,
-        output=output,
+        inputs=tuple(of(index) for index in step.inputs),
+        output=of(step.output),
         weights={w.name: memory.weights[node.keeper(w)] for w in kept},
         state={s.name: memory.statistics[node.keeper(s)] for s in node.state},
         saved={name: arrays[index] for name, index in step.saved.items()},
-        scratch=scratch,
-        d_output=d_output,
+        scratch={name: arrays[index] for name, index in step.scratch.items()},
+        d_output=of(step.d_output),
         d_inputs=tuple(of(index) for index in step.d_inputs),
         d_weights={**gradients, **aside},
         rng=lane.streams.get(node.name),
         shared={name: tuple(map(of, indices)) for name, indices in step.shared.items()},
+        folded=_folded(step.folded, memory),
         lane=step.lane,
         lanes=schedule.lanes,
     )
-    kernel = kernel_of(node.op, step.algorithm)
-    if not forward:
-        sums = [(np.add, (gradients[name], part, gradients[name])) for name, part in aside.items()]
-        return (*kernel.backward(node.op, bundle), *sums)
-    compute = kernel.forward if schedule.mode == "train" else kernel.infer
-    return tuple(compute(node.op, bundle))
+
+
+def _folded(node: Node | None, memory: Memory) -> Folded | None:
+    if node is None:
+        return None
+    own = {w.name: memory.weights[node.keeper(w)] for w in node.weights}
+    own |= {s.name: memory.statistics[node.keeper(s)] for s in node.state}
+    eps: float = node.op.eps  # type: ignore[attr-defined]
+    return Folded(**own, eps=eps)
 
 
 def _joined(schedule: Schedule, step: Step, parts: Sequence[Array], gradient: Array) -> Calls:

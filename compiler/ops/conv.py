@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
+from .. import winograd
 from ..algebra import Symbol
 from ..convolving import COLUMNS, gathered, mirrored, repeats, spread
 from ..op import (
@@ -29,6 +30,8 @@ from ..op import (
 from ..shape_errors import NotDivisible, OutputPaddingTooLarge, PaddedAway
 from ..shapes import Value, Window
 from ..windows import each_axis, slide, unseen
+
+PREPARED = frozenset({"filters", "biases", "factor"})
 
 NARROW = 16
 """Channels, or numbers that a window sees, from which rows of them are long enough."""
@@ -129,19 +132,21 @@ class Convolution(Op):
         gradient with the filters mirrored."""
         windows, (depth, n) = self.windows(x), self.sides(x)
         taps = math.prod(w.kernel for w in windows)
-        filters, bias = Needed((taps * depth, n)), {}
-        if not self.nobias:
-            y = self.shape(x)
-            bias = {"biases": Needed((repeats(y) * y.depth,))}
+        filters, y = Needed((taps * depth, n)), self.shape(x)
+        biases = {"biases": Needed((repeats(y) * y.depth,))}
         if self.pointwise(x):
             return Needs(
                 algorithm="pointwise",
                 why=f"{self._filters(x)}: one product over all places",
-                scratch={"filters": filters, **bias},
+                scratch={"filters": filters, **({} if self.nobias else biases)},
+                scratch_infer={"filters": filters, **biases, "factor": Needed((n,))},
+                prepared=PREPARED,
                 reads_back=frozenset({"x", "weight"}),
                 product=self.macs(x),
                 to_learn=frozenset({"x"}),
             )
+        if winograd.suits(windows, batch, depth, n, self.groups(x)):
+            return self._tiled(batch, x)
         gathering, back = gathered("", batch, windows, depth), mirrored(windows)
         if back is None:
             returning = {"back_filters": filters, **spread(batch, windows, depth)}
@@ -150,11 +155,30 @@ class Convolution(Op):
         return Needs(
             algorithm="columns",
             why=f"{self._filters(x)}: windows gathered",
-            scratch={"filters": filters, **gathering, **bias},
+            scratch={"filters": filters, **gathering, **({} if self.nobias else biases)},
+            scratch_infer={"filters": filters, **gathering, **biases, "factor": Needed((n,))},
+            prepared=PREPARED,
             scratch_back={**gathering, "part": filters, "total": filters, **returning},
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x),
             to_learn=frozenset({"x", "part", "total", *gathering}),
+        )
+
+    def _tiled(self, batch: int, x: Value) -> Needs:
+        """Winograd's: tiles of the maps, transformed, times the filters, transformed."""
+        sizes, n = (self.windows(x), batch, *self.sides(x)), Needed((self.sides(x)[1],))
+        learning = {f"learn {n}": s for n, s in winograd.weight_scratch(*sizes).items()}
+        back = {f"back {n}": s for n, s in winograd.input_scratch(*sizes).items()}
+        return Needs(
+            algorithm="winograd",
+            why=f"{self._filters(x)}: tiles, fewer products",
+            scratch=winograd.forward_scratch(*sizes),
+            scratch_infer={**winograd.forward_scratch(*sizes), "biases": n, "factor": n},
+            prepared=PREPARED,
+            scratch_back={**learning, **back},
+            reads_back=frozenset({"x", "weight"}),
+            product=self.macs(x),
+            to_learn=frozenset({"x", *learning}),
         )
 
     def _plain(self, batch: int, x: Value) -> Needs:
@@ -229,8 +253,11 @@ class Conv(Convolution):
         """Last where that leaves rows long enough."""
         (x,) = inputs
         seen = x.depth * math.prod(w.kernel for w in self.windows(x))
-        gains = x.rank > 2 and self.g == 1 and self.n >= NARROW and seen >= NARROW
-        return "last" if gains else "first"
+        wide = max(x.depth, self.n // 2) >= NARROW and min(self.n, seen) >= NARROW
+        return "last" if x.rank > 2 and self.g == 1 and wide else "first"
+
+    def absorbs(self, *inputs: Value) -> bool:
+        return inputs[0].interleaved
 
     def sides(self, x: Value) -> tuple[int, int]:
         return x.depth, self.n

@@ -12,7 +12,7 @@ from ..graph import Graph
 
 WORTH_SPLITTING = 4_000_000
 """Multiply-adds of a batch from which a second thread pays."""
-REUSE = 8
+REUSE = 4
 """How often an example must use a weight, on average: else the products of all examples with large
 matrices are better shared out by BLAS than made twice."""
 

@@ -68,7 +68,8 @@ def _uses(plan: Order, end: int) -> tuple[list[int], list[int]]:
     if plan.loss_value is not None:
         dies[plan.loss_value] = end
     for array in plan.arrays:
-        # No lane knows when the others are done with what belongs to all.
-        if array.lane == EVERY or array.part is not None:
+        # No lane knows when the others are done with what belongs to all; the next batch wants what
+        # was prepared.
+        if array.lane == EVERY or array.part is not None or array.kind is Kind.PREPARED:
             born[array.index], dies[array.index] = -1, end
     return born, dies

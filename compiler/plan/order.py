@@ -44,6 +44,8 @@ class Order:
     target: int | None = None
     loss_value: int | None = None
     gradients: tuple[int, ...] = ()
+    folds: Mapping[str, Node] = field(default_factory=dict)
+    """By the names of those whose weights take it in, the operator behind."""
 
     @property
     def split(self) -> bool:
@@ -96,6 +98,8 @@ def order(
         graph, batch, mode, tuple(Lane(i, first, count) for i, (count, first) in enumerate(split))
     )
     nodes = graph.nodes if loss is None else _leading_to(graph, graph.output.name)
+    if mode == "infer":
+        plan.folds = _folds(graph)
     for node in nodes:
         _forward(plan, node)
     _gather(plan, {node.name for node in nodes}, loss)
@@ -116,10 +120,30 @@ def _leading_to(graph: Graph, name: str) -> tuple[Node, ...]:
     return tuple(node for node in graph.nodes if node.name in wanted)
 
 
-def _passes_through(node: Node, mode: Mode) -> bool:
-    """Whether the node's output is its input's memory: views, and noise at inference."""
+def _folds(graph: Graph) -> dict[str, Node]:
+    """Which operators at inference take in the one behind them, where nobody else reads theirs."""
+    readers: dict[str, int] = {name: 1 for name in graph.outputs.values()}
+    for node in graph.nodes:
+        for name in node.inputs:
+            readers[name] = readers.get(name, 0) + 1
+    return {
+        node.inputs[0]: node
+        for node in graph.nodes
+        if Trait.FOLDS in node.op.traits
+        and readers[node.inputs[0]] == 1
+        and (before := graph[node.inputs[0]]).op.absorbs(*before.arrivals)
+    }
+
+
+def _passes_through(plan: Order, node: Node) -> bool:
+    """Whether the node's output is its input's memory: views, and at inference noise and what is
+    folded."""
     traits = node.op.traits
-    return Trait.VIEW in traits or (mode == "infer" and Trait.RANDOM in traits)
+    if Trait.VIEW in traits:
+        return True
+    return plan.mode == "infer" and (
+        Trait.RANDOM in traits or (bool(node.inputs) and plan.folds.get(node.inputs[0]) is node)
+    )
 
 
 def _learned(plan: Order, node: Node) -> tuple[str, ...]:
@@ -149,14 +173,15 @@ def _forward(plan: Order, node: Node) -> None:
         for lane, part in zip(plan.lanes, plan.parts(whole), strict=True):
             lane.values[node.name] = part
         return
-    if _passes_through(node, plan.mode):
+    if _passes_through(plan, node):
         for lane in plan.lanes:
             lane.values[node.name] = out = _value(plan, lane, node, dtype)
             plan.views.append((out, lane.values[node.inputs[0]]))
         return
     shared = _shared(plan, _needs(plan, node, 1).shared if plan.mode == "train" else {})
+    prepared: dict[tuple[str, Needed], int] = {}
     for lane in plan.lanes:
-        plan.steps.append(_forward_step(plan, lane, node, dtype, shared))
+        plan.steps.append(_forward_step(plan, lane, node, dtype, shared, prepared))
 
 
 def _value(plan: Order, lane: Lane, node: Node, dtype: DType) -> int:
@@ -164,7 +189,12 @@ def _value(plan: Order, lane: Lane, node: Node, dtype: DType) -> int:
 
 
 def _forward_step(
-    plan: Order, lane: Lane, node: Node, dtype: DType, shared: Mapping[str, tuple[int, ...]]
+    plan: Order,
+    lane: Lane,
+    node: Node,
+    dtype: DType,
+    shared: Mapping[str, tuple[int, ...]],
+    prepared: dict[tuple[str, Needed], int],
 ) -> Step:
     inputs = tuple(lane.values[name] for name in node.inputs)
     out = lane.values[node.name] = _value(plan, lane, node, dtype)
@@ -180,10 +210,26 @@ def _forward_step(
         inputs=inputs,
         output=out,
         saved=saved,
-        scratch=plan.needed(needs.scratch_in(plan.mode), Kind.SCRATCH, lane.number),
+        scratch=_scratch(plan, lane, needs, prepared),
+        folded=plan.folds.get(node.name),
         shared=shared,
         overwrites=(out, inputs[0]) if needs.overwrites else None,
     )
+
+
+def _scratch(
+    plan: Order, lane: Lane, needs: Needs, prepared: dict[tuple[str, Needed], int]
+) -> dict[str, int]:
+    """What forward needs for itself; at inference lanes share what is prepared."""
+    wanted = needs.scratch_in(plan.mode)
+    early = needs.prepared if plan.mode == "infer" else frozenset()
+    for name in sorted(early & wanted.keys()):
+        if (name, wanted[name]) not in prepared:
+            n = wanted[name]
+            prepared[name, n] = plan.whole(n.shape, n.dtype, Kind.PREPARED)
+    late = {name: n for name, n in wanted.items() if name not in early}
+    own = {name: prepared[name, wanted[name]] for name in wanted if name in early}
+    return {**plan.needed(late, Kind.SCRATCH, lane.number), **own}
 
 
 def _gather(plan: Order, made: set[str], loss: Loss | None) -> None:
@@ -286,7 +332,7 @@ def _backward_of(
     for name, made in zip(node.inputs, d_inputs, strict=True):
         if made is not None:
             lane.arriving.setdefault(name, []).append(made)
-    if _passes_through(node, plan.mode):
+    if _passes_through(plan, node):
         plan.views.extend((made, d_output) for made in d_inputs if made is not None)
         return
     plan.steps.append(_backward_step(plan, lane, node, d_output, d_inputs, shared))

@@ -29,6 +29,8 @@ class Kind(Enum):
     GRADIENT = auto()
     SAVED = auto()
     SCRATCH = auto()
+    PREPARED = auto()
+    """Made of weights and statistics, for every batch until these change."""
     LOSS = auto()
 
 
@@ -114,6 +116,8 @@ class Step:
     aside: Mapping[str, int] = field(default_factory=dict)
     """Where backward puts gradients of weights whose gradient an earlier step has begun: they are
     added to it."""
+    folded: Node | None = None
+    """The operator behind it that its weights take in."""
     shared: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """What every lane writes, and all read once they have met: an array for each lane."""
     overwrites: tuple[int, int] | None = None
@@ -133,7 +137,7 @@ class Step:
         gradient = (
             (self.d_output,) if self.phase is Phase.LOSS and self.d_output is not None else ()
         )
-        inner = (*self.scratch.values(), *self.aside.values())
+        inner: tuple[int, ...] = (*self.scratch.values(), *self.aside.values())
         inner += tuple(arrays[self.lane] for arrays in self.shared.values())
         inner += () if backward else tuple(self.saved.values())
         return (*made, *gradient, *(d for d in self.d_inputs if d is not None), *inner)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..graph import Node
-from .schedule import Phase, Schedule, Step
+from .schedule import Kind, Phase, Schedule, Step
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,11 @@ def traffic(plan: Schedule, step: Step) -> Traffic:
     if step.phase is Phase.JOIN:
         stretch = plan.parameters.trainable // len(plan.lanes) * plan.float_bytes
         return Traffic(len(plan.lanes) * stretch, stretch, 0)
-    inner = {*step.scratch.values(), *step.aside.values()}
-    read, written = {*step.reads} - inner, {*step.writes} - inner - {*step.reads}
+    own = {*step.scratch.values(), *step.aside.values()}
+    # What is prepared once is only read in a pass.
+    prepared = {index for index in own if plan.arrays[index].kind is Kind.PREPARED}
+    inner = own - prepared
+    read, written = ({*step.reads} | prepared) - inner, {*step.writes} - own - {*step.reads}
     weights, gradients = (plan.float_bytes * count for count in _learned(step))
     return Traffic(
         _sizes(plan, read) + weights, _sizes(plan, written) + gradients, _sizes(plan, inner)

@@ -16,9 +16,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from ...compiler.convolving import mirrored
 from ...compiler.ops.conv import Conv
-from ...compiler.plan.layout import Renamed, Turned
 from ...compiler.shapes import Window
-from ..constants import ones
+from ..constants import ones, scalar
 from . import Array, Arrays, Calls, kernel
 
 
@@ -113,9 +112,36 @@ def added(maps: Array, biases: Array) -> Calls:
 
 def repeated(a: Arrays) -> Calls:
     """The bias as often as a stretch of places has room for it."""
-    if "biases" in a.scratch:
+    if "bias" in a.weights:
         bias = a.weights["bias"]
         yield np.copyto, (a.scratch["biases"].reshape(-1, bias.size), bias)
+
+
+def folded(filters: Array, a: Arrays) -> Calls:
+    """Filters times what the norm behind multiplies by, and a bias for all that it adds."""
+    norm = a.folded
+    if norm is None:
+        yield from repeated(a)
+        return
+    factor = a.scratch["factor"]
+    biases = a.scratch["biases"].reshape(-1, factor.size)
+    yield np.add, (norm.variance, scalar(norm.eps, factor.dtype), factor)
+    yield np.sqrt, (factor, factor)
+    yield np.divide, (norm.scale, factor, factor)
+    yield np.multiply, (filters, factor, filters)
+    if "bias" in a.weights:
+        yield np.subtract, (a.weights["bias"], norm.mean, biases)
+    else:
+        yield np.negative, (norm.mean, biases[0])
+        yield np.copyto, (biases, biases[0])
+    yield np.multiply, (biases, factor, biases)
+    yield np.add, (biases, norm.shift, biases)
+
+
+def bias_of(a: Arrays) -> Array | None:
+    """What is added to every place at inference."""
+    adds = a.folded is not None or "bias" in a.weights
+    return a.scratch["biases"] if adds else None
 
 
 def turned(weight: Array, target: Array) -> Calls:
@@ -143,16 +169,19 @@ def summed(dy: Array, a: Arrays) -> Calls:
 class ColumnsKernel:
     """y = columns(x) W + b."""
 
+    def prepare(self, op: Conv, a: Arrays) -> Calls:
+        yield from turned(a.weights["weight"], a.scratch["filters"])
+        yield from folded(a.scratch["filters"], a)
+
     def forward(self, op: Conv, a: Arrays) -> Calls:
+        yield from self.prepare(op, a)
+        yield from self.infer(op, a)
+
+    def infer(self, op: Conv, a: Arrays) -> Calls:
         (x,), y, s = a.inputs, a.output, a.scratch
         assert y is not None
-        yield from turned(a.weights["weight"], s["filters"])
-        yield from repeated(a)
-        windows = op.windows(a.values[0])
-        gathering = s["columns"], s.get("padded")
-        yield from correlate(x, y, s["filters"], windows, *gathering, s.get("biases"))
-
-    infer = forward
+        gathering = op.windows(a.values[0]), s["columns"], s.get("padded")
+        yield from correlate(x, y, s["filters"], *gathering, bias_of(a))
 
     def backward(self, op: Conv, a: Arrays) -> Calls:
         (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
@@ -205,19 +234,15 @@ class ColumnsKernel:
 
 
 @kernel(Conv, "pointwise")
-class PointwiseKernel:
+class PointwiseKernel(ColumnsKernel):
     """A 1x1 kernel that visits every place: y = x W^T + b, place by place."""
 
-    def forward(self, op: Conv, a: Arrays) -> Calls:
-        (x,), y = a.inputs, a.output
+    def infer(self, op: Conv, a: Arrays) -> Calls:
+        (x,), y, biases = a.inputs, a.output, bias_of(a)
         assert y is not None
-        yield from turned(a.weights["weight"], a.scratch["filters"])
-        yield from repeated(a)
         yield rows(x).dot, (a.scratch["filters"], rows(y))
-        if "biases" in a.scratch:
-            yield from added(y, a.scratch["biases"])
-
-    infer = forward
+        if biases is not None:
+            yield from added(y, biases)
 
     def backward(self, op: Conv, a: Arrays) -> Calls:
         """dW = dy^T x, dx = dy W."""
@@ -230,24 +255,3 @@ class PointwiseKernel:
         if dx is not None:
             w = a.weights["weight"]
             yield rows(dy).dot, (w.reshape(len(w), -1), rows(dx))
-
-
-@kernel(Turned)
-@kernel(Renamed)
-class TurnedKernel:
-    """y = x with its channels moved from the front to the back, or the other way round."""
-
-    def forward(self, op: Turned, a: Arrays) -> Calls:
-        (x,), y = a.inputs, a.output
-        yield np.copyto, (y, moved(x, op))
-
-    infer = forward
-
-    def backward(self, op: Turned, a: Arrays) -> Calls:
-        (dx,), dy = a.d_inputs, a.d_output
-        if dx is not None:
-            yield np.copyto, (moved(dx, op), dy)
-
-
-def moved(maps: Array, op: Turned) -> Array:
-    return np.moveaxis(maps, 1, -1) if op.to == "last" else np.moveaxis(maps, -1, 1)

@@ -120,22 +120,28 @@ class BatchNormKernel:
         dtype, examples = mean.dtype, sum(a.lanes)
         shares = [scalar(count / examples, dtype) for count in a.lanes]
         lanes = list(zip(shares, a.shared["moments"], strict=True))
+        # All means are taken from the first lane's, for of large numbers only differences are precise.
+        origin = a.shared["moments"][0][0]
         yield mean.fill, (0,)
         for share, (own, rest, _) in lanes:
-            yield np.add, (own, rest, offset)
+            yield np.subtract, (own, origin, offset)
+            yield np.add, (offset, rest, offset)
             yield np.multiply, (offset, share, offset)
             yield np.add, (mean, offset, mean)
         yield variance.fill, (0,)
         for share, (own, rest, squares) in lanes:
             # About the whole mean: squares - 2 off rest + off^2, with off = mean - own.
-            yield np.subtract, (mean, own, offset)
+            yield np.subtract, (origin, own, offset)
+            yield np.add, (offset, mean, offset)
             yield np.subtract, (offset, rest, square)
             yield np.subtract, (square, rest, square)
             yield np.multiply, (square, offset, square)
             yield np.add, (square, squares, square)
             yield np.multiply, (square, share, square)
             yield np.add, (variance, square, variance)
-        yield np.subtract, (mean, a.shared["moments"][a.lane][0], offset)
+        yield np.subtract, (origin, a.shared["moments"][a.lane][0], offset)
+        yield np.add, (offset, mean, offset)
+        yield np.add, (mean, origin, mean)
         yield np.add, (variance, scalar(op.eps, dtype), inverse)
         yield np.sqrt, (inverse, inverse)
         yield np.divide, (scalar(1, dtype), inverse, inverse)

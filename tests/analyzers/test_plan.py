@@ -17,7 +17,7 @@ from nnspec.__main__ import main
 from nnspec.analyzers.facts import cost, memory
 from nnspec.compiler.op import Trait
 from nnspec.compiler.plan.build import schedule
-from nnspec.compiler.plan.schedule import Mode
+from nnspec.compiler.plan.schedule import Kind, Mode
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.bind import bind_batch
 from nnspec.runtime.kernels import MEET
@@ -117,30 +117,48 @@ def test_its_sums_are_the_reports(spec: str) -> None:
 
 def test_every_operator_with_a_choice_says_why() -> None:
     """A conv's kernel, filled in, and what made it that one."""
-    said = {row.name: (row.layout, row.algorithm, row.why) for row in nnspec.plan(
-        "3x8x8 -> conv16 3x3 s2 p1 -> conv32 1x1 -> conv4 3x3 p1 -> dwconv 3x3 -> convt2 2x2 s2",
+    found = nnspec.plan(
+        "32x16x16 -> conv64 3x3 s2 p1 -> conv64 1x1 nobias bn -> conv4 3x3 p1 -> "
+        "dwconv 3x3 -> convt2 2x2 s2",
         mode="infer", threads=1, batch=4,
-    ).steps}  # fmt: skip
-    assert said["conv1"] == ("last", "columns", "3x3 stride 2, 3 to 16 channels: windows gathered")
-    assert said["conv2"] == (
-        "last", "pointwise", "1x1, 16 to 32 channels: one product over all places"
     )  # fmt: skip
-    assert said["conv3"] == ("first", "", "3x3, 32 to 4 channels: 4 images at a time")
+    said = {row.name: (row.layout, row.algorithm, row.why) for row in found.steps}
+    gathered = "3x3 stride 2, 32 to 64 channels: windows gathered"
+    assert said["conv1"] == ("last", "columns", gathered)
+    pointwise = "1x1, 64 to 64 channels: one product over all places, bn1 folded in"
+    assert said["conv2"] == ("last", "pointwise", pointwise)
+    assert said["conv3"] == ("first", "", "3x3, 64 to 4 channels: 4 images at a time")
     assert said["dwconv1"][2] == "3x3, 4 to 4 channels in 4 groups: 4 images at a time"
     assert said["convt1"][2] == "2x2 stride 2, 4 to 2 channels: 4 images at a time"
+    tiled = nnspec.plan("64x16x16 -> conv64 3x3 p1", mode="infer", threads=1, batch=64).steps[1]
+    assert (tiled.algorithm, tiled.why) == (
+        "winograd",
+        "3x3, 64 to 64 channels: tiles, fewer products",
+    )
 
 
 def test_what_moves_is_told_apart() -> None:
-    plan = schedule(nnspec.graph("4x8x8 -> conv16 3x3 -> relu -> gap"), 10, "infer")
+    graph = nnspec.graph("32x8x8 -> conv64 3x3 s2 -> relu -> gap")
+    plan = schedule(graph, 10, "train", graph.training.learned_by(graph.output.value))
     turned, conv, relu, *_ = nnspec.plan(
-        "4x8x8 -> conv16 3x3 -> relu -> gap", mode="infer", batch=10, threads=1
+        "32x8x8 -> conv64 3x3 s2 -> relu -> gap", mode="train", batch=10, threads=1
     ).steps
-    assert (turned.op, turned.read, turned.written) == ("channels last", 10 * 256 * 4, 10 * 256 * 4)
-    assert conv.read == 10 * 256 * 4 + (16 * 4 * 9 + 16) * 4
-    assert conv.written == relu.read == 10 * 16 * 36 * 4
-    assert conv.scratch == sum(
-        plan.arrays[index].bytes(4) for index in plan.steps[1].scratch.values()
-    )
+    assert (turned.op, turned.read, turned.written) == ("channels last", 10 * 8192, 10 * 8192)
+    assert conv.read == 10 * 8192 + (64 * 32 * 9 + 64) * 4
+    assert conv.written == relu.read == 10 * 64 * 9 * 4
+    scratch = plan.steps[1].scratch.values()
+    assert conv.scratch == sum(plan.arrays[index].bytes(4) for index in scratch)
+
+
+def test_what_is_prepared_is_only_read() -> None:
+    spec = "32x8x8 -> conv64 3x3 s2 -> relu -> gap"
+    plan = schedule(nnspec.graph(spec), 10, "infer")
+    _, conv, *_ = nnspec.plan(spec, mode="infer", batch=10, threads=1).steps
+    own = [plan.arrays[index] for index in plan.steps[1].scratch.values()]
+    prepared = sum(array.bytes(4) for array in own if array.kind is Kind.PREPARED)
+    assert prepared
+    assert conv.read == 10 * 8192 + (64 * 32 * 9 + 64) * 4 + prepared
+    assert conv.scratch == sum(array.bytes(4) for array in own) - prepared
 
 
 def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
