@@ -30,9 +30,11 @@ class Rows:
     """Values as rows that meet a number for each channel: see `Stretches`."""
 
     def __init__(self, a: Arrays) -> None:
-        self.cut = stretches(len(a.inputs[0] if a.inputs[0] is not None else a.d_output), a.values[0])
+        self.cut = stretches(
+            len(a.inputs[0] if a.inputs[0] is not None else a.d_output), a.values[0]
+        )
         self.wide = a.scratch["wide"]
-        self.sums = a.scratch.get("sums")
+        self.scratch = a.scratch
 
     def of(self, array: Array) -> Array:
         return array.reshape(self.cut.rows, *self.cut.across)
@@ -50,7 +52,7 @@ class Rows:
 
     def add_up(self, number: int, block: slice, rows: Array) -> Calls:
         """The sums of a block, kept for `total`."""
-        sums = self.sums[number]
+        sums = self.scratch["sums"][number]
         if len(self.cut.across) == 2:
             places = self.cut.across[1]
             yield rows.reshape(-1, places).dot, (ones(places, rows.dtype), sums[block].reshape(-1))
@@ -59,7 +61,7 @@ class Rows:
 
     def total(self, number: int, target: Array) -> Calls:
         """The sum of each channel."""
-        sums = self.sums[number].reshape(-1, self.cut.channels)
+        sums = self.scratch["sums"][number].reshape(-1, self.cut.channels)
         yield ones(len(sums), sums.dtype).dot, (sums, target)
 
 
@@ -245,7 +247,8 @@ class FrozenBatchNormKernel(BatchNormKernel):
         yield from factored(op, a)
         calls, factor = rows.spread(0, a.scratch["first"])
         yield from calls
-        yield np.multiply, (rows.of(dy), factor, rows.of(dx))
+        if dx is not None:
+            yield np.multiply, (rows.of(dy), factor, rows.of(dx))
 
 
 def summed(source: Array, target: Array, a: Arrays) -> Calls:
