@@ -182,6 +182,10 @@ class Learner:
         for factor, tempo in self._tempi.items():
             for name, value in self._pace(self.steps, factor).items():
                 tempo[name][()] = value
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Make the calls that move the weights, at the pace that is set."""
         if len(self.updates) == 1:
             run(self.updates[0])
         else:

@@ -128,9 +128,9 @@ def profile(
             learner = net.learner
             bound = learner.bound(batch)
             learner.update()
-            last: tuple[Call, ...] = learner.updates
+            last, swept = learner.sweep, sum(map(len, (*learner.updates, learner.limits)))
         else:
-            bound, last = net.inference(batch), ()
+            bound, last, swept = net.inference(batch), nothing, 0
         count = len(bound.lanes)
         threads = count if count > 1 else blas_threads()
         neighbours = Neighbours()
@@ -147,7 +147,7 @@ def profile(
     if mode == "train":
         sweep = update(plan, net.training.optimizer.slots)
         least = machine.seconds(sweep)
-        parts += (Part("", "update", updated, least, sweep.flops, sweep.bytes, len(last)),)
+        parts += (Part("", "update", updated, least, sweep.flops, sweep.bytes, swept),)
     return Profile(mode, batch, plan.lanes, threads, len(passes), machine, parts, others)
 
 
@@ -208,10 +208,14 @@ def _look(note: Callable[[float], None], clock: Callable[[], float]) -> None:
     note(clock())
 
 
+def nothing() -> None:
+    """What inference updates."""
+
+
 def _passes(
-    clock: Clock, last: tuple[Call, ...], given: list[tuple[Array, Array]]
+    clock: Clock, last: Callable[[], None], given: list[tuple[Array, Array]]
 ) -> list[list[float]]:
-    """The seconds of every group, of what is left and of the last calls, pass by pass; the first pass
+    """The seconds of every group, of what is left and of what comes last, pass by pass; the first pass
     warms up and is left out."""
     passes: list[list[float]] = []
     begun = perf_counter()
@@ -221,7 +225,7 @@ def _passes(
             array[:] = numbers
         found = clock.seconds()
         updating = perf_counter()
-        run(last)
+        last()
         passes.append([*found, perf_counter() - updating])
     return passes[1:]
 

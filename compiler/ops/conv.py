@@ -209,7 +209,6 @@ class Convolution(Op):
             to_learn=frozenset({"x", "products", "total", "sums", *self.to_learn}),
         )
 
-
     def _filters(self, x: Value) -> str:
         """`3x3 stride 2, 16 to 32 channels`."""
         windows, groups = self.windows(x), self.groups(x)
