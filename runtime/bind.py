@@ -17,8 +17,9 @@ from ..compiler.plan.schedule import ALIGNMENT, Mode, Phase, Schedule, Step
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
 from .budget import Budget, zeros
+from .engine import NUMPY, Engine
 from .errors import TooMuchMemory
-from .kernels import Array, Arrays, Call, kernel_of
+from .kernels import Array, Arrays, Call
 from .losses import computed
 
 FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
@@ -27,7 +28,7 @@ FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.f
 @dataclass(frozen=True)
 class Memory:
     """The flat vectors that all schedules of one net share, and views of them by name; the gradient
-    is empty until something trains."""
+    is empty until something trains. Their calls come from one engine."""
 
     parameters: Array
     gradient: Array
@@ -36,6 +37,7 @@ class Memory:
     gradients: Mapping[str, Array]
     statistics: Mapping[str, Array]
     budget: Budget
+    engine: Engine = NUMPY
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class Bound:
             function(*arguments)
 
 
-def allocate(schedule: Schedule, budget: Budget | None = None) -> Memory:
+def allocate(
+    schedule: Schedule, budget: Budget | None = None, engine: Engine = NUMPY
+) -> Memory:
     """Zeroed vectors for a net's parameters and running statistics; raises SpecError when the budget
     has no room for them."""
     budget = budget or Budget()
@@ -73,7 +77,7 @@ def allocate(schedule: Schedule, budget: Budget | None = None) -> Memory:
     state = aligned(parameters.state_size, dtype, budget)
     statistics = _views(state, parameters.state)
     weights = _views(vector, parameters.entries)
-    return Memory(vector, vector[:0], state, weights, {}, statistics, budget)
+    return Memory(vector, vector[:0], state, weights, {}, statistics, budget, engine)
 
 
 def with_gradient(memory: Memory, parameters: Parameters) -> Memory:
@@ -197,7 +201,7 @@ def _calls(
         d_weights={**gradients, **aside},
         rng=streams.get(node.name),
     )
-    kernel = kernel_of(node.op, step.algorithm)
+    kernel = memory.engine.kernel_of(node.op, step.algorithm)
     if not forward:
         sums = [(np.add, (gradients[name], part, gradients[name])) for name, part in aside.items()]
         return (*kernel.backward(node.op, bundle), *sums)

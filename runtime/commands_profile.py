@@ -11,6 +11,7 @@ from io import StringIO
 from ..grammar.options import whole
 from ..grammar.write import put_out
 from .budget import memory_argument
+from .engine import jit_argument
 from .profile import Part, Profile
 from .profile import profile as profiled
 
@@ -26,6 +27,7 @@ def configure_profile(parser: argparse.ArgumentParser) -> None:
         "--batch", type=whole, default=None, help="examples at once: the spec's, 1 for inference"
     )
     memory_argument(parser)
+    jit_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec profile specs/course/lenet5.nn\n"
         "  nnspec profile specs/vision/resnet18.nn --mode infer --batch 8\n"
@@ -38,7 +40,7 @@ def configure_profile(parser: argparse.ArgumentParser) -> None:
 def profile(options: argparse.Namespace) -> int:
     """Where the time goes, layer by layer, beside the least it could take."""
     graph = options.graph(options, {})
-    found = profiled(graph, options.mode, options.batch, options.max_memory)
+    found = profiled(graph, options.mode, options.batch, options.max_memory, jit=options.jit)
     if options.format == "json":
         totals = {"seconds": found.seconds, "least": found.least}
         print(json.dumps({**asdict(found), **totals}, indent=2))
