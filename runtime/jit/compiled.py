@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from numba import njit, typeof
@@ -10,15 +11,19 @@ from numba import njit, typeof
 from ..kernels import Call
 
 
-def compiled(function: Callable[..., object]) -> Any:
+def compiled(function: Callable[..., object], **options: object) -> Any:
     """A loop that is compiled for the types it is bound to, and kept where there is a place to."""
+    made = partial(njit, function, nogil=True, error_model="numpy", **options)
     try:
-        return njit(nogil=True, cache=True, error_model="numpy")(function)
+        return made(cache=True)
     except RuntimeError:
-        return njit(nogil=True, error_model="numpy")(function)
+        return made()
 
 
 def bound(loop: Any, *arguments: object) -> Call:
     """A loop with its arguments, compiled now and not in the first step."""
-    loop.compile(tuple(typeof(argument) for argument in arguments))
-    return loop, arguments
+    types = tuple(typeof(argument) for argument in arguments)
+    loop.compile(types)
+    # What types a loop is given is settled here: to find that out again in every step takes longer
+    # than some loops do.
+    return loop.overloads[types].entry_point, arguments
