@@ -43,7 +43,7 @@ class BatchNormKernel(ByNumPy):
         yield bound(
             _rows_forward if side_by_side else _maps_forward,
             *(laid_out(one, value) for one in (x, a.saved["normal"], a.output)),
-            a.scratch["square"].reshape(-1),
+            *lanes_in(a.scratch["square"], value),
             a.scratch["average"], a.scratch["spread"], a.saved["inverse"],
             a.weights["scale"], a.weights["shift"],
             a.state["mean"], a.state["variance"],
@@ -69,8 +69,8 @@ class BatchNormKernel(ByNumPy):
         normal = laid_out(a.saved["normal"], value)
         dscale, dshift = a.d_weights["scale"], a.d_weights["shift"]
         sums = _rows_sums if beside(value) else _maps_sums
-        lanes = a.scratch["product"].reshape(-1)
-        yield bound(sums, laid_out(dy, value), normal, lanes, dscale, dshift)
+        lanes = lanes_in(a.scratch["product"], value)
+        yield bound(sums, laid_out(dy, value), normal, *lanes, dscale, dshift)
         if dx is None:
             return
         loop = (rows_back if beside(value) else maps_back)(same(dx, dy))
@@ -89,6 +89,14 @@ def laid_out(array: Array, value: Value) -> Array:
     return array.reshape((-1, value.channels) if beside(value) else (len(array), value.channels, -1))
 
 
+def lanes_in(scratch: Array, value: Value) -> tuple[Array, Array]:
+    """The lanes of two sums."""
+    places = value.size // value.channels
+    wide = value.channels if beside(value) else min(LANES, places, scratch.size // 2)
+    flat = scratch.reshape(-1)
+    return flat[:wide], flat[wide : 2 * wide]
+
+
 @compiled
 def _factor(variance: Array, scale: Array, eps: Any, factor: Array) -> None:
     for c in range(len(factor)):
@@ -96,9 +104,9 @@ def _factor(variance: Array, scale: Array, eps: Any, factor: Array) -> None:
 
 
 @compiled
-def _total(lanes: Array, first: int, count: int) -> Any:
+def _total(lanes: Array) -> Any:
     total = 0.0
-    for j in range(first, first + count):
+    for j in range(lanes.size):
         total += lanes[j]
     return total
 
@@ -108,29 +116,32 @@ def _total(lanes: Array, first: int, count: int) -> Any:
 
 @compiled
 def _maps_forward(
-    x: Array, normal: Array, y: Array, lanes: Array,
+    x: Array, normal: Array, y: Array, lanes: Array, others: Array,
     average: Array, spread: Array, inverse: Array, scale: Array, shift: Array,
     mean: Array, variance: Array,
     share: Any, eps: Any, old: Any, new: Any, new_unbiased: Any,
 ) -> None:  # fmt: skip
     examples, channels, places = x.shape
-    wide = min(LANES, places, lanes.size // 2)
+    wide = lanes.size
     for c in range(channels):
-        lanes[: 2 * wide] = 0
+        lanes[:] = 0
+        others[:] = 0
         for n in range(examples):
             for start in range(0, places, wide):
-                for j in range(min(wide, places - start)):
-                    lanes[j] += x[n, c, start + j]
-        first = average.dtype.type(_total(lanes, 0, wide)) * share
-        lanes[:wide] = 0
+                part = x[n, c, start : start + wide]
+                for j in range(part.size):
+                    lanes[j] += part[j]
+        first = average.dtype.type(_total(lanes)) * share
+        lanes[:] = 0
         for n in range(examples):
             for start in range(0, places, wide):
-                for j in range(min(wide, places - start)):
-                    apart = x[n, c, start + j] - first
+                part = x[n, c, start : start + wide]
+                for j in range(part.size):
+                    apart = part[j] - first
                     lanes[j] += apart
-                    lanes[wide + j] += apart * apart
-        rest = average.dtype.type(_total(lanes, 0, wide)) * share
-        square = average.dtype.type(_total(lanes, wide, wide)) * share
+                    others[j] += apart * apart
+        rest = average.dtype.type(_total(lanes)) * share
+        square = average.dtype.type(_total(others)) * share
         average[c], spread[c] = first + rest, square - rest * rest
         inverse[c] = 1 / math.sqrt(spread[c] + eps)
         factor, weight, term = inverse[c], scale[c], shift[c]
@@ -144,18 +155,22 @@ def _maps_forward(
 
 
 @compiled
-def _maps_sums(dy: Array, normal: Array, lanes: Array, dscale: Array, dshift: Array) -> None:
+def _maps_sums(
+    dy: Array, normal: Array, lanes: Array, others: Array, dscale: Array, dshift: Array
+) -> None:
     examples, channels, places = dy.shape
-    wide = min(LANES, places, lanes.size // 2)
+    wide = lanes.size
     for c in range(channels):
-        lanes[: 2 * wide] = 0
+        lanes[:] = 0
+        others[:] = 0
         for n in range(examples):
             for start in range(0, places, wide):
-                for j in range(min(wide, places - start)):
-                    lanes[j] += dy[n, c, start + j] * normal[n, c, start + j]
-                    lanes[wide + j] += dy[n, c, start + j]
-        dscale[c] = _total(lanes, 0, wide)
-        dshift[c] = _total(lanes, wide, wide)
+                back, part = dy[n, c, start : start + wide], normal[n, c, start : start + wide]
+                for j in range(part.size):
+                    lanes[j] += back[j] * part[j]
+                    others[j] += back[j]
+        dscale[c] = _total(lanes)
+        dshift[c] = _total(others)
 
 
 @cache
@@ -198,7 +213,7 @@ def maps_moved(onto: bool) -> Any:
 
 @compiled
 def _rows_forward(
-    x: Array, normal: Array, y: Array, lanes: Array,
+    x: Array, normal: Array, y: Array, lanes: Array, others: Array,
     average: Array, spread: Array, inverse: Array, scale: Array, shift: Array,
     mean: Array, variance: Array,
     share: Any, eps: Any, old: Any, new: Any, new_unbiased: Any,
@@ -206,7 +221,7 @@ def _rows_forward(
     rows, channels = x.shape
     average[:], spread[:], inverse[:] = 0, 0, 0
     for start in range(0, rows, ROWS):
-        lanes[:channels] = 0
+        lanes[:] = 0
         for r in range(start, min(start + ROWS, rows)):
             for c in range(channels):
                 lanes[c] += x[r, c]
@@ -215,15 +230,16 @@ def _rows_forward(
     for c in range(channels):
         average[c] *= share
     for start in range(0, rows, ROWS):
-        lanes[: 2 * channels] = 0
+        lanes[:] = 0
+        others[:] = 0
         for r in range(start, min(start + ROWS, rows)):
             for c in range(channels):
                 apart = x[r, c] - average[c]
                 lanes[c] += apart
-                lanes[channels + c] += apart * apart
+                others[c] += apart * apart
         for c in range(channels):
             spread[c] += lanes[c]
-            inverse[c] += lanes[channels + c]
+            inverse[c] += others[c]
     for c in range(channels):
         rest = spread[c] * share
         spread[c] = inverse[c] * share - rest * rest
@@ -240,18 +256,21 @@ def _rows_forward(
 
 
 @compiled
-def _rows_sums(dy: Array, normal: Array, lanes: Array, dscale: Array, dshift: Array) -> None:
+def _rows_sums(
+    dy: Array, normal: Array, lanes: Array, others: Array, dscale: Array, dshift: Array
+) -> None:
     rows, channels = dy.shape
     dscale[:], dshift[:] = 0, 0
     for start in range(0, rows, ROWS):
-        lanes[: 2 * channels] = 0
+        lanes[:] = 0
+        others[:] = 0
         for r in range(start, min(start + ROWS, rows)):
             for c in range(channels):
                 lanes[c] += dy[r, c] * normal[r, c]
-                lanes[channels + c] += dy[r, c]
+                others[c] += dy[r, c]
         for c in range(channels):
             dscale[c] += lanes[c]
-            dshift[c] += lanes[channels + c]
+            dshift[c] += others[c]
 
 
 @cache
