@@ -65,9 +65,7 @@ class Bound:
             function(*arguments)
 
 
-def allocate(
-    schedule: Schedule, budget: Budget | None = None, engine: Engine = NUMPY
-) -> Memory:
+def allocate(schedule: Schedule, budget: Budget | None = None, engine: Engine = NUMPY) -> Memory:
     """Zeroed vectors for a net's parameters and running statistics; raises SpecError when the budget
     has no room for them."""
     budget = budget or Budget()

@@ -114,9 +114,7 @@ def train(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in SETTINGS}
     settings = {name: value for name, value in given.items() if value is not None}
     graph = options.graph(options, settings)
-    net = compiled(
-        graph, dtype=options.dtype, max_memory=options.max_memory, jit=options.jit
-    )
+    net = compiled(graph, dtype=options.dtype, max_memory=options.max_memory, jit=options.jit)
     learned, held = parts(options, input_shape(net.graph))
     quiet = options.format == "json"
     if mistakes := net.untrainable():

@@ -15,8 +15,8 @@ from ..compiler.training import Training
 from ..grammar.diagnostics import SpecError
 from ..grammar.options import whole
 from .budget import memory_argument
-from .engine import jit_argument
 from .data_options import data_arguments, held_out_arguments, input_shape, parts
+from .engine import jit_argument
 from .ensemble import Ensemble, compiled
 from .errors import BadVariation
 from .net import Net

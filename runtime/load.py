@@ -18,9 +18,7 @@ from .net import DType, Net
 from .weights import check_members, opened, pour
 
 
-def load(
-    path: str | Path, *, max_memory: MaxMemory = None, jit: bool = False
-) -> Net | Ensemble:
+def load(path: str | Path, *, max_memory: MaxMemory = None, jit: bool = False) -> Net | Ensemble:
     """The net, or the ensemble, that `save` wrote: its spec is compiled anew, its weights put back.
 
     Of a folder that keeps a run it is the net of the best epoch, or the last weights where the run

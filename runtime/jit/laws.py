@@ -225,16 +225,16 @@ def functions(of: Format) -> Mapping[str, Callable[..., Any]]:
         return n, p * (r * r) + r
 
     def exp(x: Any) -> Any:
-        bounded = most if most < x else x
-        n, q = parted(least if bounded < least else bounded)
+        bounded = min(x, most)
+        n, q = parted(max(bounded, least))
         # 2^n itself may have no place among the numbers.
         some = whole(n >> whole(1))
         return (one + q) * power(some) * power(whole(n - some))
 
     @register_jitable(forceinline=True)
     def expm1(x: Any) -> Any:
-        bounded = most if most < x else x
-        n, q = parted(clear if bounded < clear else bounded)
+        bounded = min(x, most)
+        n, q = parted(max(bounded, clear))
         scale = power(whole(n - whole(1)))
         return two * (scale * q + (scale - half))
 
@@ -269,8 +269,8 @@ def functions(of: Format) -> Mapping[str, Callable[..., Any]]:
         "divide": lambda x, y: quotient(x, y),
         "negative": lambda x: -x,
         "absolute": lambda x: abs(x),
-        "maximum": lambda x, y: y if x < y else x,
-        "minimum": lambda x, y: y if y < x else x,
+        "maximum": lambda x, y: max(x, y),
+        "minimum": lambda x, y: min(x, y),
         "greater": lambda x, y: one if x > y else zero,
         "copysign": lambda x, y: -abs(x) if y < zero else abs(x),
         "exp": exp,

@@ -86,7 +86,9 @@ def beside(value: Value) -> bool:
 
 def laid_out(array: Array, value: Value) -> Array:
     """A batch as (rows, channels), or as (examples, channels, places)."""
-    return array.reshape((-1, value.channels) if beside(value) else (len(array), value.channels, -1))
+    return array.reshape(
+        (-1, value.channels) if beside(value) else (len(array), value.channels, -1)
+    )
 
 
 def lanes_in(scratch: Array, value: Value) -> tuple[Array, Array]:
