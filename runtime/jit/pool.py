@@ -36,7 +36,7 @@ def sizes(over: tuple[Window, ...]) -> tuple[Array, ...]:
     """Input, output and padding, and the first and the last column whose window lies inside."""
     across = over[2]
     first = min(across.output, -(-across.before // across.stride))
-    inside = (across.size + across.before - across.kernel) // across.stride + 1
+    inside = (across.size + across.before - across.reach) // across.stride + 1
     rows = (
         [w.size for w in over], [w.output for w in over], [w.before for w in over],
         [first, max(first, min(across.output, inside))],
