@@ -42,7 +42,7 @@ def reaches(over: tuple[Window, ...]) -> Array:
 class DepthwiseLoops(ConvKernel):
     """y = w * x + b, channel by channel. The lanes of the filters' gradient lie in `columns`."""
 
-    def forward(self, op: DepthwiseConv, a: Arrays) -> Calls:
+    def forward(self, op: Any, a: Arrays) -> Calls:
         (x,), y, value = a.inputs, a.output, a.values[0]
         assert y is not None
         if value.channels_last:
@@ -56,7 +56,7 @@ class DepthwiseLoops(ConvKernel):
 
     infer = forward
 
-    def backward(self, op: DepthwiseConv, a: Arrays) -> Calls:
+    def backward(self, op: Any, a: Arrays) -> Calls:
         (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
         assert dy is not None
         over, columns = windows(op, a), a.scratch.get("columns")

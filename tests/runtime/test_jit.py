@@ -156,9 +156,9 @@ def test_same_arrays_fewer_calls() -> None:
 
 def taken(net: Net, x: Any, y: Any) -> int:
     """The most memory that Python and NumPy take in a step, which are not the first."""
-    bound = net._filled(x, y)
     for _ in range(2):
-        net.learner.step(bound)
+        net.step(x, y)
+    bound = net._filled(x, y)
     tracemalloc.start()
     try:
         net.learner.step(bound)
@@ -188,7 +188,7 @@ def test_loops_allocate_nothing() -> None:
     other.step(x, y)
     # For each array that it is given Numba makes a note of who owns it.
     assert rtsys.get_allocation_stats().alloc - before == arrays
-    assert len(loops) == 7
+    assert len(loops) == 8
     assert taken(other, x, y) <= taken(one, x, y) + 4096
 
 
