@@ -39,6 +39,9 @@ NETS = [
     "600 -> bn -> fc3",
     "3x20x23 -> scale -> dwconv5 s2 p2 d2 m=3 -> scale",
     "2x6x7x8 -> scale -> dwconv3 p1 nobias -> dwconv1",
+    "2x11x12 -> scale -> maxpool 2x3 s=1x2 p=1x0 -> scale",
+    "2x11x12 -> scale -> avgpool 3x2 s=1x2 p=0x1 -> scale",
+    "2x6x7x9 -> scale -> dwconv 1x3x2 s=1x2x3 p=0x1x2 -> scale",
 ]
 
 
