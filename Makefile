@@ -20,7 +20,7 @@ help:
 	@echo "make stability  float32 beside float64 where arithmetic is easily lost, computation by computation"
 	@echo "make test    the linters, the types, the layers and all tests"
 	@echo "make lint    only the linters, the types and the layers"
-	@echo "make bench   time nnspec against PyTorch and torchinfo, side by side"
+	@echo "make bench   time nnspec against PyTorch, JAX, onnxruntime and torchinfo, side by side (MNIST=folder)"
 	@echo "make sklearn learn beside scikit-learn's multi-layer perceptron, with the same budget"
 	@echo "make fuzz    a long run of the fuzzer (CASES=1000000)"
 	@echo "make safety  cut trainings off, kill them, spoil their numbers: does all go on, to the bit? (KILLS=2000)"
@@ -35,6 +35,10 @@ $(BIN)/pip:
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-bench: pyproject.toml $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
@@ -74,10 +78,9 @@ lint: $(VENV)/.installed-dev
 test: lint
 	$(BIN)/python -m pytest -n 2 -q
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-bench
 	$(BIN)/python -m compileall -q grammar compiler analyzers runtime __init__.py __main__.py
-	$(BIN)/python tests/bench/versus_torch.py
-	$(BIN)/python tests/bench/front_end.py
+	$(BIN)/python -m tests.bench $(if $(MNIST),--mnist $(MNIST)) --out tests/bench/README.md
 
 sklearn: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/versus_sklearn.py

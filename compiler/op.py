@@ -107,6 +107,9 @@ class Trait(Enum):
     """Takes whole numbers too; others refuse them."""
     NO_GRADIENT = auto()
     POOLS = auto()
+    FOLDS = auto()
+    """At inference a number a channel times its input plus another, which the weights before it can
+    take in."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,10 @@ class Needs:
     overwrites: forward may write its output over its first input.
     overwrites_back: backward may write the first input's gradient over the output's gradient.
     product: multiply-adds of the largest matrix product it makes in one call.
+    shared, shared_back: what a part of a batch has to tell the other parts, in forward or backward,
+        while threads split the batch.
+    prepared: what of its scratch depends on weights and statistics alone: at inference it is made
+        when these have changed, not for every batch.
     to_learn: what of `reads_back` and `scratch_back` serves the gradients of its weights alone.
     """
 
@@ -217,6 +224,9 @@ class Needs:
     overwrites: bool = False
     overwrites_back: bool = False
     product: int = 0
+    prepared: frozenset[str] = frozenset()
+    shared: Mapping[str, Needed] = field(default_factory=dict)
+    shared_back: Mapping[str, Needed] = field(default_factory=dict)
     to_learn: frozenset[str] = frozenset()
 
     @property
@@ -282,6 +292,9 @@ LETTERS_OF_WEIGHTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """How equations call weights: a letter and the mark above it (CS231n; Ioffe and Szegedy 2015)."""
+
+
+Layout: TypeAlias = Literal["first", "last", "either"]
 
 
 class Op(BaseModel):
@@ -363,6 +376,14 @@ class Op(BaseModel):
     def needs(self, batch: int, *inputs: Value) -> Needs:
         raise NotImplementedError(f"operator {self.name} does not say what its kernel needs")
 
+    def layout(self, *inputs: Value) -> Layout:
+        """How its kernel wants maps to lie: the channels first, last, or as they come."""
+        return "first"
+
+    def absorbs(self, *inputs: Value) -> bool:
+        """Whether its kernel takes an operator that `FOLDS` into its weights."""
+        return False
+
     def fewest(self, *inputs: Value) -> int:
         """Examples that a training batch must have for it to mean anything."""
         return 1
@@ -430,6 +451,9 @@ class Elementwise(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
+
     def stated(self, m: Any, x: Symbol) -> Symbol:
         """The law as papers write it, where it is stated otherwise for speed."""
         return self.law(m, x)
@@ -467,7 +491,7 @@ class Elementwise(Op):
         )
 
 
-BLOCK = 16 * 1024
+BLOCK = 64 * 1024
 """Elements that an elementwise program sweeps at a time, so that scratch stays in cache."""
 
 

@@ -13,7 +13,8 @@ class Value:
     Attributes
     ----------
     shape: channels first, `(C, H, W)`; `(T, D)` when `channels_last`.
-    channels_last: the channels (features) stand on the last axis, as in time x features.
+    channels_last: the channels (features) stand on the last axis, as in time x features, or in
+        maps that a plan lays out so.
     integer: whole numbers (indices), not floats.
     """
 
@@ -37,6 +38,37 @@ class Value:
     @property
     def channels(self) -> int:
         return self.shape[self.channel_axis]
+
+    @property
+    def interleaved(self) -> bool:
+        """Maps `(H, W, C)`: no spec has them, a plan may (compiler/plan/layout.py)."""
+        return self.channels_last and self.rank > 2
+
+    @property
+    def depth(self) -> int:
+        """The channels of maps; what windows do not slide along."""
+        return self.shape[-1] if self.interleaved else self.shape[0]
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The sizes of maps, along which windows slide."""
+        return self.shape[:-1] if self.interleaved else self.shape[1:]
+
+    def maps(self, depth: int, *places: int) -> Value:
+        """So many maps of these sizes, laid out as these are."""
+        if self.interleaved:
+            return Value((*places, depth), channels_last=True)
+        return Value((depth, *places))
+
+    @property
+    def turned(self) -> Value:
+        """Maps with the channels innermost where they stand first, and the other way round."""
+        shape = (
+            (self.shape[-1], *self.shape[:-1])
+            if self.interleaved
+            else (*self.shape[1:], self.shape[0])
+        )
+        return replace(self, shape=shape, channels_last=not self.interleaved)
 
     @classmethod
     def read(cls, shape: tuple[int, ...], *, integer: bool = False) -> Value:

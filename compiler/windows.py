@@ -41,7 +41,7 @@ def slide(
 ) -> tuple[Window, ...]:
     """One `Window` for each spatial axis of CxL, CxHxW or CxDxHxW; raises `Refused`."""
     settings = zip(
-        x.shape[1:],
+        x.places,
         each_axis(operator, x, "kernel", kernel),
         each_axis(operator, x, "stride", stride),
         each_axis(operator, x, "padding", padding),

@@ -27,13 +27,13 @@ def first_broken(bound: Bound, memory: Memory, chosen: Array | None = None) -> B
         return found
     if found := in_memory(memory):
         return found
-    steps = bound.schedule.steps
-    for index, (start, stop) in enumerate(pairwise((0, *bound.ends))):
-        for function, arguments in bound.calls[start:stop]:
-            function(*arguments)
-        for what, array in _written(bound, memory, steps[index], steps[index + 1 :]):
-            if told := _counted(array):
-                return Broken(f"{told} in {what}")
+    for number, group in enumerate(bound.groups):
+        group.run()
+        rest = [step for later in bound.groups[number + 1 :] for step in later.steps[:1]]
+        for step in group.steps:
+            for what, array in _written(bound, memory, step, rest):
+                if told := _counted(array):
+                    return Broken(f"{told} in {what}")
     return Broken()
 
 
@@ -102,7 +102,10 @@ def _written(
         assert work.output is not None
         reader = next(step.node for step in rest if step.node is not None)
         yield f"the sum of the gradients that reach `{reader.name}`", of(work.output)
-    else:
+    elif work.phase is Phase.JOIN:
+        for keeper, gradient in memory.gradients.items():
+            yield f"the gradient of weight `{keeper}`", gradient
+    elif work.phase is Phase.BACKWARD:
         assert work.node is not None
         for index, place in enumerate(work.d_inputs):
             if place is not None:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 
-from ..compiler.graph import Graph
-from ..compiler.plan.build import schedule
+from ..compiler.graph import Graph, Node
+from ..compiler.plan.build import SWEEP, schedule
 from ..compiler.plan.parameters import Entry, Parameters
-from ..compiler.plan.schedule import ALIGNMENT, Mode, Phase, Schedule, Step
+from ..compiler.plan.schedule import ALIGNMENT, Kind, Mode, Phase, Schedule, Step
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
 from .budget import Budget, zeros
 from .engine import NUMPY, Engine
 from .errors import TooMuchMemory
-from .kernels import Array, Arrays, Call
+from .kernels import MEET, Array, Arrays, Call, Calls, Folded, Preparing
 from .losses import computed
+from .threads import available, together
 
 FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
 
@@ -41,28 +42,77 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Steps that all lanes make at the same time, and the calls of each."""
+
+    steps: tuple[Step, ...]
+    calls: tuple[tuple[Call, ...], ...]
+
+    def run(self) -> None:
+        """Lane by lane in this thread, up to where they meet, and on from there."""
+        if len(self.calls) == 1:
+            run(self.calls[0])
+            return
+        lanes = [list(rounds(calls)) for calls in self.calls]
+        for number in range(max(map(len, lanes))):
+            for lane in lanes:
+                if number < len(lane):
+                    run(lane[number])
+
+
+def rounds(calls: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
+    """A lane's calls from one meeting to the next."""
+    begun = 0
+    for number, call in enumerate(calls):
+        if call is MEET:
+            yield tuple(calls[begun:number])
+            begun = number + 1
+    yield tuple(calls[begun:])
+
+
+@dataclass(frozen=True)
 class Bound:
     """A schedule that can run: `run()` makes every call in order.
 
     Attributes
     ----------
     arena: the one allocation behind all arrays, in bytes.
-    ends: for each step of the schedule where its calls end.
+    preparations: calls to make before the first batch, and again when weights or statistics change.
+    groups: the steps in order, those of several lanes together.
+    lanes: for each lane all of its calls.
     inputs, outputs: by name, batch first. `target`, `loss`: the truth and the mean loss.
+    prepared: for which of the net's changes `preparations` were made last.
     """
 
     schedule: Schedule
     arena: Array
-    calls: tuple[Call, ...]
-    ends: tuple[int, ...]
+    preparations: tuple[Call, ...]
+    groups: tuple[Group, ...]
+    lanes: tuple[tuple[Call, ...], ...]
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
     target: Array | None
     loss: Array | None
+    prepared: list[int] = field(default_factory=list)
+
+    @cached_property
+    def only(self) -> tuple[Array, Array] | None:
+        """The input and the output of a net that has one of each, both of floats."""
+        if len(self.inputs) > 1 or len(self.outputs) > 1:
+            return None
+        (given,), (made,) = self.inputs.values(), self.outputs.values()
+        return (given, made) if given.dtype.kind == "f" else None
 
     def run(self) -> None:
-        for function, arguments in self.calls:
-            function(*arguments)
+        if len(self.lanes) == 1:
+            run(self.lanes[0])
+        else:
+            together(self.lanes)
+
+
+def run(calls: Iterable[Call]) -> None:
+    for function, arguments in calls:
+        function(*arguments)
 
 
 def allocate(schedule: Schedule, budget: Budget | None = None, engine: Engine = NUMPY) -> Memory:
@@ -108,8 +158,9 @@ def bind_batch(
     largest batch that would fit."""
 
     def plan(examples: int) -> Schedule:
-        return schedule(graph, examples, mode, loss, memory.parameters.itemsize)
+        return schedule(graph, examples, mode, loss, memory.parameters.itemsize, threads)
 
+    threads = available()
     planned, budget = plan(batch), memory.budget
     wanted = planned.arena_bytes + ALIGNMENT
     if not budget.room_for(wanted):
@@ -136,17 +187,62 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
     """
     arena = aligned(schedule.arena_bytes, np.dtype(np.uint8), memory.budget)
     arrays = [view(schedule, arena, index) for index in range(len(schedule.arrays))]
-    steps = [_calls(schedule, step, arrays, memory, streams) for step in schedule.steps]
+    lanes = _lanes(schedule, arrays, memory, streams)
+    steps = [_calls(schedule, step, arrays, lanes[step.lane]) for step in schedule.steps]
     return Bound(
         schedule,
         arena,
-        tuple(call for calls in steps for call in calls),
-        tuple(accumulate(map(len, steps))),
+        tuple(_preparations(schedule, arrays, lanes)),
+        tuple(_grouped(schedule.steps, steps)),
+        tuple(
+            tuple(c for step, calls in zip(schedule.steps, steps, strict=True) for c in calls if step.lane == lane)
+            for lane in range(len(lanes))
+        ),
         {name: arrays[index] for name, index in schedule.inputs.items()},
         {name: arrays[index] for name, index in schedule.outputs.items()},
         None if schedule.target is None else arrays[schedule.target],
         None if schedule.loss_value is None else arrays[schedule.loss_value],
     )
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What a thread has beside the arena: the net's memory, gradients of its own, streams of its own."""
+
+    memory: Memory
+    gradient: Array
+    gradients: Mapping[str, Array]
+    streams: Mapping[str, np.random.Generator]
+
+
+def _lanes(
+    schedule: Schedule,
+    arrays: Sequence[Array],
+    memory: Memory,
+    streams: Mapping[str, np.random.Generator],
+) -> list[Lane]:
+    learned = schedule.parameters.learned
+    found = [Lane(memory, memory.gradient, memory.gradients, streams)]
+    for number in range(1, len(schedule.lanes)):
+        own = {name: streams[key] for name in streams if (key := lane_stream(name, number)) in streams}
+        trains = bool(schedule.gradients)
+        vector = arrays[schedule.gradients[number - 1]] if trains else memory.gradient
+        found.append(Lane(memory, vector, _views(vector, learned) if trains else {}, own))
+    return found
+
+
+def lane_stream(name: str, lane: int) -> str:
+    """What the random stream of a node is called in a lane."""
+    return f"{name} {lane + 1}" if lane else name
+
+
+def _grouped(steps: Sequence[Step], calls: Sequence[tuple[Call, ...]]) -> Iterator[Group]:
+    """Each lane's next step goes with the first's."""
+    begun = 0
+    for number in range(1, len(steps) + 1):
+        if number == len(steps) or steps[number].lane == 0:
+            yield Group(tuple(steps[begun:number]), tuple(calls[begun:number]))
+            begun = number
 
 
 def view(schedule: Schedule, arena: Array, index: int) -> Array:
@@ -160,20 +256,25 @@ def view(schedule: Schedule, arena: Array, index: int) -> Array:
 
 
 def _calls(
-    schedule: Schedule,
-    step: Step,
-    arrays: Sequence[Array],
-    memory: Memory,
-    streams: Mapping[str, np.random.Generator],
+    schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane
 ) -> tuple[Call, ...]:
+    """What a step does for every batch."""
+
     def of(index: int | None) -> Any:
         return None if index is None else arrays[index]
 
     inputs = tuple(of(index) for index in step.inputs)
     scratch = {name: arrays[index] for name, index in step.scratch.items()}
     output, d_output = of(step.output), of(step.d_output)
-    if step.phase is Phase.ACCUMULATE:
-        return ((np.add, (inputs[0], inputs[1], output)),)
+    match step.phase:
+        case Phase.ACCUMULATE:
+            return ((np.add, (inputs[0], inputs[1], output)),)
+        case Phase.GATHER:
+            return ((np.copyto, (output, inputs[0])),)
+        case Phase.MEET:
+            return (MEET,)
+        case Phase.JOIN:
+            return tuple(_joined(schedule, step, inputs, lane.memory.gradient))
     node = step.node
     assert node is not None
     if step.phase is Phase.LOSS:
@@ -181,27 +282,80 @@ def _calls(
         assert schedule.loss is not None
         judged = node.value, scores, truth, output, d_output
         return tuple(computed(schedule.loss, *judged, scratch))
+    kernel = lane.memory.engine.kernel_of(node.op, step.algorithm)
+    bundle = _bundle(schedule, step, arrays, lane)
+    if step.phase is Phase.BACKWARD:
+        aside = {name: arrays[index] for name, index in step.aside.items()}
+        whole = {w.name: lane.gradients[node.keeper(w)] for w in node.weights if w.name in aside}
+        sums = [(np.add, (whole[name], part, whole[name])) for name, part in aside.items()]
+        return (*kernel.backward(node.op, bundle), *sums)
+    compute = kernel.forward if schedule.mode == "train" else kernel.infer
+    return tuple(compute(node.op, bundle))
+
+
+def _preparations(
+    schedule: Schedule, arrays: Sequence[Array], lanes: Sequence[Lane]
+) -> Iterator[Call]:
+    """What inference makes of the weights, once for all lanes that share it."""
+    made: set[int] = set()
+    for step in schedule.steps:
+        if schedule.mode == "train" or step.phase is not Phase.FORWARD or step.node is None:
+            continue
+        lane = lanes[step.lane]
+        kernel = lane.memory.engine.kernel_of(step.node.op, step.algorithm)
+        own = {i for i in step.scratch.values() if schedule.arrays[i].kind is Kind.PREPARED}
+        if own - made:
+            made |= own
+            bundle = _bundle(schedule, step, arrays, lane)
+            yield from cast(Preparing, kernel).prepare(step.node.op, bundle)
+
+
+def _bundle(schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane) -> Arrays:
+    """What a kernel gets for a step."""
+
+    def of(index: int | None) -> Any:
+        return None if index is None else arrays[index]
+
+    node, memory = step.node, lane.memory
+    assert node is not None
     forward = step.phase is Phase.FORWARD
     kept = [w for w in node.weights if forward or w.name in step.weights]
     learned = [w for w in node.weights if w.name in step.learned]
-    gradients = {w.name: memory.gradients[node.keeper(w)] for w in learned}
+    gradients = {w.name: lane.gradients[node.keeper(w)] for w in learned}
     aside = {name: arrays[index] for name, index in step.aside.items()}
-    bundle = Arrays(
+    return Arrays(
         values=node.arrivals,
-        inputs=inputs,
-        output=output,
+        inputs=tuple(of(index) for index in step.inputs),
+        output=of(step.output),
         weights={w.name: memory.weights[node.keeper(w)] for w in kept},
         state={s.name: memory.statistics[node.keeper(s)] for s in node.state},
         saved={name: arrays[index] for name, index in step.saved.items()},
-        scratch=scratch,
-        d_output=d_output,
+        scratch={name: arrays[index] for name, index in step.scratch.items()},
+        d_output=of(step.d_output),
         d_inputs=tuple(of(index) for index in step.d_inputs),
         d_weights={**gradients, **aside},
-        rng=streams.get(node.name),
+        rng=lane.streams.get(node.name),
+        shared={name: tuple(map(of, indices)) for name, indices in step.shared.items()},
+        folded=_folded(step.folded, memory),
+        lane=step.lane,
+        lanes=schedule.lanes,
     )
-    kernel = memory.engine.kernel_of(node.op, step.algorithm)
-    if not forward:
-        sums = [(np.add, (gradients[name], part, gradients[name])) for name, part in aside.items()]
-        return (*kernel.backward(node.op, bundle), *sums)
-    run = kernel.forward if schedule.mode == "train" else kernel.infer
-    return tuple(run(node.op, bundle))
+
+
+def _folded(node: Node | None, memory: Memory) -> Folded | None:
+    if node is None:
+        return None
+    own = {w.name: memory.weights[node.keeper(w)] for w in node.weights}
+    own |= {s.name: memory.statistics[node.keeper(s)] for s in node.state}
+    eps: float = node.op.eps  # type: ignore[attr-defined]
+    return Folded(**own, eps=eps)
+
+
+def _joined(schedule: Schedule, step: Step, parts: Sequence[Array], gradient: Array) -> Calls:
+    """A lane adds up its stretch of the vector, block by block, the other lanes' in their order."""
+    count = len(schedule.lanes)
+    start, stop = (gradient.size * number // count for number in (step.lane, step.lane + 1))
+    for first in range(start, stop, SWEEP):
+        stretch = slice(first, min(first + SWEEP, stop))
+        for part in parts:
+            yield np.add, (gradient[stretch], part[stretch], gradient[stretch])

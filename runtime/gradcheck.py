@@ -228,9 +228,10 @@ def _of_weight(probe: Probe, entry: Entry, samples: int, seed: int) -> WeightChe
 def _loss(probe: Probe) -> float:
     """The loss alone: the way back is not gone."""
     bound = probe.ready()
-    last = next(i for i, step in enumerate(bound.schedule.steps) if step.phase is Phase.LOSS)
-    for function, arguments in bound.calls[: bound.ends[last]]:
-        function(*arguments)
+    for group in bound.groups:
+        group.run()
+        if group.steps[0].phase is Phase.LOSS:
+            break
     assert bound.loss is not None
     return float(bound.loss)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from contextvars import copy_context
+from functools import partial, wraps
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -22,7 +23,7 @@ from ..compiler.training import Training, unstoppable, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .answering import Answering, quiet
 from .batches import as_inputs, as_truth, input_slots
-from .bind import Bound, allocate, bind_batch
+from .bind import Bound, allocate, bind_batch, lane_stream, run
 from .budget import Budget, MaxMemory
 from .data import as_seed, parted
 from .engine import NUMPY, compiling
@@ -38,6 +39,7 @@ from .monitor import Monitor, probe, vitals
 from .names import UNNAMED, Names
 from .notebook import facts, html
 from .read_only import Named
+from .threads import available
 from .train import Run, Watch, train
 from .turns import Turns, waits
 from .verdicts import verdicts
@@ -89,11 +91,16 @@ class Net(Answering):
         self._parameters = plan.parameters
         fill(plan.parameters, self._memory.parameters, self._memory.state, self.seed)
         self._streams = {
-            node.name: stream(self.seed, "noise", node.name)
+            name: stream(self.seed, "noise", name)
             for node in graph.nodes
             if Trait.RANDOM in node.op.traits
+            for name in (lane_stream(node.name, lane) for lane in range(available()))
         }
         self._bound: OrderedDict[int, Bound] = OrderedDict()
+        with quiet():
+            self._silent = copy_context()
+        self._changes = 0
+        self._lent = False
         self._memory.budget.may_clear(self._bound)
         self._most = AT_ONCE
         self._learner: Learner | None = None
@@ -127,11 +134,13 @@ class Net(Answering):
         return made, (self.graph,), kept
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
+        self._changes += 1
         self.training, self.names = kept["training"], kept["names"]
         self._memory.parameters[:] = kept["weights"]
         self._memory.state[:] = kept["state"]
         for name, state in kept["noise"].items():
-            self._streams[name].bit_generator.state = state
+            if name in self._streams:
+                self._streams[name].bit_generator.state = state
         if kept["steps"] is not None:
             self.learner.steps = kept["steps"]
             for mine, slot in zip(self.learner.slots, kept["slots"], strict=True):
@@ -146,12 +155,18 @@ class Net(Answering):
 
     @property
     def weights(self) -> Mapping[str, Array]:
-        """Every learned array by name, `fc1.weight` (out, in), as writable views."""
+        """Every learned array by name, `fc1.weight` (out, in), as writable views.
+
+        Once they were asked for, what inference makes of the weights beforehand is made anew for
+        every batch, for nobody tells when they are written into.
+        """
+        self._lent = True
         return Named(self._memory.weights)
 
     @property
     def state(self) -> Mapping[str, Array]:
         """Running statistics by name, `bn1.mean`, as writable views."""
+        self._lent = True
         return Named(self._memory.statistics)
 
     @property
@@ -167,10 +182,25 @@ class Net(Answering):
     def save(self, path: str | Path) -> None:
         """Write weights, statistics, the spec and the classes' names as safetensors; raises
         SpecError."""
-        arrays = {**self.weights, **self.state}
+        arrays = {**self._memory.weights, **self._memory.statistics}
         write(Path(path), self.graph, arrays, as_text(self.training), self.names)
 
     # ------------------------------------------------------------------------------ inference
+
+    @wraps(Answering.__call__)
+    def __call__(self, x: Any) -> Any:
+        bound = self._bound.get(len(x)) if type(x) is np.ndarray and x.ndim else None
+        if bound is None or bound.only is None:
+            return super().__call__(x)
+        given, made = bound.only
+        if x.shape != given.shape or x.dtype != given.dtype:
+            return super().__call__(x)
+        # Nothing is left to look at: a batch as the one before it.
+        with self.turns.answering:
+            self._prepare(bound)
+            np.copyto(given, x)
+            self._silent.run(bound.run)
+            return made.copy()
 
     @waits("answering")
     def answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
@@ -206,7 +236,22 @@ class Net(Answering):
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(batch)
+        self._prepare(found)
         return found
+
+    def _prepare(self, bound: Bound) -> None:
+        """Make of the weights what inference wants of them, where they may be others than before."""
+        if bound.preparations and (
+            self._lent or self._fitting or bound.prepared != [self._changes]
+        ):
+            with quiet():
+                run(bound.preparations)
+            bound.prepared[:] = [self._changes]
+
+    def settle(self) -> None:
+        """The weights have been written, by nobody who kept views of them."""
+        self._changes += 1
+        self._lent = False
 
     def _at_once(self, count: int) -> int:
         """How many examples are run at a time: as many as there is memory for."""
@@ -330,6 +375,7 @@ class Net(Answering):
         """The loss of a batch, l2 and l1 included, and its gradient by every weight's name, as
         copies: not clipped."""
         bound = self._filled(x, y)
+        self._changes += 1
         with quiet():
             loss = self.learner.gradient(bound)
         found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
@@ -347,6 +393,7 @@ class Net(Answering):
         SpecError, with weights and statistics as they were, when loss or gradient is not finite.
         """
         bound = self._filled(x, y)
+        self._changes += 1
         with quiet():
             try:
                 return self.learner.step(bound)
@@ -447,6 +494,7 @@ class Net(Answering):
             yield
         finally:
             self._fitting = False
+            self._changes += 1
 
 
 def alone(training: Training, seed: int) -> Training:

@@ -1,27 +1,36 @@
-"""How many threads BLAS works with: its own workers cost more than they bring to small products."""
+"""Which threads work: Python's, each on a part of the batch, or BLAS's on every product."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import cache, partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeAlias
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from ..compiler.graph import Graph
+from ..compiler.plan.lanes import pays
+from .kernels import MEET, Call
 
 WORTH_SHARING = 50_000_000
 """Multiply-adds of one matrix product from which a second thread pays for its hand-over."""
 
 
 def suited(graph: Graph, batch: int) -> AbstractContextManager[object]:
-    """One BLAS thread while a net of small products runs; BLAS's own choice for a large one.
+    """One BLAS thread while a net of small products runs, or one whose batch is split; BLAS's own
+    choice for a large one.
 
     Beside saving the hand-over, this keeps a small net fast on a busy machine, where BLAS's workers
     would wait for each other.
     """
     nodes = (node for node in graph.nodes if not node.is_input)
     largest = max((node.applied.needs(batch).product for node in nodes), default=0)
-    if largest >= WORTH_SHARING:
+    if largest >= WORTH_SHARING and not pays(graph, batch):
         return nullcontext()
     limits: AbstractContextManager[object] = controller().limit(limits=1, user_api="blas")
     return limits
@@ -34,7 +43,135 @@ def controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+@cache
+def _blas() -> tuple[Any, ...]:
+    libraries = controller().select(user_api="blas").lib_controllers
+    return tuple(libraries)
+
+
 def blas_threads() -> int:
     """How many threads BLAS may use."""
-    pools = [pool for pool in controller().info() if pool["user_api"] == "blas"]
-    return max((pool["num_threads"] for pool in pools), default=1)
+    return max((library.get_num_threads() for library in _blas()), default=1)
+
+
+@cache
+def available() -> int:
+    """How many threads a net may use: what NNSPEC_THREADS says, else what BLAS was given when it was
+    first asked, which is a thread a core unless OPENBLAS_NUM_THREADS and its like say less."""
+    asked = os.environ.get("NNSPEC_THREADS", "")
+    return max(1, int(asked)) if asked.isdecimal() else blas_threads()
+
+
+# ------------------------------------------------------------------------------------- lanes
+
+Door: TypeAlias = "SimpleQueue[bool]"
+
+
+class Left(Exception):
+    """Raised in a lane that waits for one that will not come."""
+
+
+class Meetings:
+    """Where lanes wait for each other: a queue for each that waits and each that is waited for."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        self.doors: list[list[Door]] = [
+            [SimpleQueue() for _ in range(lanes)] for _ in range(lanes)
+        ]
+
+    def wait(self, lane: int) -> None:
+        for other in range(self.lanes):
+            if other != lane:
+                self.doors[other][lane].put(True)
+        for other in range(self.lanes):
+            if other != lane and not self.doors[lane][other].get():
+                raise Left
+
+    def leave(self, lane: int) -> None:
+        """Nobody is to wait for this lane any more."""
+        for other in range(self.lanes):
+            self.doors[other][lane].put(False)
+
+
+class Worker:
+    """A thread that makes lanes' calls, and then waits for more."""
+
+    def __init__(self) -> None:
+        self.jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        Thread(target=self._work, name="nnspec", daemon=True).start()
+
+    def _work(self) -> None:
+        # Warnings of NumPy are the caller's thread's affair: what is not finite is found there.
+        with np.errstate(all="ignore"):
+            while True:
+                self.jobs.get()()
+
+
+class Crew:
+    """The workers of this process that have nothing to do."""
+
+    def __init__(self) -> None:
+        self.idle: list[Worker] = []
+
+    def hired(self) -> Worker:
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return Worker()
+
+
+CREW = Crew()
+os.register_at_fork(after_in_child=CREW.idle.clear)
+
+
+def together(lanes: Sequence[Sequence[Call]]) -> None:
+    """Make the calls of every lane, the first's in this thread, with BLAS held to one thread each.
+
+    Raises what a lane raised, once all have ended.
+    """
+    meetings = Meetings(len(lanes))
+    ends: SimpleQueue[tuple[Worker, BaseException | None]] = SimpleQueue()
+
+    def make(lane: int) -> None:
+        wait = partial(meetings.wait, lane)
+        try:
+            for call in lanes[lane]:
+                if call is MEET:
+                    wait()
+                else:
+                    function, arguments = call
+                    function(*arguments)
+        except BaseException:
+            meetings.leave(lane)
+            raise
+
+    def work(lane: int, worker: Worker) -> None:
+        failed: BaseException | None = None
+        try:
+            make(lane)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failed = error
+        ends.put((worker, failed))
+
+    before = [library.get_num_threads() for library in _blas()]
+    for library in _blas():
+        library.set_num_threads(1)
+    failures: list[BaseException] = []
+    for lane in range(1, len(lanes)):
+        worker = CREW.hired()
+        worker.jobs.put(partial(work, lane, worker))
+    try:
+        make(0)
+    except Left:
+        pass
+    finally:
+        for _ in lanes[1:]:
+            worker, failed = ends.get()
+            CREW.idle.append(worker)
+            if failed is not None and not isinstance(failed, Left):
+                failures.append(failed)
+        for library, threads in zip(_blas(), before, strict=True):
+            library.set_num_threads(threads)
+    if failures:
+        raise failures[0]

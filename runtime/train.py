@@ -300,7 +300,8 @@ class Run:
         self.best.epoch, self.best.worth = facts["best"]
         self.stopped = facts["stopped"]
         for name, rng in self.streams.items():
-            rng.bit_generator.state = facts["streams"][name]
+            if name in facts["streams"]:
+                rng.bit_generator.state = facts["streams"][name]
 
 
 def train(run: Run, watch: Watch, keeper: Keeper | None = None) -> History:

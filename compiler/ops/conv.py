@@ -8,11 +8,14 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
+from .. import winograd
 from ..algebra import Symbol
+from ..convolving import COLUMNS, gathered, mirrored, repeats, spread
 from ..op import (
     Count,
     Index,
     Initialiser,
+    Layout,
     Margins,
     Needed,
     Needs,
@@ -28,8 +31,10 @@ from ..shape_errors import NotDivisible, OutputPaddingTooLarge, PaddedAway
 from ..shapes import Value, Window
 from ..windows import each_axis, slide, unseen
 
-COLUMNS = 128 * 1024
-"""Numbers that a block of gathered columns aims to hold: they stay in a core's cache."""
+PREPARED = frozenset({"filters", "biases", "factor"})
+
+NARROW = 16
+"""Channels, or numbers that a window sees, from which rows of them are long enough."""
 
 
 class Convolution(Op):
@@ -71,14 +76,14 @@ class Convolution(Op):
         wide, narrow = self.sides(x)
         shape = (narrow, wide // groups, *kernel)
         taps = math.prod(kernel)
-        fan_in, fan_out = x.shape[0] // groups * taps, self.shape(x).shape[0] // groups * taps
+        fan_in, fan_out = x.depth // groups * taps, self.shape(x).depth // groups * taps
         factors = (*kernel, shape[1], narrow)
         grid = (groups, narrow // groups, shape[1], taps) if self.backwards else None
         torch = even(math.prod(shape[1:]))
         w = Weight("weight", shape, fan_in, fan_out, None, True, factors, torch, grid)
         if self.nobias:
             return (w,)
-        filters = self.shape(x).shape[:1]
+        filters = (self.shape(x).depth,)
         return w, Weight("bias", filters, fan_in, fan_out, constant=0.0, torch=torch)
 
     def macs(self, *inputs: Value) -> int:
@@ -120,6 +125,60 @@ class Convolution(Op):
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         (x,) = inputs
+        return self._interleaved(batch, x) if x.interleaved else self._plain(batch, x)
+
+    def _interleaved(self, batch: int, x: Value) -> Needs:
+        """Places in rows, of each what its window sees: one product with the filters, of the
+        gradient with the filters mirrored."""
+        windows, (depth, n) = self.windows(x), self.sides(x)
+        taps = math.prod(w.kernel for w in windows)
+        filters, y = Needed((taps * depth, n)), self.shape(x)
+        biases = {"biases": Needed((repeats(y) * y.depth,))}
+        if self.pointwise(x):
+            return Needs(
+                algorithm="pointwise",
+                scratch={"filters": filters, **({} if self.nobias else biases)},
+                scratch_infer={"filters": filters, **biases, "factor": Needed((n,))},
+                prepared=PREPARED,
+                reads_back=frozenset({"x", "weight"}),
+                product=self.macs(x),
+                to_learn=frozenset({"x"}),
+            )
+        if winograd.suits(windows, batch, depth, n, self.groups(x)):
+            return self._tiled(batch, x)
+        gathering, back = gathered("", batch, windows, depth), mirrored(windows)
+        if back is None:
+            returning = {"back_filters": filters, **spread(batch, windows, depth)}
+        else:
+            returning = {"back_filters": Needed((taps * n, depth)), **gathered("back_", batch, back, n)}
+        return Needs(
+            algorithm="columns",
+            scratch={"filters": filters, **gathering, **({} if self.nobias else biases)},
+            scratch_infer={"filters": filters, **gathering, **biases, "factor": Needed((n,))},
+            prepared=PREPARED,
+            scratch_back={**gathering, "part": filters, "total": filters, **returning},
+            reads_back=frozenset({"x", "weight"}),
+            product=self.macs(x),
+            to_learn=frozenset({"x", "part", "total", *gathering}),
+        )
+
+    def _tiled(self, batch: int, x: Value) -> Needs:
+        """Winograd's: tiles of the maps, transformed, times the filters, transformed."""
+        sizes, n = (self.windows(x), batch, *self.sides(x)), Needed((self.sides(x)[1],))
+        learning = {f"learn {n}": s for n, s in winograd.weight_scratch(*sizes).items()}
+        back = {f"back {n}": s for n, s in winograd.input_scratch(*sizes).items()}
+        return Needs(
+            algorithm="winograd",
+            scratch=winograd.forward_scratch(*sizes),
+            scratch_infer={**winograd.forward_scratch(*sizes), "biases": n, "factor": n},
+            prepared=PREPARED,
+            scratch_back={**learning, **back},
+            reads_back=frozenset({"x", "weight"}),
+            product=self.macs(x),
+            to_learn=frozenset({"x", *learning}),
+        )
+
+    def _plain(self, batch: int, x: Value) -> Needs:
         windows, groups, (wide, narrow) = self.windows(x), self.groups(x), self.sides(x)
         places = math.prod(w.output for w in windows)
         taps = wide // groups * math.prod(w.kernel for w in windows)
@@ -134,7 +193,7 @@ class Convolution(Op):
             gathering["padded"] = Needed((images, wide, *padded))
             room["padded_gradient"] = gathering["padded"]
         if not self.nobias:
-            room["sums"] = Needed((batch, self.shape(x).shape[0]))
+            room["sums"] = Needed((batch, self.shape(x).depth))
         return Needs(
             scratch=gathering,
             scratch_back={**gathering, **room},
@@ -172,14 +231,24 @@ class Conv(Convolution):
     def groups(self, x: Value) -> int:
         return self.g
 
+    def layout(self, *inputs: Value) -> Layout:
+        """Last where that leaves rows long enough."""
+        (x,) = inputs
+        seen = x.depth * math.prod(w.kernel for w in self.windows(x))
+        wide = max(x.depth, self.n // 2) >= NARROW and min(self.n, seen) >= NARROW
+        return "last" if x.rank > 2 and self.g == 1 and wide else "first"
+
+    def absorbs(self, *inputs: Value) -> bool:
+        return inputs[0].interleaved
+
     def sides(self, x: Value) -> tuple[int, int]:
-        return x.shape[0], self.n
+        return x.depth, self.n
 
     def shape(self, *inputs: Value) -> Value:
         (x,) = inputs
         windows = self.windows(x)
-        self.divided(("input channels", x.shape[0]), ("filters", self.n), groups=self.g)
-        return Value((self.n, *(w.output for w in windows)))
+        self.divided(("input channels", x.depth), ("filters", self.n), groups=self.g)
+        return x.maps(self.n, *(w.output for w in windows))
 
     def derivation(self, *inputs: Value) -> tuple[str, ...]:
         return tuple(w.derivation for w in self.windows(inputs[0]))
@@ -202,15 +271,15 @@ class DepthwiseConv(Convolution):
         return slide(self.name, x, self.k, self.s, self.p, self.d, same=self.same)
 
     def groups(self, x: Value) -> int:
-        return x.shape[0]
+        return x.depth
 
     def sides(self, x: Value) -> tuple[int, int]:
-        return x.shape[0], self.m * x.shape[0]
+        return x.depth, self.m * x.depth
 
     def shape(self, *inputs: Value) -> Value:
         (x,) = inputs
         windows = self.windows(x)
-        return Value((self.m * x.shape[0], *(w.output for w in windows)))
+        return x.maps(self.m * x.depth, *(w.output for w in windows))
 
     def derivation(self, *inputs: Value) -> tuple[str, ...]:
         return tuple(w.derivation for w in self.windows(inputs[0]))
@@ -255,7 +324,7 @@ class TransposedConv(Convolution):
     def windows(self, x: Value) -> tuple[Window, ...]:
         """The windows that slide over the output, one place for each of the input's."""
         settings = zip(
-            x.shape[1:],
+            x.places,
             each_axis(self.name, x, "kernel", self.k),
             each_axis(self.name, x, "stride", self.s),
             each_axis(self.name, x, "padding", self.p),
@@ -277,17 +346,17 @@ class TransposedConv(Convolution):
         return self.g
 
     def sides(self, x: Value) -> tuple[int, int]:
-        return self.n, x.shape[0]
+        return self.n, x.depth
 
     def shape(self, *inputs: Value) -> Value:
         (x,) = inputs
         windows = self.windows(x)
-        self.divided(("input channels", x.shape[0]), ("filters", self.n), groups=self.g)
-        return Value((self.n, *(w.size for w in windows)))
+        self.divided(("input channels", x.depth), ("filters", self.n), groups=self.g)
+        return x.maps(self.n, *(w.size for w in windows))
 
     def derivation(self, *inputs: Value) -> tuple[str, ...]:
         (x,) = inputs
-        return tuple(map(self.derived, self.windows(x), x.shape[1:]))
+        return tuple(map(self.derived, self.windows(x), x.places))
 
     def derived(self, window: Window, places: int) -> str:
         """The output's size along one axis, from the input's: `(4 − 1)·2 − 2·0 + 2 = 8`."""

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from ..algebra import Symbol
-from ..op import Needed, Needs, Op, Refused, Terms, Trait
+from ..op import Layout, Needed, Needs, Op, Refused, Terms, Trait
 from ..shape_errors import BadAxis, ShapesDiffer, WrongRank
 from ..shapes import Value
 
@@ -29,6 +29,9 @@ class Elementwise(Op):
             if value.shape != whole.shape and not by_channel:
                 raise Refused(ShapesDiffer(None, self.name, str(whole), str(value), self.advice()))
         return whole
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
 
     @classmethod
     def advice(cls) -> str:
@@ -146,6 +149,9 @@ class Concat(Op):
             shape=(*first.shape[:axis], joined, *first.shape[axis + 1 :]),
             integer=all(value.integer for value in inputs),
         )
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either" if self.axis is None else "first"
 
     def equation(self, m: Any, terms: Terms) -> Symbol:
         return m.row(*terms.x) if self.axis is None else self.called(m, terms)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from ..algebra import Symbol
-from ..op import BLOCK, Needed, Needs, Op, Share, Terms, Trait
+from ..op import BLOCK, Layout, Needed, Needs, Op, Share, Terms, Trait
 from ..shapes import Value
 
 
@@ -23,6 +23,9 @@ class Dropout(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
         kept = m.each(m.name("m"), *terms.x) / (1.0 - self.p)
@@ -53,6 +56,9 @@ class DropPath(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
+
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
         kept = m.name("m") * terms.x[0] / (1.0 - self.p)
         says = f"in training, m 0 with chance {self.p:g} for each example, else 1; at inference x"
@@ -80,6 +86,9 @@ class Noise(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
         says = f"in training, r normal with standard deviation {self.sd:g}; at inference x"

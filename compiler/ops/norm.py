@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from ..algebra import Symbol
-from ..op import Count, Needed, Needs, Op, Refused, Terms, Trait, Weight
+from ..convolving import repeats
+from ..op import Count, Layout, Needed, Needs, Op, Refused, Terms, Trait, Weight
 from ..shape_errors import NotDivisible, WrongRank
 from ..shapes import Value
 
@@ -24,7 +27,7 @@ class BatchNorm(Op):
     """
 
     name = "bn"
-    traits = frozenset({Trait.NORMALISES, Trait.HANGS})
+    traits = frozenset({Trait.NORMALISES, Trait.HANGS, Trait.FOLDS})
     implied = frozenset({"momentum"})
     source = "Ioffe and Szegedy 2015"
     samples = ("3 -> bn", "2x4x4 -> bn", "5x3 -> bn")
@@ -34,6 +37,9 @@ class BatchNorm(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         c = inputs[0].channels
@@ -54,28 +60,78 @@ class BatchNorm(Op):
         return (m.equals(self.called(m, terms), w["scale"] * normal + w["shift"], says),)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        x = inputs[0]
-        whole, channel = Needed((batch, *x.shape)), Needed((x.channels,))
-        sums = {} if x.channels_last or x.rank == 1 else {"sums": Needed((batch, x.channels))}
+        (x,) = inputs
+        channel, cut = Needed((x.channels,)), stretches(batch, x)
+        room = {"product": Needed((cut.high, *cut.across)), "sums": Needed((2, *cut.sums))}
+        few = {name: channel for name in ("first", "second", "third")}
         return Needs(
-            saved={"normal": whole, "inverse": channel},
-            scratch={"square": whole, "average": channel, "spread": channel, **sums},
-            scratch_back={"product": whole, "first": channel, "second": channel, **sums},
+            saved={"centred": Needed((batch, *x.shape)), "inverse": channel, "offset": channel},
+            scratch={**room, **few, "wide": Needed((3, cut.length))},
+            scratch_back={**room, **few, "wide": Needed((3, cut.length))},
+            scratch_infer={"first": channel, "wide": Needed((3, cut.length))},
+            shared={"moments": Needed((3, x.channels))},
+            shared_back={"slopes": Needed((2, x.channels))},
             reads_back=frozenset({"scale"}),
             overwrites=True,
             overwrites_back=True,
         )
 
     def needs_frozen(self, batch: int, *inputs: Value) -> Needs:
-        channel = {"spread": Needed((inputs[0].channels,))}
+        x = inputs[0]
+        room = {"first": Needed((x.channels,)), "wide": Needed((3, stretches(batch, x).length))}
         return Needs(
             algorithm="frozen",
-            scratch=channel,
-            scratch_back=channel,
+            scratch=room,
+            scratch_back=room,
             reads_back=frozenset({"scale"}),
             overwrites=True,
             overwrites_back=True,
         )
+
+
+SPAN = 1024 * 1024
+"""Numbers that a norm over the batch sweeps at a time: a few such blocks share a core's cache."""
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """How a batch of values is seen for statistics by channel: rows, some at a time.
+
+    Attributes
+    ----------
+    across: the shape of a row: a stretch of places with all their channels side by side, each
+        channel `repeats` times; or an example, channel by channel.
+    rows: of the batch; `high` of them are swept at a time.
+    """
+
+    across: tuple[int, ...]
+    rows: int
+    repeats: int
+    channels: int
+
+    @property
+    def high(self) -> int:
+        return max(1, min(self.rows, SPAN // max(1, math.prod(self.across))))
+
+    @property
+    def length(self) -> int:
+        """How many numbers meet a row, where channels are side by side."""
+        return self.repeats * self.channels
+
+    @property
+    def sums(self) -> tuple[int, int]:
+        """Sums that are added up at the end: of a block by place in the row, or of an example by
+        channel."""
+        side_by_side = len(self.across) == 1
+        return (-(-self.rows // self.high), self.length) if side_by_side else (self.rows, self.channels)
+
+
+def stretches(batch: int, x: Value) -> Stretches:
+    if x.rank > 1 and not x.channels_last:
+        return Stretches((x.channels, x.size // x.channels), batch, 1, x.channels)
+    again = repeats(x)
+    length = again * x.channels
+    return Stretches((length,), batch * x.size // length, again, x.channels)
 
 
 class RowNorm(Op):
@@ -135,6 +191,9 @@ class LayerNorm(RowNorm):
 
     eps: Epsilon = Field(default=1e-5, description="added to the variance")
 
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
+
     def rows(self, x: Value) -> tuple[int, int, int]:
         return positions(x)
 
@@ -147,6 +206,9 @@ class RMSNorm(RowNorm):
     samples = ("4 -> rms", "5x3 -> rms")
 
     eps: Epsilon = Field(default=1e-6, description="added to the mean square")
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
 
     def rows(self, x: Value) -> tuple[int, int, int]:
         return positions(x)

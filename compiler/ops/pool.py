@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
 from ..algebra import Symbol
-from ..op import Margins, Needed, Needs, Op, Refused, Sizes, Terms, Trait
+from ..op import Layout, Margins, Needed, Needs, Op, Refused, Sizes, Terms, Trait
 from ..shape_errors import PaddingTooLarge, WrongRank
 from ..shapes import Value, Window
 from ..windows import slide, unseen
@@ -38,7 +38,7 @@ class Pool(Op):
         return windows
 
     def shape(self, *inputs: Value) -> Value:
-        return Value((inputs[0].shape[0], *(w.output for w in self.windows(inputs[0]))))
+        return inputs[0].maps(inputs[0].depth, *(w.output for w in self.windows(inputs[0])))
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
         (x,) = terms.x
@@ -54,6 +54,9 @@ class Pool(Op):
         kernel = "×".join(str(w.kernel) for w in windows)
         stride = all(w.stride == w.kernel for w in windows)
         return kernel, *(s for s in super().settings()[1:] if not (stride and s[:1] == "s"))
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
 
     def derivation(self, *inputs: Value) -> tuple[str, ...]:
         return tuple(w.derivation for w in self.windows(inputs[0]))
@@ -105,6 +108,9 @@ class GlobalAverage(Op):
     def shape(self, *inputs: Value) -> Value:
         return collapsed(self.name, *inputs)
 
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
+
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
         mean = m.over("mean", "i", m.at(*terms.x, "c", "i"))
         return (m.equals(m.at(self.called(m, terms), "c"), mean, "i: every place of channel c"),)
@@ -124,6 +130,9 @@ class GlobalMax(Op):
 
     def shape(self, *inputs: Value) -> Value:
         return collapsed(self.name, *inputs)
+
+    def layout(self, *inputs: Value) -> Layout:
+        return "either"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
         most = m.over("max", "i", m.at(*terms.x, "c", "i"))

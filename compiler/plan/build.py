@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..graph import Graph
 from ..training.augmentations import needed
 from ..training.losses import Loss
 from .arena import place
+from .lanes import lanes
 from .lifetimes import lifetimes
-from .order import order
+from .order import Order, order
 from .parameters import lay_out
-from .schedule import Mode, Schedule
+from .schedule import Lifetime, Mode, Schedule
 
 
 def schedule(
-    graph: Graph, batch: int, mode: Mode, loss: Loss | None = None, float_bytes: int = 4
+    graph: Graph,
+    batch: int,
+    mode: Mode,
+    loss: Loss | None = None,
+    float_bytes: int = 4,
+    threads: int = 1,
 ) -> Schedule:
     """Plan one pass over a batch of `batch` examples, in floats of `float_bytes` bytes.
 
     `mode` "train" plans forward, loss and backward and takes the loss; "infer" plans forward alone.
+    `threads` may share the batch, where that pays.
     """
-    plan = order(graph, batch, mode, loss)
+    parameters = lay_out(graph)
+    counts = lanes(graph, batch, threads)
+    plan = order(graph, batch, mode, loss, counts, parameters.trainable)
     lives = lifetimes(plan, float_bytes)
-    offsets, arena_bytes = place(lives)
+    offsets, arena_bytes = _placed(plan, lives, float_bytes)
     return Schedule(
         mode=mode,
         batch=batch,
@@ -34,17 +44,46 @@ def schedule(
         lifetimes=lives,
         offsets=tuple(offsets[array.index] for array in plan.arrays),
         arena_bytes=arena_bytes,
-        parameters=lay_out(graph),
-        inputs={
-            node.name: plan.values[node.name] for node in graph.inputs if node.name in plan.values
-        },
-        outputs={
-            label: plan.values[name] for label, name in graph.outputs.items() if name in plan.values
-        },
+        parameters=parameters,
+        inputs=plan.inputs,
+        outputs=plan.outputs,
         loss=loss,
         target=plan.target,
         loss_value=plan.loss_value,
+        lanes=counts,
+        gradients=plan.gradients,
     )
+
+
+def _placed(
+    plan: Order, lives: Sequence[Lifetime], float_bytes: int
+) -> tuple[dict[int, int], int]:
+    """An offset for every array: what belongs to all lanes, then lane by lane, for no lane knows
+    which step another one is at."""
+    if not plan.split:
+        return place(lives)
+    offsets: dict[int, int] = {}
+    top = 0
+    owners = {life.arrays[0]: plan.arrays[life.arrays[0]] for life in lives}
+    inside = {life for life in lives if _base(plan, life) is not None}
+    for lane in sorted({array.lane for array in owners.values()}):
+        own = [life for life in lives if owners[life.arrays[0]].lane == lane and life not in inside]
+        placed, size = place(own)
+        offsets.update((index, top + offset) for index, offset in placed.items())
+        top += size
+    for life in inside:
+        base = _base(plan, life)
+        assert base is not None
+        whole, first = base
+        array = plan.arrays[whole]
+        start = offsets[whole] + first * (array.bytes(float_bytes) // array.shape[0])
+        offsets.update((index, start) for index in life.arrays)
+    return offsets, top
+
+
+def _base(plan: Order, life: Lifetime) -> tuple[int, int] | None:
+    """Of which array it is a part, and from which example."""
+    return next((p for index in life.arrays if (p := plan.arrays[index].part)), None)
 
 
 SWEEP = 32 * 1024

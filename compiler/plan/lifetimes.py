@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .order import Order
-from .schedule import Kind, Lifetime
+from .schedule import EVERY, Kind, Lifetime
 
 OVERWRITABLE = frozenset({Kind.VALUE, Kind.GRADIENT})
 
@@ -16,7 +16,7 @@ def lifetimes(plan: Order, float_bytes: int) -> tuple[Lifetime, ...]:
     home = list(range(len(plan.arrays)))
     members = {index: [index] for index in home}
     last = dict(enumerate(dies))
-    owned = {array.index: array.kind in OVERWRITABLE for array in plan.arrays}
+    owned = {a.index: a.kind in OVERWRITABLE and a.lane != EVERY and a.part is None for a in plan.arrays}
 
     def join(array: int, base: int) -> None:
         """Put the array, and all that lies with it, where the base lies."""
@@ -63,9 +63,13 @@ def _uses(plan: Order, end: int) -> tuple[list[int], list[int]]:
     for view, base in plan.views:
         born[view] = born[base]
         dies[view] = max(dies[view], dies[base])
-    for name in plan.graph.outputs.values():
-        if name in plan.values:
-            dies[plan.values[name]] = end
+    for index in plan.outputs.values():
+        dies[index] = end
     if plan.loss_value is not None:
         dies[plan.loss_value] = end
+    for array in plan.arrays:
+        # No lane knows when the others are done with what belongs to all; the next batch wants what
+        # was prepared.
+        if array.lane == EVERY or array.part is not None or array.kind is Kind.PREPARED:
+            born[array.index], dies[array.index] = -1, end
     return born, dies

@@ -8,7 +8,23 @@ from dataclasses import dataclass, field
 from ..graph import Graph, Node
 from ..op import DType, Needed, Needs, Trait
 from ..training.losses import Loss
-from .schedule import Array, Kind, Mode, Phase, Step
+from .lanes import firsts
+from .layout import laid_out
+from .schedule import EVERY, Array, Kind, Mode, Phase, Step
+
+
+@dataclass
+class Lane:
+    """What one thread has: some examples, and arrays of its own for every value of theirs."""
+
+    number: int
+    first: int
+    examples: int
+    values: dict[str, int] = field(default_factory=dict)
+    saved: dict[str, dict[str, int]] = field(default_factory=dict)
+    arriving: dict[str, list[int]] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    """Weights, by full name, whose gradient has been written: a further use of them adds to it."""
 
 
 @dataclass
@@ -18,34 +34,80 @@ class Order:
     graph: Graph
     batch: int
     mode: Mode
+    lanes: tuple[Lane, ...]
     arrays: list[Array] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     views: list[tuple[int, int]] = field(default_factory=list)
     """(array, array that it is a view of)."""
-    values: dict[str, int] = field(default_factory=dict)
-    saved: dict[str, dict[str, int]] = field(default_factory=dict)
-    begun: set[str] = field(default_factory=set)
-    """Weights, by full name, whose gradient has been written: a further use of them adds to it."""
+    inputs: dict[str, int] = field(default_factory=dict)
+    outputs: dict[str, int] = field(default_factory=dict)
     target: int | None = None
     loss_value: int | None = None
+    gradients: tuple[int, ...] = ()
+    folds: Mapping[str, Node] = field(default_factory=dict)
+    """By the names of those whose weights take it in, the operator behind."""
 
-    def array(self, shape: Iterable[int], dtype: DType, kind: Kind) -> int:
-        self.arrays.append(Array(len(self.arrays), tuple(shape), dtype, kind))
+    @property
+    def split(self) -> bool:
+        return len(self.lanes) > 1
+
+    def array(
+        self,
+        shape: Iterable[int],
+        dtype: DType,
+        kind: Kind,
+        lane: int = 0,
+        part: tuple[int, int] | None = None,
+    ) -> int:
+        self.arrays.append(Array(len(self.arrays), tuple(shape), dtype, kind, lane, part))
         return len(self.arrays) - 1
 
-    def needed(self, wanted: Mapping[str, Needed], kind: Kind) -> dict[str, int]:
-        return {name: self.array(n.shape, n.dtype, kind) for name, n in wanted.items()}
+    def needed(self, wanted: Mapping[str, Needed], kind: Kind, lane: int = 0) -> dict[str, int]:
+        return {name: self.array(n.shape, n.dtype, kind, lane) for name, n in wanted.items()}
+
+    def whole(self, shape: Iterable[int], dtype: DType, kind: Kind) -> int:
+        """An array of the whole batch: of all lanes, where there are several."""
+        return self.array(shape, dtype, kind, EVERY if self.split else 0)
+
+    def parts(self, whole: int) -> list[int]:
+        """What each lane has of an array of the whole batch: the array itself where it has all."""
+        if not self.split:
+            return [whole]
+        shape, dtype, kind = (a := self.arrays[whole]).shape[1:], a.dtype, a.kind
+        return [
+            self.array((lane.examples, *shape), dtype, kind, lane.number, (whole, lane.first))
+            for lane in self.lanes
+        ]
 
 
-def order(graph: Graph, batch: int, mode: Mode, loss: Loss | None) -> Order:
-    """The steps of inference, or of a training step up to every weight's gradient."""
-    plan = Order(graph, batch, mode)
+def order(
+    graph: Graph,
+    batch: int,
+    mode: Mode,
+    loss: Loss | None,
+    counts: tuple[int, ...],
+    learned: int,
+) -> Order:
+    """The steps of inference, or of a training step up to every weight's gradient.
+
+    `counts`: the examples of each lane. `learned`: how many numbers learn.
+    """
+    graph = laid_out(graph)
+    split = zip(counts, firsts(counts), strict=True)
+    plan = Order(
+        graph, batch, mode, tuple(Lane(i, first, count) for i, (count, first) in enumerate(split))
+    )
     nodes = graph.nodes if loss is None else _leading_to(graph, graph.output.name)
+    if mode == "infer":
+        plan.folds = _folds(graph)
     for node in nodes:
         _forward(plan, node)
+    _gather(plan, {node.name for node in nodes}, loss)
     if loss is not None:
-        gradient = _loss(plan, loss)
-        _backward(plan, nodes, gradient)
+        _loss(plan, loss)
+        _backward(plan, nodes)
+        if plan.split:
+            _join(plan, learned)
     return plan
 
 
@@ -58,10 +120,30 @@ def _leading_to(graph: Graph, name: str) -> tuple[Node, ...]:
     return tuple(node for node in graph.nodes if node.name in wanted)
 
 
-def _passes_through(node: Node, mode: Mode) -> bool:
-    """Whether the node's output is its input's memory: views, and noise at inference."""
+def _folds(graph: Graph) -> dict[str, Node]:
+    """Which operators at inference take in the one behind them, where nobody else reads theirs."""
+    readers: dict[str, int] = {name: 1 for name in graph.outputs.values()}
+    for node in graph.nodes:
+        for name in node.inputs:
+            readers[name] = readers.get(name, 0) + 1
+    return {
+        node.inputs[0]: node
+        for node in graph.nodes
+        if Trait.FOLDS in node.op.traits
+        and readers[node.inputs[0]] == 1
+        and (before := graph[node.inputs[0]]).op.absorbs(*before.arrivals)
+    }
+
+
+def _passes_through(plan: Order, node: Node) -> bool:
+    """Whether the node's output is its input's memory: views, and at inference noise and what is
+    folded."""
     traits = node.op.traits
-    return Trait.VIEW in traits or (mode == "infer" and Trait.RANDOM in traits)
+    if Trait.VIEW in traits:
+        return True
+    return plan.mode == "infer" and (
+        Trait.RANDOM in traits or (bool(node.inputs) and plan.folds.get(node.inputs[0]) is node)
+    )
 
 
 def _learned(plan: Order, node: Node) -> tuple[str, ...]:
@@ -69,124 +151,234 @@ def _learned(plan: Order, node: Node) -> tuple[str, ...]:
     return tuple(w.name for w in node.weights if node.keeper(w) not in plan.graph.frozen)
 
 
-def _needs(plan: Order, node: Node) -> Needs:
+def _needs(plan: Order, node: Node, examples: int) -> Needs:
     if plan.mode == "train" and node.weights and not _learned(plan, node):
-        return node.applied.needs_frozen(plan.batch)
-    return node.applied.needs(plan.batch)
+        return node.applied.needs_frozen(examples)
+    return node.applied.needs(examples)
+
+
+def _shared(plan: Order, wanted: Mapping[str, Needed]) -> dict[str, tuple[int, ...]]:
+    """An array for each lane, which all read."""
+    return {
+        name: tuple(plan.whole(n.shape, n.dtype, Kind.SCRATCH) for _ in plan.lanes)
+        for name, n in wanted.items()
+    }
 
 
 def _forward(plan: Order, node: Node) -> None:
-    shape = (plan.batch, *node.value.shape)
     dtype: DType = "int64" if node.value.integer else "float"
     if node.is_input:
-        plan.values[node.name] = plan.array(shape, dtype, Kind.INPUT)
+        whole = plan.whole((plan.batch, *node.value.shape), dtype, Kind.INPUT)
+        plan.inputs[node.name] = whole
+        for lane, part in zip(plan.lanes, plan.parts(whole), strict=True):
+            lane.values[node.name] = part
         return
-    inputs = tuple(plan.values[name] for name in node.inputs)
-    out = plan.values[node.name] = plan.array(shape, dtype, Kind.VALUE)
-    if _passes_through(node, plan.mode):
-        plan.views.append((out, inputs[0]))
+    if _passes_through(plan, node):
+        for lane in plan.lanes:
+            lane.values[node.name] = out = _value(plan, lane, node, dtype)
+            plan.views.append((out, lane.values[node.inputs[0]]))
         return
-    needs = _needs(plan, node)
-    saved = plan.needed(needs.saved, Kind.SAVED) if plan.mode == "train" else {}
-    plan.saved[node.name] = saved
-    plan.steps.append(
-        Step(
-            Phase.FORWARD,
-            node,
-            needs.algorithm,
-            inputs=inputs,
-            output=out,
-            saved=saved,
-            scratch=plan.needed(needs.scratch_in(plan.mode), Kind.SCRATCH),
-            overwrites=(out, inputs[0]) if needs.overwrites else None,
-        )
+    shared = _shared(plan, _needs(plan, node, 1).shared if plan.mode == "train" else {})
+    prepared: dict[tuple[str, Needed], int] = {}
+    for lane in plan.lanes:
+        plan.steps.append(_forward_step(plan, lane, node, dtype, shared, prepared))
+
+
+def _value(plan: Order, lane: Lane, node: Node, dtype: DType) -> int:
+    return plan.array((lane.examples, *node.value.shape), dtype, Kind.VALUE, lane.number)
+
+
+def _forward_step(
+    plan: Order,
+    lane: Lane,
+    node: Node,
+    dtype: DType,
+    shared: Mapping[str, tuple[int, ...]],
+    prepared: dict[tuple[str, Needed], int],
+) -> Step:
+    inputs = tuple(lane.values[name] for name in node.inputs)
+    out = lane.values[node.name] = _value(plan, lane, node, dtype)
+    needs = _needs(plan, node, lane.examples)
+    saved = plan.needed(needs.saved, Kind.SAVED, lane.number) if plan.mode == "train" else {}
+    lane.saved[node.name] = saved
+    return Step(
+        Phase.FORWARD,
+        node,
+        lane.number,
+        lane.examples,
+        algorithm=needs.algorithm,
+        inputs=inputs,
+        output=out,
+        saved=saved,
+        scratch=_scratch(plan, lane, needs, prepared),
+        folded=plan.folds.get(node.name),
+        shared=shared,
+        overwrites=(out, inputs[0]) if needs.overwrites else None,
     )
 
 
-def _loss(plan: Order, loss: Loss) -> int:
-    """Compare the scores with the truth; returns the array of the scores' gradient."""
+def _scratch(
+    plan: Order, lane: Lane, needs: Needs, prepared: dict[tuple[str, Needed], int]
+) -> dict[str, int]:
+    """What forward needs for itself; at inference lanes share what is prepared."""
+    wanted = needs.scratch_in(plan.mode)
+    early = needs.prepared if plan.mode == "infer" else frozenset()
+    for name in sorted(early & wanted.keys()):
+        if (name, wanted[name]) not in prepared:
+            n = wanted[name]
+            prepared[name, n] = plan.whole(n.shape, n.dtype, Kind.PREPARED)
+    late = {name: n for name, n in wanted.items() if name not in early}
+    own = {name: prepared[name, wanted[name]] for name in wanted if name in early}
+    return {**plan.needed(late, Kind.SCRATCH, lane.number), **own}
+
+
+def _gather(plan: Order, made: set[str], loss: Loss | None) -> None:
+    """The outputs of the whole batch; while training of a split batch only what the loss sees."""
+    for label, name in plan.graph.outputs.items():
+        if name not in made or (plan.split and loss is not None and name != plan.graph.output.name):
+            continue
+        if not plan.split:
+            plan.outputs[label] = plan.lanes[0].values[name]
+            continue
+        node = plan.graph[name]
+        dtype: DType = "int64" if node.value.integer else "float"
+        whole = plan.whole((plan.batch, *node.value.shape), dtype, Kind.VALUE)
+        plan.outputs[label] = whole
+        for lane, part in zip(plan.lanes, plan.parts(whole), strict=True):
+            own = (lane.values[name],)
+            step = Step(Phase.GATHER, node, lane.number, lane.examples, inputs=own, output=part)
+            plan.steps.append(step)
+
+
+def _loss(plan: Order, loss: Loss) -> None:
+    """Compare the scores with the truth; each lane then has its part of the scores' gradient."""
     node = plan.graph.output
-    scores = plan.values[node.name]
+    labels = [label for label, name in plan.graph.outputs.items() if name == node.name]
+    scores = plan.outputs[labels[0]]
     shape = plan.arrays[scores].shape
     truth = (plan.batch, *loss.truth(node.value))
     dtype: DType = "int64" if loss.target == "labels" else "float"
-    plan.target = plan.array(truth, dtype, Kind.TARGET)
-    plan.loss_value = plan.array((), "float", Kind.LOSS)
-    gradient = plan.array(shape, "float", Kind.GRADIENT)
+    plan.target = plan.whole(truth, dtype, Kind.TARGET)
+    plan.loss_value = plan.whole((), "float", Kind.LOSS)
+    gradient = plan.whole(shape, "float", Kind.GRADIENT)
+    _meet(plan)
     plan.steps.append(
         Step(
             Phase.LOSS,
             node,
+            examples=plan.batch,
             inputs=(scores, plan.target),
             output=plan.loss_value,
             scratch=plan.needed(loss.scratch(plan.batch, node.value), Kind.SCRATCH),
             d_output=gradient,
         )
     )
-    return gradient
+    _meet(plan)
+    for lane, part in zip(plan.lanes, plan.parts(gradient), strict=True):
+        lane.arriving[node.name] = [part]
 
 
-def _backward(plan: Order, nodes: tuple[Node, ...], gradient: int) -> None:
+def _meet(plan: Order) -> None:
+    if plan.split:
+        plan.steps.extend(Step(Phase.MEET, lane=lane.number) for lane in plan.lanes)
+
+
+def _backward(plan: Order, nodes: tuple[Node, ...]) -> None:
     learns: set[str] = set()
     for node in nodes:
         if _learned(plan, node) or learns.intersection(node.inputs):
             learns.add(node.name)
-    arriving: dict[str, list[int]] = {plan.graph.output.name: [gradient]}
     for node in reversed(nodes):
         if node.name in learns:
-            d_output = _sum(plan, arriving.pop(node.name))
-            for name, part in _backward_of(plan, node, d_output, learns):
-                arriving.setdefault(name, []).append(part)
+            for lane in plan.lanes:
+                _sum(plan, lane, node.name)
+            shared = _shared(plan, _needs(plan, node, 1).shared_back)
+            for lane in plan.lanes:
+                _backward_of(plan, lane, node, learns, shared)
 
 
-def _sum(plan: Order, parts: list[int]) -> int:
+def _sum(plan: Order, lane: Lane, name: str) -> None:
     """One gradient from those of every reader, added in a fixed order."""
-    whole = parts[0]
-    for part in parts[1:]:
-        both = plan.array(plan.arrays[whole].shape, "float", Kind.GRADIENT)
+    whole, *others = lane.arriving[name]
+    for part in others:
+        shape = plan.arrays[whole].shape
+        both = plan.array(shape, "float", Kind.GRADIENT, lane.number)
         plan.steps.append(
-            Step(Phase.ACCUMULATE, inputs=(whole, part), output=both, overwrites=(both, whole))
+            Step(
+                Phase.ACCUMULATE,
+                None,
+                lane.number,
+                lane.examples,
+                inputs=(whole, part),
+                output=both,
+                overwrites=(both, whole),
+            )
         )
         whole = both
-    return whole
+    lane.arriving[name] = [whole]
 
 
-def _backward_of(plan: Order, node: Node, d_output: int, learns: set[str]) -> list[tuple[str, int]]:
-    """Add the backward step of a node; returns its inputs' names with their gradients' arrays."""
+def _backward_of(
+    plan: Order, lane: Lane, node: Node, learns: set[str], shared: Mapping[str, tuple[int, ...]]
+) -> None:
+    """The backward step of a node; its inputs' gradients go to the nodes that they come from."""
+    (d_output,) = lane.arriving.pop(node.name)
     d_inputs = tuple(
-        plan.array((plan.batch, *value.shape), "float", Kind.GRADIENT) if name in learns else None
+        plan.array((lane.examples, *value.shape), "float", Kind.GRADIENT, lane.number)
+        if name in learns
+        else None
         for name, value in zip(node.inputs, node.arrivals, strict=True)
     )
-    made = [(n, d) for n, d in zip(node.inputs, d_inputs, strict=True) if d is not None]
-    if _passes_through(node, plan.mode):
-        plan.views.extend((d, d_output) for _, d in made)
-        return made
-    needs = _needs(plan, node)
-    plan.steps.append(_backward_step(plan, node, needs, d_output, d_inputs))
-    return made
+    for name, made in zip(node.inputs, d_inputs, strict=True):
+        if made is not None:
+            lane.arriving.setdefault(name, []).append(made)
+    if _passes_through(plan, node):
+        plan.views.extend((made, d_output) for made in d_inputs if made is not None)
+        return
+    plan.steps.append(_backward_step(plan, lane, node, d_output, d_inputs, shared))
 
 
 def _backward_step(
-    plan: Order, node: Node, needs: Needs, d_output: int, d_inputs: tuple[int | None, ...]
+    plan: Order,
+    lane: Lane,
+    node: Node,
+    d_output: int,
+    d_inputs: tuple[int | None, ...],
+    shared: Mapping[str, tuple[int, ...]],
 ) -> Step:
+    needs = _needs(plan, node, lane.examples)
     reads_x, reads_y = "x" in needs.reads_back, "y" in needs.reads_back
     first = d_inputs[0]
     learned = _learned(plan, node)
     kept = [weight for weight in node.weights if weight.name in learned]
-    again = [weight for weight in kept if node.keeper(weight) in plan.begun]
-    plan.begun.update(node.keeper(weight) for weight in kept)
+    again = [weight for weight in kept if node.keeper(weight) in lane.begun]
+    lane.begun.update(node.keeper(weight) for weight in kept)
+    aside = {w.name: Needed(w.shape) for w in again}
     return Step(
         Phase.BACKWARD,
         node,
-        needs.algorithm,
-        inputs=tuple(plan.values[name] if reads_x else None for name in node.inputs),
-        output=plan.values[node.name] if reads_y else None,
+        lane.number,
+        lane.examples,
+        algorithm=needs.algorithm,
+        inputs=tuple(lane.values[name] if reads_x else None for name in node.inputs),
+        output=lane.values[node.name] if reads_y else None,
         weights=tuple(w.name for w in node.weights if w.name in needs.reads_back),
-        saved=plan.saved[node.name],
-        scratch=plan.needed(needs.scratch_back, Kind.SCRATCH),
+        saved=lane.saved[node.name],
+        scratch=plan.needed(needs.scratch_back, Kind.SCRATCH, lane.number),
         d_output=d_output,
         d_inputs=d_inputs,
         learned=learned,
-        aside={w.name: plan.array(w.shape, "float", Kind.SCRATCH) for w in again},
+        aside=plan.needed(aside, Kind.SCRATCH, lane.number),
+        shared=shared,
         overwrites=(first, d_output) if needs.overwrites_back and first is not None else None,
+    )
+
+
+def _join(plan: Order, learned: int) -> None:
+    """The lanes' gradients become one."""
+    others = plan.lanes[1:]
+    plan.gradients = tuple(plan.whole((learned,), "float", Kind.GRADIENT) for _ in others)
+    _meet(plan)
+    plan.steps.extend(
+        Step(Phase.JOIN, None, lane.number, inputs=plan.gradients) for lane in plan.lanes
     )

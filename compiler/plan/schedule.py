@@ -28,25 +28,45 @@ class Kind(Enum):
     GRADIENT = auto()
     SAVED = auto()
     SCRATCH = auto()
+    PREPARED = auto()
+    """Made of weights and statistics, for every batch until these change."""
     LOSS = auto()
 
 
 class Phase(Enum):
     FORWARD = auto()
+    GATHER = auto()
+    """What a lane put out goes to its place among all."""
     LOSS = auto()
     ACCUMULATE = auto()
     """The second input is added to the first: a value that two operators read."""
     BACKWARD = auto()
+    MEET = auto()
+    """A lane waits for the others."""
+    JOIN = auto()
+    """The gradients that the lanes found are added up, each lane adding a part of the vector."""
+
+
+EVERY = -1
+"""In place of a lane: all of them."""
 
 
 @dataclass(frozen=True)
 class Array:
-    """An array of the arena: its shape with the batch axis first, and what it is for."""
+    """An array of the arena: its shape with the batch axis first, and what it is for.
+
+    Attributes
+    ----------
+    lane: whose it is; EVERY where several lanes use it at once, so that no memory of it is ever free.
+    part: (whole, first): the examples from `first` of another array, of which it is a view.
+    """
 
     index: int
     shape: tuple[int, ...]
     dtype: DType
     kind: Kind
+    lane: int = 0
+    part: tuple[int, int] | None = None
 
     def bytes(self, float_bytes: int) -> int:
         width = {"float": float_bytes, "bool": 1, "uint8": 1, "int64": 8}[self.dtype]
@@ -72,10 +92,16 @@ class Step:
 
     Weights, their gradients and running statistics are not in the arena: the kernel finds them by
     the node's name in the flat vectors of `Parameters`.
+
+    Attributes
+    ----------
+    lane: the thread that makes it; `examples` of the batch are its.
     """
 
     phase: Phase
     node: Node | None = None
+    lane: int = 0
+    examples: int = 0
     algorithm: str = ""
     inputs: tuple[int | None, ...] = ()
     output: int | None = None
@@ -89,6 +115,10 @@ class Step:
     aside: Mapping[str, int] = field(default_factory=dict)
     """Where backward puts gradients of weights whose gradient an earlier step has begun: they are
     added to it."""
+    folded: Node | None = None
+    """The operator behind it that its weights take in."""
+    shared: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """What every lane writes, and all read once they have met: an array for each lane."""
     overwrites: tuple[int, int] | None = None
     """(written, read): the first may take the memory of the second."""
 
@@ -99,7 +129,8 @@ class Step:
         gradient = (
             (self.d_output,) if self.phase is Phase.LOSS and self.d_output is not None else ()
         )
-        inner = (*self.scratch.values(), *self.aside.values())
+        inner: tuple[int, ...] = (*self.scratch.values(), *self.aside.values())
+        inner += tuple(arrays[self.lane] for arrays in self.shared.values())
         inner += () if backward else tuple(self.saved.values())
         return (*made, *gradient, *(d for d in self.d_inputs if d is not None), *inner)
 
@@ -120,6 +151,8 @@ class Schedule:
     offsets: for each array its place in the arena, in bytes; arrays may share a place.
     inputs, outputs: arrays by the names of the net's inputs and outputs.
     target, loss_value: the truth, and the mean loss; None at inference.
+    lanes: how many examples each thread has; one number where the batch is not split.
+    gradients: for each lane but the first the vector of its gradients.
     """
 
     mode: Mode
@@ -136,3 +169,5 @@ class Schedule:
     loss: Loss | None = None
     target: int | None = None
     loss_value: int | None = None
+    lanes: tuple[int, ...] = ()
+    gradients: tuple[int, ...] = ()

@@ -66,13 +66,13 @@ def _macs(plan: Schedule, step: Step) -> int:
     if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD):
         return 0
     if step.phase is Phase.FORWARD:
-        return plan.batch * node.macs
+        return step.examples * node.macs
     unasked = sum(d is None for d in step.d_inputs)
     spared = unasked * node.op.macs_to_input(*node.arrivals) if unasked else 0
     matrices = [weight.name for weight in node.weights if weight.decays]
     if matrices and not set(matrices).intersection(step.learned):
         spared += node.op.macs_to_weights(*node.arrivals)
-    return plan.batch * (2 * node.macs - spared)
+    return step.examples * (2 * node.macs - spared)
 
 
 def _bytes(plan: Schedule, step: Step) -> int:

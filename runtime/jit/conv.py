@@ -43,30 +43,27 @@ class DepthwiseLoops(ConvKernel):
     """y = w * x + b, channel by channel. The lanes of the filters' gradient lie in `columns`."""
 
     def forward(self, op: Any, a: Arrays) -> Calls:
-        (x,), y, value = a.inputs, a.output, a.values[0]
+        (x,), y, (value,) = a.inputs, a.output, a.values
         assert y is not None
-        if value.channels_last:
-            yield from super().forward(op, a)
-            return
         over = windows(op, a)
         weight = a.weights["weight"]
         terms = filled(0, len(weight), x.dtype) if op.nobias else a.weights["bias"]
         flat = x.reshape(-1), weight.reshape(len(weight), -1), terms, y.reshape(-1)
-        yield bound(slid(*steps(over)), *flat, op.m, *sizes(over))
+        yield bound(slid(*steps(over)), *flat, op.m, *sizes(over, value))
 
     infer = forward
 
     def backward(self, op: Any, a: Arrays) -> Calls:
-        (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
+        (x,), (dx,), dy, (value,) = a.inputs, a.d_inputs, a.d_output, a.values
         assert dy is not None
         over, columns = windows(op, a), a.scratch.get("columns")
         lanes = over[0].kernel * over[1].kernel * over[2].kernel * over[2].output
-        if a.values[0].channels_last or columns is None or columns.size < lanes:
+        if columns is None or columns.size < lanes:
             yield from super().backward(op, a)
             return
-        filters = op.sides(a.values[0])[1]
+        filters = op.sides(value)[1]
         yield from bias(dy, a)
-        flat, places = dy.reshape(-1), (op.m, *sizes(over), reaches(over))
+        flat, places = dy.reshape(-1), (op.m, *sizes(over, value), reaches(over))
         if "weight" in a.d_weights:
             dw = a.d_weights["weight"].reshape(filters, -1)
             side_by_side = columns.reshape(-1)[:lanes].reshape(-1, over[2].output)

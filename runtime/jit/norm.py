@@ -1,24 +1,24 @@
 """Batch norm, compiled: each sum in one sweep, a sum's lanes side by side in what is scratch to NumPy.
 
-A sum has as many lanes as a vector processor could want, each added up in order and the lanes in
+A sum has as many lanes as a vector processor could want, each added up in order, those of a map in
 double precision in the end: the compiler may not change the order of a sum, so it is written as wide
-as it should run. As in `kernels/norm.py` the mean is taken twice, the second time of what the
-rounding of the first left behind.
+as it should run. All that is as short as the channels are many is NumPy's, and so are the meetings of
+threads.
 """
 
 from __future__ import annotations
 
-import math
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...compiler.ops.norm import BatchNorm
-from ...compiler.shapes import Value
-from ..kernels import Array, Arrays, Calls
-from ..kernels.norm import BatchNormKernel as ByNumPy
+from ..kernels import Array, Arrays, Call, Calls
+from ..kernels.norm import BatchNormKernel, FrozenBatchNormKernel, Rows
 from . import kernel
 from .compiled import bound, compiled
 from .laws import same
+
+Triple: TypeAlias = tuple[Array, Array, Array]
 
 LANES = 256
 """Of the sum over a channel's places."""
@@ -27,82 +27,67 @@ ROWS = 256
 
 
 @kernel(BatchNorm)
-class BatchNormKernel(ByNumPy):
-    """y = scale (x - mean) / sqrt(variance + eps) + shift, channel by channel."""
+class BatchNormLoops(BatchNormKernel):
+    """NumPy's steps with its sweeps over whole values compiled."""
 
-    def forward(self, op: BatchNorm, a: Arrays) -> Calls:
-        assert a.output is not None
-        (x,), value, number = a.inputs, a.values[0], a.inputs[0].dtype.type
-        count = x.size // value.channels
-        unbiased = count / (count - 1) if count > 1 else 1.0
-        settings = (1 / count, op.eps, 1 - op.momentum, op.momentum, op.momentum * unbiased)
-        side_by_side = beside(value)
-        if side_by_side and count < 2:
-            yield from super().forward(op, a)
-            return
-        yield bound(
-            _rows_forward if side_by_side else _maps_forward,
-            *(laid_out(one, value) for one in (x, a.saved["normal"], a.output)),
-            *lanes_in(a.scratch["square"], value),
-            a.scratch["average"], a.scratch["spread"], a.saved["inverse"],
-            a.weights["scale"], a.weights["shift"],
-            a.state["mean"], a.state["variance"],
-            *(number(setting) for setting in settings),
-        )  # fmt: skip
+    def centre(self, rows: Rows, x: Array, a: Arrays) -> Calls:
+        share = x.dtype.type(a.values[0].channels / x.size)
+        swept = rows.of(x), rows.of(a.saved["centred"])
+        loop = _centre_rows if beside(rows) else _centre_maps
+        yield bound(loop, *swept, *lanes_in(rows, a), a.shared["moments"][a.lane], share)
 
-    def infer(self, op: BatchNorm, a: Arrays) -> Calls:
-        assert a.output is not None
-        (x,), y, value, spread = a.inputs, a.output, a.values[0], a.scratch["spread"]
-        yield bound(_factor, a.state["variance"], a.weights["scale"], x.dtype.type(op.eps), spread)
-        loop = (rows_moved if beside(value) else maps_moved)(same(x, y))
-        moved = a.state["mean"], spread, a.weights["shift"]
-        yield bound(loop, laid_out(x, value), laid_out(y, value), *moved)
+    def scale(self, rows: Rows, y: Array, factor: Array, summand: Array, a: Arrays) -> Calls:
+        calls, by = met(rows, factor, summand)
+        yield from calls
+        loop = _scale_rows if beside(rows) else _scale_maps
+        yield bound(loop, rows.of(a.saved["centred"]), rows.of(y), *by)
 
-    def backward(self, op: BatchNorm, a: Arrays) -> Calls:
-        """With n = (x - mean) inverse: dscale = sum dy n, dshift = sum dy,
-        dx = scale inverse (dy - dshift / count - n dscale / count)."""
-        dy, value, (dx,) = a.d_output, a.values[0], a.d_inputs
-        assert dy is not None
-        if beside(value) and dy.size // value.channels < 2:
-            yield from super().backward(op, a)
-            return
-        normal = laid_out(a.saved["normal"], value)
-        dscale, dshift = a.d_weights["scale"], a.d_weights["shift"]
-        sums = _rows_sums if beside(value) else _maps_sums
-        lanes = lanes_in(a.scratch["product"], value)
-        yield bound(sums, laid_out(dy, value), normal, *lanes, dscale, dshift)
-        if dx is None:
-            return
-        loop = (rows_back if beside(value) else maps_back)(same(dx, dy))
-        share = dy.dtype.type(value.channels / dy.size)
-        weights = a.weights["scale"], a.saved["inverse"], dscale, dshift
-        yield bound(loop, laid_out(dy, value), normal, laid_out(dx, value), *weights, share)
+    def move(self, rows: Rows, x: Array, y: Array, by: Triple) -> Calls:
+        calls, vectors = met(rows, *by)
+        yield from calls
+        loop = (rows_moved if beside(rows) else maps_moved)(same(x, y))
+        yield bound(loop, rows.of(x), rows.of(y), *vectors)
+
+    def add_up(self, rows: Rows, dy: Array, a: Arrays) -> Calls:
+        swept = rows.of(dy), rows.of(a.saved["centred"])
+        loop = _add_up_rows if beside(rows) else _add_up_maps
+        yield bound(loop, *swept, *lanes_in(rows, a), a.shared["slopes"][a.lane])
+
+    def combine(self, rows: Rows, dy: Array, dx: Array, by: Triple, a: Arrays) -> Calls:
+        calls, vectors = met(rows, *by)
+        yield from calls
+        loop = (rows_combined if beside(rows) else maps_combined)(same(dx, dy))
+        yield bound(loop, rows.of(dy), rows.of(a.saved["centred"]), rows.of(dx), *vectors)
 
 
-def beside(value: Value) -> bool:
+@kernel(BatchNorm, "frozen")
+class FrozenBatchNormLoops(BatchNormLoops, FrozenBatchNormKernel):
+    """The running statistics taken out in one sweep; the way back is NumPy's."""
+
+
+def beside(rows: Rows) -> bool:
     """Whether the channels of one place lie side by side."""
-    return value.channels_last or value.rank == 1
+    return len(rows.cut.across) == 1
 
 
-def laid_out(array: Array, value: Value) -> Array:
-    """A batch as (rows, channels), or as (examples, channels, places)."""
-    return array.reshape(
-        (-1, value.channels) if beside(value) else (len(array), value.channels, -1)
-    )
+def met(rows: Rows, *vectors: Array) -> tuple[list[Call], list[Array]]:
+    """Numbers for each channel as a loop meets them, and the calls that bring them there."""
+    if not beside(rows):
+        return [], list(vectors)
+    found = [rows.spread(number, vector) for number, vector in enumerate(vectors)]
+    return [call for calls, _ in found for call in calls], [wide for _, wide in found]
 
 
-def lanes_in(scratch: Array, value: Value) -> tuple[Array, Array]:
-    """The lanes of two sums."""
-    places = value.size // value.channels
-    wide = value.channels if beside(value) else min(LANES, places, scratch.size // 2)
-    flat = scratch.reshape(-1)
-    return flat[:wide], flat[wide : 2 * wide]
-
-
-@compiled
-def _factor(variance: Array, scale: Array, eps: Any, factor: Array) -> None:
-    for c in range(len(factor)):
-        factor[c] = scale[c] / math.sqrt(variance[c] + eps)
+def lanes_in(rows: Rows, a: Arrays) -> tuple[Array, ...]:
+    """The lanes of two sums; where channels lie side by side also the sums of all blocks of rows, and
+    room for a number that meets a row."""
+    if beside(rows):
+        assert rows.sums is not None
+        one, other, wide = rows.wide
+        return one, other, rows.sums[0, 0], rows.sums[1, 0], wide
+    flat = a.scratch["product"].reshape(-1)
+    count = min(LANES, rows.cut.across[1], flat.size // 2)
+    return flat[:count], flat[count : 2 * count]
 
 
 @compiled
@@ -113,53 +98,60 @@ def _total(lanes: Array) -> Any:
     return total
 
 
+@compiled
+def _folded(lanes: Array, sums: Array) -> None:
+    """The sum of each channel, whose lanes are `sums.size` apart."""
+    sums[:] = 0
+    for start in range(0, lanes.size, sums.size):
+        for c in range(sums.size):
+            sums[c] += lanes[start + c]
+
+
 # ---------------------------------------------------------------- channels one after the other
 
 
 @compiled
-def _maps_forward(
-    x: Array, normal: Array, y: Array, lanes: Array, others: Array,
-    average: Array, spread: Array, inverse: Array, scale: Array, shift: Array,
-    mean: Array, variance: Array,
-    share: Any, eps: Any, old: Any, new: Any, new_unbiased: Any,
-) -> None:  # fmt: skip
+def _centre_maps(
+    x: Array, centred: Array, lanes: Array, others: Array, moments: Array, share: Any
+) -> None:
     examples, channels, places = x.shape
     wide = lanes.size
     for c in range(channels):
         lanes[:] = 0
-        others[:] = 0
         for n in range(examples):
             for start in range(0, places, wide):
                 part = x[n, c, start : start + wide]
                 for j in range(part.size):
                     lanes[j] += part[j]
-        first = average.dtype.type(_total(lanes)) * share
+        moments[0, c] = _total(lanes) * share
+        mean = moments[0, c]
         lanes[:] = 0
+        others[:] = 0
         for n in range(examples):
             for start in range(0, places, wide):
                 part = x[n, c, start : start + wide]
+                left = centred[n, c, start : start + wide]
                 for j in range(part.size):
-                    apart = part[j] - first
-                    lanes[j] += apart
-                    others[j] += apart * apart
-        rest = average.dtype.type(_total(lanes)) * share
-        square = average.dtype.type(_total(others)) * share
-        average[c], spread[c] = first + rest, square - rest * rest
-        inverse[c] = 1 / math.sqrt(spread[c] + eps)
-        factor, weight, term = inverse[c], scale[c], shift[c]
-        for n in range(examples):
-            for p in range(places):
-                normal[n, c, p] = ((x[n, c, p] - first) - rest) * factor
-            for p in range(places):
-                y[n, c, p] = normal[n, c, p] * weight + term
-        mean[c] = mean[c] * old + average[c] * new
-        variance[c] = variance[c] * old + spread[c] * new_unbiased
+                    left[j] = part[j] - mean
+                for j in range(left.size):
+                    lanes[j] += left[j]
+                    others[j] += left[j] * left[j]
+        moments[1, c] = _total(lanes) * share
+        moments[2, c] = _total(others) * share
 
 
 @compiled
-def _maps_sums(
-    dy: Array, normal: Array, lanes: Array, others: Array, dscale: Array, dshift: Array
-) -> None:
+def _scale_maps(centred: Array, y: Array, factor: Array, summand: Array) -> None:
+    examples, channels, places = y.shape
+    for n in range(examples):
+        for c in range(channels):
+            weight, term = factor[c], summand[c]
+            for p in range(places):
+                y[n, c, p] = centred[n, c, p] * weight + term
+
+
+@compiled
+def _add_up_maps(dy: Array, centred: Array, lanes: Array, others: Array, slopes: Array) -> None:
     examples, channels, places = dy.shape
     wide = lanes.size
     for c in range(channels):
@@ -167,37 +159,36 @@ def _maps_sums(
         others[:] = 0
         for n in range(examples):
             for start in range(0, places, wide):
-                back, part = dy[n, c, start : start + wide], normal[n, c, start : start + wide]
+                back, part = dy[n, c, start : start + wide], centred[n, c, start : start + wide]
                 for j in range(part.size):
-                    lanes[j] += back[j] * part[j]
-                    others[j] += back[j]
-        dscale[c] = _total(lanes)
-        dshift[c] = _total(others)
+                    lanes[j] += back[j]
+                    others[j] += back[j] * part[j]
+        slopes[0, c] = _total(lanes)
+        slopes[1, c] = _total(others)
 
 
 @cache
-def maps_back(onto: bool) -> Any:
+def maps_combined(onto: bool) -> Any:
     """dx, which may lie where dy does: a loop that reads and writes one array is not two arrays
     that might overlap."""
 
     def loop(
-        dy: Array, normal: Array, dx: Array,
-        scale: Array, inverse: Array, dscale: Array, dshift: Array, share: Any,
-    ) -> None:  # fmt: skip
+        dy: Array, centred: Array, dx: Array, factor: Array, slope: Array, summand: Array
+    ) -> None:
         examples, channels, places = dx.shape
         for n in range(examples):
             for c in range(channels):
-                less, tilt, factor = dshift[c] * share, dscale[c] * share, scale[c] * inverse[c]
+                weight, tilt, term = factor[c], slope[c], summand[c]
                 for p in range(places):
                     back = dx[n, c, p] if onto else dy[n, c, p]
-                    dx[n, c, p] = ((back - less) - normal[n, c, p] * tilt) * factor
+                    dx[n, c, p] = back * weight - centred[n, c, p] * tilt + term
 
     return compiled(loop)
 
 
 @cache
 def maps_moved(onto: bool) -> Any:
-    """y = (x - mean) factor + shift, which may lie where x does."""
+    """y, which may lie where x does."""
 
     def loop(x: Array, y: Array, mean: Array, factor: Array, shift: Array) -> None:
         examples, channels, places = y.shape
@@ -214,79 +205,87 @@ def maps_moved(onto: bool) -> Any:
 
 
 @compiled
-def _rows_forward(
-    x: Array, normal: Array, y: Array, lanes: Array, others: Array,
-    average: Array, spread: Array, inverse: Array, scale: Array, shift: Array,
-    mean: Array, variance: Array,
-    share: Any, eps: Any, old: Any, new: Any, new_unbiased: Any,
+def _centre_rows(
+    x: Array, centred: Array, lanes: Array, others: Array,
+    sums: Array, squares: Array, wide: Array, moments: Array, share: Any,
 ) -> None:  # fmt: skip
-    rows, channels = x.shape
-    average[:], spread[:], inverse[:] = 0, 0, 0
+    rows, length = x.shape
+    mean, rest, square = moments[0], moments[1], moments[2]
+    sums[:] = 0
     for start in range(0, rows, ROWS):
         lanes[:] = 0
         for r in range(start, min(start + ROWS, rows)):
-            for c in range(channels):
-                lanes[c] += x[r, c]
-        for c in range(channels):
-            average[c] += lanes[c]
-    for c in range(channels):
-        average[c] *= share
+            for j in range(length):
+                lanes[j] += x[r, j]
+        for j in range(length):
+            sums[j] += lanes[j]
+    _folded(sums, mean)
+    for c in range(mean.size):
+        mean[c] *= share
+    for start in range(0, length, mean.size):
+        wide[start : start + mean.size] = mean
+    sums[:] = 0
+    squares[:] = 0
     for start in range(0, rows, ROWS):
         lanes[:] = 0
         others[:] = 0
         for r in range(start, min(start + ROWS, rows)):
-            for c in range(channels):
-                apart = x[r, c] - average[c]
-                lanes[c] += apart
-                others[c] += apart * apart
-        for c in range(channels):
-            spread[c] += lanes[c]
-            inverse[c] += others[c]
-    for c in range(channels):
-        rest = spread[c] * share
-        spread[c] = inverse[c] * share - rest * rest
-        inverse[c] = 1 / math.sqrt(spread[c] + eps)
-        lanes[c] = rest
-    for r in range(rows):
-        for c in range(channels):
-            normal[r, c] = ((x[r, c] - average[c]) - lanes[c]) * inverse[c]
-        for c in range(channels):
-            y[r, c] = normal[r, c] * scale[c] + shift[c]
-    for c in range(channels):
-        mean[c] = mean[c] * old + (average[c] + lanes[c]) * new
-        variance[c] = variance[c] * old + spread[c] * new_unbiased
+            # Two loops, since of more arrays in one the compiler gives up to tell that they are apart.
+            for j in range(length):
+                centred[r, j] = x[r, j] - wide[j]
+            for j in range(length):
+                lanes[j] += centred[r, j]
+                others[j] += centred[r, j] * centred[r, j]
+        for j in range(length):
+            sums[j] += lanes[j]
+            squares[j] += others[j]
+    _folded(sums, rest)
+    _folded(squares, square)
+    for c in range(mean.size):
+        rest[c] *= share
+        square[c] *= share
 
 
 @compiled
-def _rows_sums(
-    dy: Array, normal: Array, lanes: Array, others: Array, dscale: Array, dshift: Array
-) -> None:
-    rows, channels = dy.shape
-    dscale[:], dshift[:] = 0, 0
+def _scale_rows(centred: Array, y: Array, factor: Array, summand: Array) -> None:
+    rows, length = y.shape
+    for r in range(rows):
+        for j in range(length):
+            y[r, j] = centred[r, j] * factor[j] + summand[j]
+
+
+@compiled
+def _add_up_rows(
+    dy: Array, centred: Array, lanes: Array, others: Array,
+    sums: Array, products: Array, wide: Array, slopes: Array,
+) -> None:  # fmt: skip
+    rows, length = dy.shape
+    sums[:] = 0
+    products[:] = 0
     for start in range(0, rows, ROWS):
         lanes[:] = 0
         others[:] = 0
         for r in range(start, min(start + ROWS, rows)):
-            for c in range(channels):
-                lanes[c] += dy[r, c] * normal[r, c]
-                others[c] += dy[r, c]
-        for c in range(channels):
-            dscale[c] += lanes[c]
-            dshift[c] += others[c]
+            for j in range(length):
+                lanes[j] += dy[r, j]
+                others[j] += dy[r, j] * centred[r, j]
+        for j in range(length):
+            sums[j] += lanes[j]
+            products[j] += others[j]
+    _folded(sums, slopes[0])
+    _folded(products, slopes[1])
 
 
 @cache
-def rows_back(onto: bool) -> Any:
+def rows_combined(onto: bool) -> Any:
     def loop(
-        dy: Array, normal: Array, dx: Array,
-        scale: Array, inverse: Array, dscale: Array, dshift: Array, share: Any,
-    ) -> None:  # fmt: skip
-        rows, channels = dx.shape
+        dy: Array, centred: Array, dx: Array, factor: Array, slope: Array, summand: Array
+    ) -> None:
+        rows, length = dx.shape
         for r in range(rows):
-            for c in range(channels):
-                back = (dx[r, c] if onto else dy[r, c]) - dshift[c] * share
-                back -= normal[r, c] * (dscale[c] * share)
-                dx[r, c] = back * (scale[c] * inverse[c])
+            for j in range(length):
+                back = (dx[r, j] if onto else dy[r, j]) * factor[j]
+                dx[r, j] = back - centred[r, j] * slope[j] + summand[j]
 
     return compiled(loop)
 
@@ -294,9 +293,9 @@ def rows_back(onto: bool) -> Any:
 @cache
 def rows_moved(onto: bool) -> Any:
     def loop(x: Array, y: Array, mean: Array, factor: Array, shift: Array) -> None:
-        rows, channels = y.shape
+        rows, length = y.shape
         for r in range(rows):
-            for c in range(channels):
-                y[r, c] = ((y[r, c] if onto else x[r, c]) - mean[c]) * factor[c] + shift[c]
+            for j in range(length):
+                y[r, j] = ((y[r, j] if onto else x[r, j]) - mean[j]) * factor[j] + shift[j]
 
     return compiled(loop)

@@ -28,6 +28,25 @@ Call: TypeAlias = tuple[Callable[..., object], tuple[object, ...]]
 Calls: TypeAlias = Iterator[Call]
 
 
+def alone() -> None:
+    """Wait for the other lanes: where there are none, there is nothing to wait for."""
+
+
+MEET: Call = (alone, ())
+"""Where a lane waits until all have come so far."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A norm by running statistics: y = scale (x - mean) / sqrt(variance + eps) + shift."""
+
+    scale: Array
+    shift: Array
+    mean: Array
+    variance: Array
+    eps: float
+
+
 @dataclass(frozen=True)
 class Arrays:
     """The arrays of one use of an operator, every one already shaped, the batch axis first.
@@ -41,6 +60,9 @@ class Arrays:
     Attributes
     ----------
     values: shape facts of the inputs, without the batch axis.
+    shared: what every lane writes and all read once they have met (`MEET`): an array for each lane.
+    lane: which of them these arrays belong to. lanes: how many examples each has.
+    folded: the operator behind it that its weights take in, at inference.
     rng: the random stream of this use, for operators that draw.
     """
 
@@ -55,6 +77,10 @@ class Arrays:
     d_inputs: tuple[Array | None, ...] = ()
     d_weights: Mapping[str, Array] = field(default_factory=dict)
     rng: np.random.Generator | None = None
+    shared: Mapping[str, tuple[Array, ...]] = field(default_factory=dict)
+    folded: Folded | None = None
+    lane: int = 0
+    lanes: tuple[int, ...] = (1,)
 
 
 class Kernel(Protocol):
@@ -68,6 +94,14 @@ class Kernel(Protocol):
 
     def backward(self, op: Any, a: Arrays) -> Calls:
         """The calls that fill `d_inputs` and `d_weights` from `d_output`."""
+
+
+class Preparing(Kernel, Protocol):
+    """A kernel that makes something of its weights first: `forward` makes it every time, `infer`
+    finds it made."""
+
+    def prepare(self, op: Any, a: Arrays) -> Calls:
+        """The calls that fill what `Needs.prepared` names."""
 
 
 KERNELS: dict[tuple[type[Op], str], Kernel] = {}

@@ -6,6 +6,7 @@ behind is the mean of the differences, which is small, so it is known to full pr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,84 +19,227 @@ from ...compiler.ops.norm import (
     LocalResponseNorm,
     RMSNorm,
     RowNorm,
+    stretches,
 )
 from ..constants import filled, ones, scalar
-from . import Array, Arrays, Calls, kernel
+from . import MEET, Array, Arrays, Calls, kernel
 from .activation import along_channels
+
+
+class Rows:
+    """Values as rows that meet a number for each channel: see `Stretches`."""
+
+    def __init__(self, a: Arrays) -> None:
+        self.cut = stretches(len(a.inputs[0] if a.inputs[0] is not None else a.d_output), a.values[0])
+        self.wide = a.scratch["wide"]
+        self.sums = a.scratch.get("sums")
+
+    def of(self, array: Array) -> Array:
+        return array.reshape(self.cut.rows, *self.cut.across)
+
+    def blocks(self) -> Iterator[slice]:
+        for start in range(0, self.cut.rows, self.cut.high):
+            yield slice(start, min(start + self.cut.high, self.cut.rows))
+
+    def spread(self, number: int, vector: Array) -> tuple[Calls, Array]:
+        """A number a channel as it meets a row, and the calls that bring it there."""
+        if len(self.cut.across) == 2:
+            return iter(()), vector[:, None]
+        wide = self.wide[number]
+        return iter([(np.copyto, (wide.reshape(self.cut.repeats, -1), vector))]), wide
+
+    def add_up(self, number: int, block: slice, rows: Array) -> Calls:
+        """The sums of a block, kept for `total`."""
+        sums = self.sums[number]
+        if len(self.cut.across) == 2:
+            places = self.cut.across[1]
+            yield rows.reshape(-1, places).dot, (ones(places, rows.dtype), sums[block].reshape(-1))
+        else:
+            yield ones(len(rows), rows.dtype).dot, (rows, sums[block.start // self.cut.high])
+
+    def total(self, number: int, target: Array) -> Calls:
+        """The sum of each channel."""
+        sums = self.sums[number].reshape(-1, self.cut.channels)
+        yield ones(len(sums), sums.dtype).dot, (sums, target)
 
 
 @kernel(BatchNorm)
 class BatchNormKernel:
-    """y = scale (x - mean) / sqrt(variance + eps) + shift, channel by channel."""
+    """y = scale (x - mean) / sqrt(variance + eps) + shift, channel by channel.
+
+    Each lane takes its own mean out of its examples and tells the others its moments (Chan, Golub and
+    LeVeque 1983, algorithms for computing the sample variance); what a lane's mean is off by, its
+    `offset`, is taken out together with the scaling.
+    """
 
     def forward(self, op: BatchNorm, a: Arrays) -> Calls:
-        assert a.output is not None
-        (x,), value = a.inputs, a.values[0]
-        average, spread = a.scratch["average"], a.scratch["spread"]
-        normal, inverse = a.saved["normal"], a.saved["inverse"]
-        count = x.size // value.channels
+        (x,), y, rows = a.inputs, a.output, Rows(a)
+        assert y is not None
+        yield from self.centre(rows, x, a)
+        yield MEET
+        yield from self._gather(op, a)
+        first, second = a.scratch["first"], a.scratch["second"]
+        yield np.multiply, (a.weights["scale"], a.saved["inverse"], first)
+        yield np.multiply, (first, a.saved["offset"], second)
+        yield np.subtract, (a.weights["shift"], second, second)
+        yield from self.scale(rows, y, first, second, a)
 
-        def wide(vector: Array) -> Array:
-            return along_channels(vector, value)
+    def centre(self, rows: Rows, x: Array, a: Arrays) -> Calls:
+        """centred = x less its mean, and this lane's moments: the mean, that of what is left, and that
+        of its squares."""
+        mean, rest, squares = a.shared["moments"][a.lane]
+        share = scalar(a.values[0].channels / x.size, x.dtype)
+        given, centred = rows.of(x), rows.of(a.saved["centred"])
+        for block in rows.blocks():
+            yield from rows.add_up(0, block, given[block])
+        yield from rows.total(0, mean)
+        yield np.multiply, (mean, share, mean)
+        calls, wide = rows.spread(0, mean)
+        yield from calls
+        for block in rows.blocks():
+            part = centred[block]
+            square = a.scratch["product"][: len(part)]
+            yield np.subtract, (given[block], wide, part)
+            yield np.multiply, (part, part, square)
+            yield from rows.add_up(0, block, part)
+            yield from rows.add_up(1, block, square)
+        for number, moment in enumerate((rest, squares)):
+            yield from rows.total(number, moment)
+            yield np.multiply, (moment, share, moment)
 
-        def number(worth: float) -> Array:
-            return scalar(worth, x.dtype)
+    def scale(self, rows: Rows, y: Array, factor: Array, summand: Array, a: Arrays) -> Calls:
+        """y = centred factor + summand."""
+        (one, factor), (two, summand) = rows.spread(0, factor), rows.spread(1, summand)
+        yield from (*one, *two)
+        centred, made = rows.of(a.saved["centred"]), rows.of(y)
+        for block in rows.blocks():
+            yield np.multiply, (centred[block], factor, made[block])
+            yield np.add, (made[block], summand, made[block])
 
-        yield from summed(x, average, a)
-        yield np.multiply, (average, number(1 / count), average)
-        yield np.subtract, (x, wide(average), normal)
-        yield from summed(normal, spread, a)
-        yield np.multiply, (spread, number(1 / count), spread)
-        yield np.subtract, (normal, wide(spread), normal)
-        yield np.add, (average, spread, average)
-        yield np.multiply, (normal, normal, a.scratch["square"])
-        yield from summed(a.scratch["square"], spread, a)
-        yield np.multiply, (spread, number(1 / count), spread)
-        yield np.add, (spread, number(op.eps), inverse)
+    def _gather(self, op: BatchNorm, a: Arrays) -> Calls:
+        """Mean and variance over all lanes, this lane's `offset` and `inverse`; the first lane moves
+        the running statistics."""
+        mean, variance, square = (a.scratch[name] for name in ("first", "second", "third"))
+        offset, inverse = a.saved["offset"], a.saved["inverse"]
+        dtype, examples = mean.dtype, sum(a.lanes)
+        shares = [scalar(count / examples, dtype) for count in a.lanes]
+        lanes = list(zip(shares, a.shared["moments"], strict=True))
+        yield mean.fill, (0,)
+        for share, (own, rest, _) in lanes:
+            yield np.add, (own, rest, offset)
+            yield np.multiply, (offset, share, offset)
+            yield np.add, (mean, offset, mean)
+        yield variance.fill, (0,)
+        for share, (own, rest, squares) in lanes:
+            # About the whole mean: squares - 2 off rest + off^2, with off = mean - own.
+            yield np.subtract, (mean, own, offset)
+            yield np.subtract, (offset, rest, square)
+            yield np.subtract, (square, rest, square)
+            yield np.multiply, (square, offset, square)
+            yield np.add, (square, squares, square)
+            yield np.multiply, (square, share, square)
+            yield np.add, (variance, square, variance)
+        yield np.subtract, (mean, a.shared["moments"][a.lane][0], offset)
+        yield np.add, (variance, scalar(op.eps, dtype), inverse)
         yield np.sqrt, (inverse, inverse)
-        yield np.divide, (number(1), inverse, inverse)
-        yield np.multiply, (normal, wide(inverse), normal)
-        yield np.multiply, (normal, wide(a.weights["scale"]), a.output)
-        yield np.add, (a.output, wide(a.weights["shift"]), a.output)
-        unbiased = count / (count - 1) if count > 1 else 1.0
-        for name, newest, factor in (("mean", average, 1.0), ("variance", spread, unbiased)):
-            running = a.state[name]
-            yield np.multiply, (running, number(1 - op.momentum), running)
-            yield np.multiply, (newest, number(op.momentum * factor), newest)
-            yield np.add, (running, newest, running)
+        yield np.divide, (scalar(1, dtype), inverse, inverse)
+        if a.lane == 0:
+            value = a.values[0]
+            count = examples * value.size // value.channels
+            unbiased = count / (count - 1) if count > 1 else 1.0
+            for name, newest, factor in (("mean", mean, 1.0), ("variance", variance, unbiased)):
+                running = a.state[name]
+                yield np.multiply, (running, scalar(1 - op.momentum, dtype), running)
+                yield np.multiply, (newest, scalar(op.momentum * factor, dtype), newest)
+                yield np.add, (running, newest, running)
 
     def infer(self, op: BatchNorm, a: Arrays) -> Calls:
-        assert a.output is not None
-        (x,), y, value = a.inputs, a.output, a.values[0]
-        spread = a.scratch["spread"]
-        yield np.add, (a.state["variance"], scalar(op.eps, x.dtype), spread)
-        yield np.sqrt, (spread, spread)
-        yield np.divide, (a.weights["scale"], spread, spread)
-        yield np.subtract, (x, along_channels(a.state["mean"], value), y)
-        yield np.multiply, (y, along_channels(spread, value), y)
-        yield np.add, (y, along_channels(a.weights["shift"], value), y)
+        (x,), y, rows = a.inputs, a.output, Rows(a)
+        assert y is not None
+        yield from factored(op, a)
+        yield from self.move(rows, x, y, (a.state["mean"], a.scratch["first"], a.weights["shift"]))
+
+    def move(self, rows: Rows, x: Array, y: Array, by: tuple[Array, Array, Array]) -> Calls:
+        """y = (x - mean) factor + shift."""
+        (one, mean), (two, factor), (three, shift) = (
+            rows.spread(number, vector) for number, vector in enumerate(by)
+        )
+        yield from (*one, *two, *three)
+        given, made = rows.of(x), rows.of(y)
+        for block in rows.blocks():
+            yield np.subtract, (given[block], mean, made[block])
+            yield np.multiply, (made[block], factor, made[block])
+            yield np.add, (made[block], shift, made[block])
 
     def backward(self, op: BatchNorm, a: Arrays) -> Calls:
         """With n = (x - mean) inverse: dscale = sum dy n, dshift = sum dy,
-        dx = scale inverse (dy - dshift / count - n dscale / count)."""
-        dy, value = a.d_output, a.values[0]
+        dx = scale inverse (dy - dshift / count - n dscale / count), the sums over all lanes."""
+        dy, (dx,), rows = a.d_output, a.d_inputs, Rows(a)
         assert dy is not None
-        normal, product = a.saved["normal"], a.scratch["product"]
-        first, second = a.scratch["first"], a.scratch["second"]
-        share = scalar(value.channels / dy.size, dy.dtype)
-        yield np.multiply, (dy, normal, product)
-        yield from summed(product, a.d_weights["scale"], a)
-        yield from summed(dy, a.d_weights["shift"], a)
-        dx = a.d_inputs[0]
+        offset, inverse = a.saved["offset"], a.saved["inverse"]
+        d_shift, d_scale = a.shared["slopes"][a.lane]
+        first, second, third = (a.scratch[name] for name in ("first", "second", "third"))
+        yield from self.add_up(rows, dy, a)
+        yield np.multiply, (offset, d_shift, first)
+        yield np.subtract, (d_scale, first, d_scale)
+        yield np.multiply, (d_scale, inverse, d_scale)
+        yield np.copyto, (a.d_weights["shift"], d_shift)
+        yield np.copyto, (a.d_weights["scale"], d_scale)
         if dx is None:
             return
-        yield np.multiply, (a.d_weights["scale"], share, first)
-        yield np.multiply, (normal, along_channels(first, value), product)
-        yield np.multiply, (a.d_weights["shift"], share, second)
-        yield np.subtract, (dy, along_channels(second, value), dx)
-        yield np.subtract, (dx, product, dx)
-        yield np.multiply, (a.weights["scale"], a.saved["inverse"], first)
-        yield np.multiply, (dx, along_channels(first, value), dx)
+        yield MEET
+        others = list(a.shared["slopes"])
+        yield np.copyto, (second, others[0][0])
+        yield np.copyto, (third, others[0][1])
+        for other in others[1:]:
+            yield np.add, (second, other[0], second)
+            yield np.add, (third, other[1], third)
+        # dx = first dy - second centred + third
+        share = scalar(a.values[0].channels / (dy.size // len(dy) * sum(a.lanes)), dy.dtype)
+        yield np.multiply, (a.weights["scale"], inverse, first)
+        for vector in (second, third):
+            yield np.multiply, (vector, share, vector)
+            yield np.multiply, (vector, first, vector)
+        yield np.multiply, (third, inverse, third)
+        wide = a.scratch["wide"][2, : offset.size]
+        yield np.multiply, (third, offset, wide)
+        yield np.subtract, (wide, second, second)
+        yield from self.combine(rows, dy, dx, (first, third, second), a)
+
+    def add_up(self, rows: Rows, dy: Array, a: Arrays) -> Calls:
+        """This lane's slopes: the sums of dy and of dy centred."""
+        given, centred = rows.of(dy), rows.of(a.saved["centred"])
+        for block in rows.blocks():
+            part = a.scratch["product"][: block.stop - block.start]
+            yield np.multiply, (given[block], centred[block], part)
+            yield from rows.add_up(0, block, given[block])
+            yield from rows.add_up(1, block, part)
+        for number, slope in enumerate(a.shared["slopes"][a.lane]):
+            yield from rows.total(number, slope)
+
+    def combine(
+        self, rows: Rows, dy: Array, dx: Array, by: tuple[Array, Array, Array], a: Arrays
+    ) -> Calls:
+        """dx = dy factor - centred slope + summand."""
+        (one, factor), (two, slope), (three, summand) = (
+            rows.spread(number, vector) for number, vector in enumerate(by)
+        )
+        yield from (*one, *two, *three)
+        given, centred, made = rows.of(dy), rows.of(a.saved["centred"]), rows.of(dx)
+        for block in rows.blocks():
+            part = a.scratch["product"][: block.stop - block.start]
+            yield np.multiply, (centred[block], slope, part)
+            yield np.multiply, (given[block], factor, made[block])
+            yield np.subtract, (made[block], part, made[block])
+            yield np.add, (made[block], summand, made[block])
+
+
+def factored(op: BatchNorm, a: Arrays) -> Calls:
+    """scale / sqrt(variance + eps) of the running statistics, in `first`."""
+    factor = a.scratch["first"]
+    yield np.add, (a.state["variance"], scalar(op.eps, factor.dtype), factor)
+    yield np.sqrt, (factor, factor)
+    yield np.divide, (a.weights["scale"], factor, factor)
 
 
 @kernel(BatchNorm, "frozen")
@@ -106,12 +250,12 @@ class FrozenBatchNormKernel(BatchNormKernel):
 
     def backward(self, op: BatchNorm, a: Arrays) -> Calls:
         """dx = dy scale / sqrt(variance + eps)."""
-        spread, (dx,), dy = a.scratch["spread"], a.d_inputs, a.d_output
+        (dx,), dy, rows = a.d_inputs, a.d_output, Rows(a)
         assert dy is not None
-        yield np.add, (a.state["variance"], scalar(op.eps, dy.dtype), spread)
-        yield np.sqrt, (spread, spread)
-        yield np.divide, (a.weights["scale"], spread, spread)
-        yield np.multiply, (dy, along_channels(spread, a.values[0]), dx)
+        yield from factored(op, a)
+        calls, factor = rows.spread(0, a.scratch["first"])
+        yield from calls
+        yield np.multiply, (rows.of(dy), factor, rows.of(dx))
 
 
 def summed(source: Array, target: Array, a: Arrays) -> Calls:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ...compiler.ops.pool import AvgPool, GlobalAverage, GlobalMax, MaxPool
-from ...compiler.shapes import Window
+from ...compiler.shapes import Value, Window
 from ..constants import filled, scalar, table
 from . import Array, Arrays, Calls, kernel
 
@@ -20,12 +20,13 @@ Index: TypeAlias = tuple[Any, ...]
 
 
 def taps(
-    windows: tuple[Window, ...],
+    windows: tuple[Window, ...], x: Value
 ) -> Iterator[tuple[int, Index, Index]]:
     """For each tap its number, the input places it reads, and the output places that read there.
 
     Taps that would read padding alone are left out; so padding is never touched.
     """
+    before: Index = (slice(None),) if x.interleaved else (...,)
     for number, tap in enumerate(product(*(range(w.kernel) for w in windows))):
         inside = [w.inside(t) for w, t in zip(windows, tap, strict=True)]
         if all(last > first for first, last, _ in inside):
@@ -34,7 +35,7 @@ def taps(
                 slice(start, start + (last - first - 1) * w.stride + 1, w.stride)
                 for (first, last, start), w in zip(inside, windows, strict=True)
             )
-            yield number, (..., *inputs), (..., *outputs)
+            yield number, (*before, *inputs), (*before, *outputs)
 
 
 def apart(windows: tuple[Window, ...]) -> bool:
@@ -52,7 +53,7 @@ class MaxPoolKernel:
         mask, index = a.scratch["mask"], a.scratch["index"]
         yield y.fill, (-math.inf,)
         yield winner.fill, (0,)
-        for number, read, written in taps(op.windows(a.values[0])):
+        for number, read, written in taps(op.windows(a.values[0]), a.values[0]):
             seen, best = x[read], y[written]
             better, place = mask[written], index[written]
             yield np.greater, (seen, best, better)
@@ -65,7 +66,7 @@ class MaxPoolKernel:
         (x,), y = a.inputs, a.output
         assert y is not None
         yield y.fill, (-math.inf,)
-        for _, read, written in taps(op.windows(a.values[0])):
+        for _, read, written in taps(op.windows(a.values[0]), a.values[0]):
             yield partial(np.maximum, x[read], y[written], out=y[written]), ()
 
     def backward(self, op: MaxPool, a: Arrays) -> Calls:
@@ -74,7 +75,7 @@ class MaxPoolKernel:
             return
         windows, mask, share = op.windows(a.values[0]), a.scratch["mask"], a.scratch["share"]
         yield dx.fill, (0,)
-        for number, read, written in taps(windows):
+        for number, read, written in taps(windows, a.values[0]):
             yield np.equal, (winner[written], scalar(number, winner.dtype), mask[written])
             if apart(windows):
                 yield np.multiply, (dy[written], mask[written], dx[read])
@@ -83,7 +84,7 @@ class MaxPoolKernel:
                 yield np.add, (dx[read], share[written], dx[read])
 
 
-def counted(windows: tuple[Window, ...], dtype: np.dtype[np.generic]) -> Array:
+def counted(windows: tuple[Window, ...], x: Value, dtype: np.dtype[np.generic]) -> Array:
     """How many places each window averages: its kernel, cut off where the padding ends."""
 
     def make() -> Array:
@@ -92,9 +93,9 @@ def counted(windows: tuple[Window, ...], dtype: np.dtype[np.generic]) -> Array:
             starts = np.arange(window.output) * window.stride - window.before
             ends = np.minimum(starts + window.kernel, window.size + window.after)
             whole = np.multiply.outer(whole, (ends - starts).astype(dtype))
-        return whole
+        return whole[..., None] if x.interleaved else whole
 
-    return table(("counted", windows, dtype.str), make)
+    return table(("counted", windows, x.interleaved, dtype.str), make)
 
 
 @kernel(AvgPool)
@@ -104,9 +105,9 @@ class AvgPoolKernel:
         assert y is not None
         windows = op.windows(a.values[0])
         yield y.fill, (0,)
-        for _, read, written in taps(windows):
+        for _, read, written in taps(windows, a.values[0]):
             yield np.add, (x[read], y[written], y[written])
-        yield np.divide, (y, counted(windows, y.dtype), y)
+        yield np.divide, (y, counted(windows, a.values[0], y.dtype), y)
 
     infer = forward
 
@@ -115,9 +116,9 @@ class AvgPoolKernel:
         if dx is None or dy is None:
             return
         windows, share = op.windows(a.values[0]), a.scratch["share"]
-        yield np.divide, (dy, counted(windows, dy.dtype), share)
+        yield np.divide, (dy, counted(windows, a.values[0], dy.dtype), share)
         yield dx.fill, (0,)
-        for _, read, written in taps(windows):
+        for _, read, written in taps(windows, a.values[0]):
             if apart(windows):
                 yield np.copyto, (dx[read], share[written])
             else:

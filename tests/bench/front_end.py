@@ -1,24 +1,19 @@
-"""How fast a net is known before it runs, nnspec against PyTorch and torchinfo.
-
-    python tests/bench/front_end.py [--json]
+"""How fast a net is known before it runs, against PyTorch and torchinfo.
 
 ResNet-152 is parsed, elaborated and analysed from its text; beside it PyTorch builds it on the meta
-device (which holds no numbers) and torchinfo summarises it. The two take turns in one process, and
-each has a fresh one for its memory. Then chains of 10,000 and 100,000 nodes.
+device (which holds no numbers) and torchinfo summarises it. Then the cold start of `nnspec check`
+beside `import torch` alone, and chains of 10,000 and 100,000 nodes.
 """
 
 from __future__ import annotations
 
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 import torchinfo
@@ -27,10 +22,23 @@ from torch import Tensor, nn
 import nnspec
 from nnspec.analyzers.report import report
 
-SPEC = Path(__file__).parents[2] / "specs" / "vision" / "resnet152.nn"
+from .nets import SPECS
+from .options import Options
+from .results import Comparison, Section, Table, timed_pair
+
+NAME = "front_end"
+SPEC = SPECS / "vision" / "resnet152.nn"
+LENET = SPECS / "course" / "lenet5.nn"
 PARAMS = 60_192_808
-ROUNDS = 11
+ROUNDS, COLD, QUICK = 11, 5, 2
+CHAINS = (10_000, 100_000)
 WIDTHS, BLOCKS = (64, 128, 256, 512), (3, 8, 36, 3)
+NET = "ResNet-152, analysed"
+WORDS = (
+    "ResNet-152 known from its text, beside PyTorch building it on the meta device and torchinfo "
+    "summarising it; the memory is what a fresh process grew by for that. A cold start is a whole "
+    "process: `nnspec check specs/course/lenet5.nn` beside `import torch` and nothing else."
+)
 
 
 class Bottleneck(nn.Module):
@@ -81,28 +89,76 @@ def by_torchinfo() -> int:
     return int(found.total_params)
 
 
+def measured(options: Options) -> Section:
+    options.say("front_end: ResNet-152 analysed")
+    by_nnspec(), by_torchinfo()
+    rounds, starts = (QUICK, QUICK) if options.quick else (ROUNDS, COLD)
+    known = [(seconds(by_nnspec), seconds(by_torchinfo)) for _ in range(rounds)]
+    options.say("front_end: memory and cold starts")
+    check = [sys.executable, "-m", "nnspec", "check", str(LENET)]
+    torch_alone = [sys.executable, "-c", "import torch"]
+    cold = [(process(check), process(torch_alone)) for _ in range(starts)]
+    compared = (
+        pair(NET, "torchinfo", known),
+        grown(),
+        pair("cold start", "import torch", cold),
+    )
+    options.say("front_end: long chains")
+    rows = tuple(
+        (f"{found.nodes:,}", f"{found.seconds:.2f} s", f"{found.mib:.0f} MiB")
+        for found in map(apart, CHAINS)
+    )
+    head = ("nodes", "elaborated and analysed in", "the process at most")
+    return Section(NAME, compared, tables=(Table("Chains of `fc8 relu`", head, rows),), words=WORDS)
+
+
+def pair(what: str, rival: str, times: Sequence[tuple[float, float]]) -> Comparison:
+    """Of seconds that were taken in turns, ours first."""
+    ours, theirs = zip(*times, strict=True)
+    return timed_pair(NAME, what, rival, ours, theirs)
+
+
 def seconds(run: Callable[[], int]) -> float:
     begun = time.perf_counter()
     assert run() == PARAMS
     return time.perf_counter() - begun
 
 
+def process(command: list[str]) -> float:
+    """Seconds of a fresh process."""
+    begun = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - begun
+
+
+# -------------------------------------------------------------------------------------- memory
+
 PEAK = """
 def peak():
     lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) for line in lines if "VmHWM" in line)
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 """
-OURS = f"import nnspec, nnspec.compiler.elaborate, nnspec.analyzers.report; run = lambda: nnspec.analyze({str(SPEC)!r}).params"
-THEIRS = "import sys; sys.path.insert(0, 'tests/bench'); from front_end import by_torchinfo as run"
+OURS = (
+    "import nnspec, nnspec.compiler.elaborate, nnspec.analyzers.report\n"
+    f"run = lambda: nnspec.analyze({str(SPEC)!r}).params"
+)
+THEIRS = "from tests.bench.front_end import by_torchinfo as run"
 
 
-def memory(side: str) -> tuple[int, int]:
-    """KiB at most of a fresh process that does the job, and by how much the job itself made it grow
-    once everything was imported (Linux)."""
-    code = f"{PEAK}{side}\nbefore = peak(); run(); print(peak(), peak() - before)"
+def grown() -> Comparison:
+    ours, theirs = (growth(side) for side in (OURS, THEIRS))
+    found = theirs / ours
+    return Comparison(NAME, NET, "torchinfo", "bytes", ours, theirs, found, found, found)
+
+
+def growth(side: str) -> int:
+    """Bytes by which a fresh process grew for the job once everything was imported (Linux)."""
+    code = f"{PEAK}{side}\nbefore = peak(); run(); print(1024 * (peak() - before))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    whole, grown = map(int, done.stdout.split())
-    return whole, grown
+    return int(done.stdout)
+
+
+# -------------------------------------------------------------------------------------- chains
 
 
 @dataclass(frozen=True)
@@ -126,43 +182,7 @@ def chain(nodes: int) -> None:
     print(json.dumps(asdict(Chain(len(graph.nodes), took, most))))
 
 
-def measured(nodes: int) -> Chain:
-    code = (
-        f"import sys; sys.path.insert(0, 'tests/bench'); import front_end; front_end.chain({nodes})"
-    )
+def apart(nodes: int) -> Chain:
+    code = f"from tests.bench.front_end import chain; chain({nodes})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return Chain(**json.loads(done.stdout))
-
-
-def main() -> int:
-    for run in (by_nnspec, by_torchinfo):
-        run()
-    ours, theirs = [], []
-    for _ in range(ROUNDS):
-        ours.append(seconds(by_nnspec))
-        theirs.append(seconds(by_torchinfo))
-    facts: dict[str, Any] = {
-        "nnspec_ms": statistics.median(ours) * 1e3,
-        "torchinfo_ms": statistics.median(theirs) * 1e3,
-        "ratio": statistics.median(t / o for o, t in zip(ours, theirs, strict=True)),
-        "nnspec_kib": memory(OURS),
-        "torchinfo_kib": memory(THEIRS),
-    }
-    chains = [measured(nodes) for nodes in (10_000, 100_000)]
-    if "--json" in sys.argv:
-        print(json.dumps({**facts, "chains": [asdict(found) for found in chains]}, indent=2))
-        return 0
-    print(f"ResNet-152 analysed, {facts['ratio']:.1f} times faster:")
-    for name in ("nnspec", "torchinfo"):
-        whole, grown = facts[f"{name}_kib"]
-        print(
-            f"  {name:10} {facts[f'{name}_ms']:5.0f} ms, {grown / 1024:5.1f} MiB for it, "
-            f"{whole / 1024:4.0f} MiB the process"
-        )
-    for found in chains:
-        print(f"{found.nodes:,} nodes: {found.seconds:.2f} s, {found.mib:.0f} MiB")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -36,6 +36,11 @@ def all_poisoned(needed: Mapping[str, Needed]) -> dict[str, Array]:
     return {name: poisoned(n) for name, n in needed.items()}
 
 
+def all_shared(needed: Mapping[str, Needed]) -> dict[str, tuple[Array, ...]]:
+    """Where one lane has the whole batch."""
+    return {name: (array,) for name, array in all_poisoned(needed).items()}
+
+
 @dataclass
 class Bench:
     """An operator, a batch of inputs and weights, and a direction to measure the output along."""
@@ -95,6 +100,8 @@ class Bench:
             saved=all_poisoned(needs.saved),
             scratch=all_poisoned(needs.scratch),
             rng=np.random.default_rng(7),
+            shared=all_shared(needs.shared),
+            lanes=(self.batch,),
         )
 
     def backward(self, *, onto_gradient: bool = False) -> tuple[list[Array], dict[str, Array]]:
@@ -127,6 +134,8 @@ class Bench:
             weights={name: w for name, w in self.weights.items() if name in reads},
             saved=saved,
             scratch=all_poisoned(needs.scratch_back),
+            shared=all_shared(needs.shared_back),
+            lanes=(self.batch,),
             d_output=d_output,
             d_inputs=tuple(d_inputs),
             d_weights=d_weights,

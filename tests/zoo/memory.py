@@ -65,7 +65,11 @@ def taken(graph: Graph, plan: Schedule) -> int:
     """Bytes of the arrays behind everything that is bound."""
     kept, calls, learner = bound(graph, plan, noise(graph))
     owners: dict[int, Any] = {id(_owner(calls.arena)): _owner(calls.arena)}
-    vectors = [kept.parameters, kept.state, *((kept.gradient, *learner.slots) if learner else ())]
+    vectors = [
+        kept.parameters,
+        kept.state,
+        *((kept.gradient, *learner.slots, learner._statistics) if learner else ()),
+    ]
     updates = learner.updates if learner else ()
     for array in (*vectors, *_arrays((*calls.calls, *updates))):
         owner = _owner(array)

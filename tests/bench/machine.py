@@ -1,0 +1,59 @@
+"""What a run was made with: versions, cores, the matrix library; nothing that names the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import threadpoolctl
+
+from . import THREADS
+
+LIBRARIES = ("numpy", "torch", "onnxruntime", "jax", "torchinfo")
+
+
+def described() -> dict[str, str]:
+    """Each by the word that a reader looks for."""
+    return {
+        "Python": platform.python_version(),
+        **{name: installed(name) for name in LIBRARIES},
+        "BLAS of NumPy": blas(),
+        "processor": f"{platform.machine()}, {cores()}, {vectors()}",
+        "threads of every side": str(THREADS),
+        "system": platform.system(),
+    }
+
+
+def installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def cores() -> str:
+    """Those that this process may use."""
+    asked = hasattr(os, "sched_getaffinity")
+    count = len(os.sched_getaffinity(0)) if asked else os.cpu_count() or 1
+    return f"{count} core{'s' * (count != 1)}"
+
+
+def vectors() -> str:
+    """The widest vectors that the processor says it has (Linux)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text("ascii", errors="replace").split()
+    except OSError:
+        return "vectors unknown"
+    if "avx512f" in flags:
+        return "AVX-512"
+    return "AVX2, no AVX-512" if "avx2" in flags else "no AVX2"
+
+
+def blas() -> str:
+    """OpenBLAS as NumPy brings it: its version and the kernels it chose for the processor."""
+    for pool in threadpoolctl.threadpool_info():
+        if pool["user_api"] == "blas" and "numpy" in pool["filepath"]:
+            return f"{pool['internal_api']} {pool['version']}, {pool.get('architecture', '')}"
+    return "unknown"
