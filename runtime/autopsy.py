@@ -3,8 +3,7 @@ at a time, and everything that each writes is looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -84,7 +83,7 @@ def _listed(what: str, numbers: list[int]) -> str:
 
 
 def _written(
-    bound: Bound, memory: Memory, work: Work, rest: tuple[Work, ...]
+    bound: Bound, memory: Memory, work: Work, rest: Sequence[Work]
 ) -> Iterator[tuple[str, Array]]:
     def of(index: int) -> Array:
         return view(bound.schedule, bound.arena, index)

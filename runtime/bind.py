@@ -195,7 +195,12 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
         tuple(_preparations(schedule, arrays, lanes)),
         tuple(_grouped(schedule.steps, steps)),
         tuple(
-            tuple(c for step, calls in zip(schedule.steps, steps, strict=True) for c in calls if step.lane == lane)
+            tuple(
+                c
+                for step, calls in zip(schedule.steps, steps, strict=True)
+                for c in calls
+                if step.lane == lane
+            )
             for lane in range(len(lanes))
         ),
         {name: arrays[index] for name, index in schedule.inputs.items()},
@@ -224,7 +229,9 @@ def _lanes(
     learned = schedule.parameters.learned
     found = [Lane(memory, memory.gradient, memory.gradients, streams)]
     for number in range(1, len(schedule.lanes)):
-        own = {name: streams[key] for name in streams if (key := lane_stream(name, number)) in streams}
+        own = {
+            name: streams[key] for name in streams if (key := lane_stream(name, number)) in streams
+        }
         trains = bool(schedule.gradients)
         vector = arrays[schedule.gradients[number - 1]] if trains else memory.gradient
         found.append(Lane(memory, vector, _views(vector, learned) if trains else {}, own))
@@ -255,9 +262,7 @@ def view(schedule: Schedule, arena: Array, index: int) -> Array:
     return view
 
 
-def _calls(
-    schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane
-) -> tuple[Call, ...]:
+def _calls(schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane) -> tuple[Call, ...]:
     """What a step does for every batch."""
 
     def of(index: int | None) -> Any:

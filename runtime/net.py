@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -187,8 +187,11 @@ class Net(Answering):
 
     # ------------------------------------------------------------------------------ inference
 
-    @wraps(Answering.__call__)
     def __call__(self, x: Any) -> Any:
+        """The output for a batch: (N, *input) in, (N, *output) out, noise off; mappings by name where
+        there are several. `x` may also be a data set, or items. Raises SpecError when the shapes do
+        not suit.
+        """
         bound = self._bound.get(len(x)) if type(x) is np.ndarray and x.ndim else None
         if bound is None or bound.only is None:
             return super().__call__(x)

@@ -76,9 +76,7 @@ class Meetings:
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
-        self.doors: list[list[Door]] = [
-            [SimpleQueue() for _ in range(lanes)] for _ in range(lanes)
-        ]
+        self.doors: list[list[Door]] = [[SimpleQueue() for _ in range(lanes)] for _ in range(lanes)]
 
     def wait(self, lane: int) -> None:
         for other in range(self.lanes):

@@ -150,7 +150,10 @@ class Convolution(Op):
         if back is None:
             returning = {"back_filters": filters, **spread(batch, windows, depth)}
         else:
-            returning = {"back_filters": Needed((taps * n, depth)), **gathered("back_", batch, back, n)}
+            returning = {
+                "back_filters": Needed((taps * n, depth)),
+                **gathered("back_", batch, back, n),
+            }
         return Needs(
             algorithm="columns",
             scratch={"filters": filters, **gathering, **({} if self.nobias else biases)},

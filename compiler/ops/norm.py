@@ -63,7 +63,7 @@ class BatchNorm(Op):
         (x,) = inputs
         channel, cut = Needed((x.channels,)), stretches(batch, x)
         room = {"product": Needed((cut.high, *cut.across)), "sums": Needed((2, *cut.sums))}
-        few = {name: channel for name in ("first", "second", "third")}
+        few = dict.fromkeys(("first", "second", "third"), channel)
         return Needs(
             saved={"centred": Needed((batch, *x.shape)), "inverse": channel, "offset": channel},
             scratch={**room, **few, "wide": Needed((3, cut.length))},
@@ -123,7 +123,11 @@ class Stretches:
         """Sums that are added up at the end: of a block by place in the row, or of an example by
         channel."""
         side_by_side = len(self.across) == 1
-        return (-(-self.rows // self.high), self.length) if side_by_side else (self.rows, self.channels)
+        return (
+            (-(-self.rows // self.high), self.length)
+            if side_by_side
+            else (self.rows, self.channels)
+        )
 
 
 def stretches(batch: int, x: Value) -> Stretches:

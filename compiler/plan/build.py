@@ -55,9 +55,7 @@ def schedule(
     )
 
 
-def _placed(
-    plan: Order, lives: Sequence[Lifetime], float_bytes: int
-) -> tuple[dict[int, int], int]:
+def _placed(plan: Order, lives: Sequence[Lifetime], float_bytes: int) -> tuple[dict[int, int], int]:
     """An offset for every array: what belongs to all lanes, then lane by lane, for no lane knows
     which step another one is at."""
     if not plan.split:

@@ -16,7 +16,9 @@ def lifetimes(plan: Order, float_bytes: int) -> tuple[Lifetime, ...]:
     home = list(range(len(plan.arrays)))
     members = {index: [index] for index in home}
     last = dict(enumerate(dies))
-    owned = {a.index: a.kind in OVERWRITABLE and a.lane != EVERY and a.part is None for a in plan.arrays}
+    owned = {
+        a.index: a.kind in OVERWRITABLE and a.lane != EVERY and a.part is None for a in plan.arrays
+    }
 
     def join(array: int, base: int) -> None:
         """Put the array, and all that lies with it, where the base lies."""

@@ -122,7 +122,7 @@ def _leading_to(graph: Graph, name: str) -> tuple[Node, ...]:
 
 def _folds(graph: Graph) -> dict[str, Node]:
     """Which operators at inference take in the one behind them, where nobody else reads theirs."""
-    readers: dict[str, int] = {name: 1 for name in graph.outputs.values()}
+    readers: dict[str, int] = dict.fromkeys(graph.outputs.values(), 1)
     for node in graph.nodes:
         for name in node.inputs:
             readers[name] = readers.get(name, 0) + 1

@@ -52,7 +52,7 @@ class Machine:
 
 
 def work(plan: Schedule, step: Step) -> Work:
-    return Work(2 * _macs(plan, step), _bytes(plan, step))
+    return Work(2 * _macs(step), _bytes(plan, step))
 
 
 def update(plan: Schedule, slots: int) -> Work:
@@ -61,7 +61,7 @@ def update(plan: Schedule, slots: int) -> Work:
     return Work(0, plan.parameters.trainable * plan.float_bytes * (3 + 2 * slots))
 
 
-def _macs(plan: Schedule, step: Step) -> int:
+def _macs(step: Step) -> int:
     node = step.node
     if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD):
         return 0

@@ -197,7 +197,9 @@ class ColumnsKernel:
             yield from self._spread(dy, dx, windows, a)
             return
         yield from flipped(a.weights["weight"], s["back_filters"])
-        yield from correlate(dy, dx, s["back_filters"], back, s["back_columns"], s.get("back_padded"))
+        yield from correlate(
+            dy, dx, s["back_filters"], back, s["back_columns"], s.get("back_padded")
+        )
 
     def _filters(self, x: Array, dy: Array, windows: tuple[Window, ...], a: Arrays) -> Calls:
         """dW = columns(x)^T dy, block by block in a fixed order."""

@@ -30,9 +30,11 @@ class Rows:
     """Values as rows that meet a number for each channel: see `Stretches`."""
 
     def __init__(self, a: Arrays) -> None:
-        self.cut = stretches(len(a.inputs[0] if a.inputs[0] is not None else a.d_output), a.values[0])
+        self.cut = stretches(
+            len(a.inputs[0] if a.inputs[0] is not None else a.d_output), a.values[0]
+        )
         self.wide = a.scratch["wide"]
-        self.sums = a.scratch.get("sums")
+        self.scratch = a.scratch
 
     def of(self, array: Array) -> Array:
         return array.reshape(self.cut.rows, *self.cut.across)
@@ -50,7 +52,7 @@ class Rows:
 
     def add_up(self, number: int, block: slice, rows: Array) -> Calls:
         """The sums of a block, kept for `total`."""
-        sums = self.sums[number]
+        sums = self.scratch["sums"][number]
         if len(self.cut.across) == 2:
             places = self.cut.across[1]
             yield rows.reshape(-1, places).dot, (ones(places, rows.dtype), sums[block].reshape(-1))
@@ -59,7 +61,7 @@ class Rows:
 
     def total(self, number: int, target: Array) -> Calls:
         """The sum of each channel."""
-        sums = self.sums[number].reshape(-1, self.cut.channels)
+        sums = self.scratch["sums"][number].reshape(-1, self.cut.channels)
         yield ones(len(sums), sums.dtype).dot, (sums, target)
 
 
@@ -124,22 +126,28 @@ class BatchNormKernel:
         dtype, examples = mean.dtype, sum(a.lanes)
         shares = [scalar(count / examples, dtype) for count in a.lanes]
         lanes = list(zip(shares, a.shared["moments"], strict=True))
+        # All means are taken from the first lane's, for of large numbers only differences are precise.
+        origin = a.shared["moments"][0][0]
         yield mean.fill, (0,)
         for share, (own, rest, _) in lanes:
-            yield np.add, (own, rest, offset)
+            yield np.subtract, (own, origin, offset)
+            yield np.add, (offset, rest, offset)
             yield np.multiply, (offset, share, offset)
             yield np.add, (mean, offset, mean)
         yield variance.fill, (0,)
         for share, (own, rest, squares) in lanes:
             # About the whole mean: squares - 2 off rest + off^2, with off = mean - own.
-            yield np.subtract, (mean, own, offset)
+            yield np.subtract, (origin, own, offset)
+            yield np.add, (offset, mean, offset)
             yield np.subtract, (offset, rest, square)
             yield np.subtract, (square, rest, square)
             yield np.multiply, (square, offset, square)
             yield np.add, (square, squares, square)
             yield np.multiply, (square, share, square)
             yield np.add, (variance, square, variance)
-        yield np.subtract, (mean, a.shared["moments"][a.lane][0], offset)
+        yield np.subtract, (origin, a.shared["moments"][a.lane][0], offset)
+        yield np.add, (offset, mean, offset)
+        yield np.add, (mean, origin, mean)
         yield np.add, (variance, scalar(op.eps, dtype), inverse)
         yield np.sqrt, (inverse, inverse)
         yield np.divide, (scalar(1, dtype), inverse, inverse)
@@ -255,7 +263,8 @@ class FrozenBatchNormKernel(BatchNormKernel):
         yield from factored(op, a)
         calls, factor = rows.spread(0, a.scratch["first"])
         yield from calls
-        yield np.multiply, (rows.of(dy), factor, rows.of(dx))
+        if dx is not None:
+            yield np.multiply, (rows.of(dy), factor, rows.of(dx))
 
 
 def summed(source: Array, target: Array, a: Arrays) -> Calls:

@@ -19,9 +19,7 @@ Index: TypeAlias = tuple[Any, ...]
 """What stands in an array's brackets: an ellipsis, then a slice for each spatial axis."""
 
 
-def taps(
-    windows: tuple[Window, ...], x: Value
-) -> Iterator[tuple[int, Index, Index]]:
+def taps(windows: tuple[Window, ...], x: Value) -> Iterator[tuple[int, Index, Index]]:
     """For each tap its number, the input places it reads, and the output places that read there.
 
     Taps that would read padding alone are left out; so padding is never touched.
@@ -177,7 +175,7 @@ class GlobalMaxKernel:
     def infer(self, op: GlobalMax, a: Arrays) -> Calls:
         (x,), (value,) = a.inputs, a.values
         if value.channels_last:
-            yield np.copyto, (self.rows(a), x.swapaxes(1, 2))
+            yield np.copyto, (self.rows(a), x.reshape(len(x), -1, value.channels).swapaxes(1, 2))
         yield partial(np.maximum.reduce, self.rows(a), axis=2, out=a.output), ()
 
     def rows(self, a: Arrays) -> Array:

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ...compiler.ops.conv import Conv
-from ...compiler.winograd import mirrored
 from ...compiler.shapes import Window
+from ...compiler.winograd import mirrored
 from . import Array, Arrays, Calls, kernel
 from .columns import bias_of, folded, summed
 

@@ -318,7 +318,7 @@ def test_backward_stops_below_the_lowest_layer_that_learns() -> None:
     assert done == ["fc1"]
     assert plan.steps[-1].d_inputs == (None,)
     # Of 3 calls for a loss, 3 for the head; and not one for a convolution.
-    spared = len(whole.learner.bound(4).calls) - len(head.learner.bound(4).calls)
+    spared = len(whole.learner.bound(4).lanes[0]) - len(head.learner.bound(4).lanes[0])
     assert spared >= 25
     assert plan.arena_bytes < whole.learner.bound(4).schedule.arena_bytes
 
@@ -329,7 +329,7 @@ def test_a_frozen_layer_between_makes_no_gradient_of_its_own() -> None:
         nnspec.compile(text.format(word), loss="cross_entropy").learner.bound(4)
         for word in ("", " freeze")
     )
-    assert len(frozen.calls) < len(learns.calls)
+    assert len(frozen.lanes[0]) < len(learns.lanes[0])
     (step,) = (
         s for s in frozen.schedule.steps
         if s.phase is Phase.BACKWARD and s.node and s.node.name == "conv2"

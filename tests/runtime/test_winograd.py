@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from nnspec.compiler import winograd as plan
 from nnspec.compiler.op import Needed
-from nnspec.compiler.plan import winograd as plan
 from nnspec.compiler.shapes import Window
 from nnspec.runtime.kernels import Calls, winograd
 

@@ -1,0 +1,104 @@
+"""Maps with their channels innermost: the same numbers as with the channels first, and gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnspec.compiler.ops import CATALOGUE
+from nnspec.compiler.shapes import Value
+from nnspec.runtime.kernels import Array
+
+from .configurations import Use, uses
+from .harness import Bench, bench
+from .test_gradients import allocated
+
+MORE: list[tuple[str, Use]] = [
+    ("conv", ({"n": 17, "k": (3, 3)}, ((16, 6, 5),))),
+    ("conv", ({"n": 16, "k": (3, 3), "p": (1,)}, ((16, 8, 8),))),
+    ("conv", ({"n": 16, "k": (3, 3), "p": (2,), "nobias": True}, ((16, 9, 7),))),
+    ("conv", ({"n": 32, "k": (3, 2), "s": (2, 1), "p": (1, 0)}, ((3, 9, 8),))),
+    ("conv", ({"n": 32, "k": (5,), "p": (2,), "d": (1, 2)}, ((4, 10, 9),))),
+    ("conv", ({"n": 32, "k": (3,), "p": (3,)}, ((2, 5, 5),))),
+    ("conv", ({"n": 16, "k": (2,), "same": True}, ((16, 4, 3),))),
+    ("conv", ({"n": 16, "k": (1,)}, ((17, 4, 5),))),
+    ("conv", ({"n": 20, "k": (1,), "nobias": True}, ((16, 3, 3),))),
+    ("conv", ({"n": 16, "k": (1,), "s": (2,)}, ((16, 5, 6),))),
+    ("conv", ({"n": 32, "k": (2, 3, 2)}, ((3, 3, 4, 3),))),
+]
+"""Wide enough for the planner to turn them."""
+
+
+def turning() -> list[Any]:
+    found: list[Any] = []
+    for name, arguments, shapes in [*uses(), *((n, *use) for n, use in MORE)]:
+        op = CATALOGUE[name](**arguments)
+        values = tuple(Value.read(shape) for shape in shapes)
+        if max(value.rank for value in values) > 2 and op.layout(*values) != "first":
+            found.append(pytest.param(name, arguments, shapes, id=f"{name}-{len(found)}"))
+    return found
+
+
+def last(maps: Array) -> Array:
+    return np.ascontiguousarray(np.moveaxis(maps, 1, -1)) if maps.ndim > 3 else maps
+
+
+def first(maps: Array) -> Array:
+    return np.moveaxis(maps, -1, 1) if maps.ndim > 3 else maps
+
+
+def both(name: str, arguments: dict[str, Any], shapes: Any, batch: int) -> tuple[Bench, Bench]:
+    plain = bench(CATALOGUE[name](**arguments), *shapes, batch=batch, seed=5)
+    values = tuple(value.turned if value.rank > 2 else value for value in plain.values)
+    inputs = [last(x) for x in plain.inputs]
+    return plain, Bench(plain.op, values, inputs, plain.weights, last(plain.direction))
+
+
+@pytest.mark.parametrize(("name", "arguments", "shapes"), turning())
+def test_either_layout_gives_the_same(name: str, arguments: dict[str, Any], shapes: Any) -> None:
+    for batch in (2, 5, 40):
+        plain, turned = both(name, arguments, shapes, batch)
+        needs = turned.op.needs(batch, *turned.values)
+        assert turned.op.shape(*turned.values).shape == last(plain.direction).shape[1:]
+        if not turned.op.traits & {t for t in turned.op.traits if t.name == "RANDOM"}:
+            near(first(turned.forward()[0]), plain.forward()[0])
+            d_inputs, d_weights = turned.backward()
+            wanted, by_weight = plain.backward()
+            for found, right in zip(d_inputs, wanted, strict=True):
+                near(first(found), right)
+            for weight, right in by_weight.items():
+                near(d_weights[weight], right)
+            if not needs.prepared:
+                near(first(turned.infer()), plain.infer())
+
+
+def near(found: Array, right: Array) -> None:
+    scale = max(1.0, float(np.abs(right).max(initial=0)))
+    np.testing.assert_allclose(found, right, rtol=0, atol=1e-12 * scale)
+
+
+@pytest.mark.parametrize(("name", "arguments", "shapes"), turning())
+def test_gradients_of_turned_maps(name: str, arguments: dict[str, Any], shapes: Any) -> None:
+    _, turned = both(name, arguments, shapes, 3)
+    if sum(x.size for x in turned.inputs) < 700:
+        assert turned.error() < 1e-6
+
+
+@pytest.mark.parametrize(("name", "arguments", "shapes"), turning())
+def test_nothing_is_allocated(name: str, arguments: dict[str, Any], shapes: Any) -> None:
+    _, turned = both(name, arguments, shapes, 100)
+    with np.errstate(over="ignore"):
+        stays, peak = allocated(turned.calls_back(turned.arrays_back()))
+    assert stays < 4096
+    assert peak < 3 * 8192 * 8 + 4096
+
+
+def test_every_algorithm_is_tried() -> None:
+    tried = set()
+    for use in turning():
+        name, arguments, shapes = use.values
+        _, turned = both(name, arguments, shapes, 40)
+        tried.add(turned.op.needs(40, *turned.values).algorithm)
+    assert tried >= {"", "columns", "pointwise", "winograd"}

@@ -1,0 +1,193 @@
+"""Threads that share a batch: the same numbers as one thread, the same bits every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnspec
+from nnspec.compiler.plan import lanes as planned
+from nnspec.compiler.plan.build import schedule
+from nnspec.compiler.plan.schedule import EVERY, Phase
+from nnspec.runtime import bind, net, threads
+from nnspec.runtime.kernels import MEET, Array
+from nnspec.runtime.net import DType
+
+Threads = Callable[[int], None]
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Threads:
+    """Let nets use so many threads, however small they are."""
+    monkeypatch.setattr(planned, "WORTH_SPLITTING", 0)
+    monkeypatch.setattr(planned, "REUSE", 0)
+
+    def to(count: int) -> None:
+        for module in (bind, net):
+            monkeypatch.setattr(module, "available", lambda: count)
+
+    return to
+
+
+NETS = {
+    "mlp": "6 -> fc5 relu -> fc3",
+    "conv": "3x8x8 -> conv16 3x3 p1 relu -> maxpool2 -> conv16 3x3 p1 relu -> flatten -> fc3",
+    "bn": "3x8x8 -> conv16 3x3 p1 nobias bn relu -> conv16 1x1 bn relu -> gap -> fc3",
+    "plain bn": "2x6x6 -> conv4 3x3 bn tanh -> avgpool2 -> flatten -> fc6 bn -> fc3",
+    "residual": "4x6x6 -> conv16 3x3 p1 -> add[ conv16 3x3 p1 bn relu | id ] bn relu -> gap -> fc3",
+    "frozen": "3x8x8 -> conv16 3x3 p1 freeze bn freeze relu -> conv16 3x3 p1 bn relu -> gap -> fc3",
+    "maps": "2x8x8 -> conv16 3x3 p1 relu -> conv3 1x1",
+    "steps": "7x4 -> lstm5 -> ln -> fc3",
+}
+
+
+def given(spec: str, batch: int, dtype: DType = "float64") -> tuple[Any, Array, Array]:
+    made = nnspec.compile(spec, seed=3, dtype=dtype, loss="cross_entropy")
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((batch, *made.graph.inputs[0].value.shape)).astype(dtype)
+    output = made.graph.output.value
+    y = rng.integers(0, 3, (batch, *made.training.learned_by(output).truth(output)))
+    return made, x, y
+
+
+@pytest.mark.parametrize("name", list(NETS))
+@pytest.mark.parametrize("count", [2, 3])
+def test_as_one_thread_does(name: str, count: int, use: Threads) -> None:
+    use(1)
+    alone, x, y = given(NETS[name], 7)
+    loss, gradients = alone.gradients(x, y)
+    answers = alone(x)
+    use(count)
+    split, _, _ = given(NETS[name], 7)
+    assert len(split.learner.bound(7).lanes) == count
+    found, theirs = split.gradients(x, y)
+    assert found == pytest.approx(loss, abs=1e-13)
+    for weight, gradient in gradients.items():
+        scale = max(1.0, float(np.abs(gradient).max()))
+        np.testing.assert_allclose(theirs[weight], gradient, rtol=0, atol=1e-13 * scale)
+    for statistic, kept in alone.state.items():
+        np.testing.assert_allclose(split.state[statistic], kept, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(split(x), answers, rtol=0, atol=1e-13)
+
+
+def test_bits_repeat(use: Threads) -> None:
+    use(2)
+    spec = NETS["bn"].replace("-> gap", "dropout0.3 -> gap")
+
+    def trained() -> bytes:
+        made, x, y = given(spec, 33, "float32")
+        made.fit(x, y, epochs=4, batch=8)
+        return b"".join(w.tobytes() for w in (*made.weights.values(), *made.state.values()))
+
+    first = trained()
+    assert all(trained() == first for _ in range(3))
+
+
+def test_lanes_draw_noise_of_their_own(use: Threads) -> None:
+    use(2)
+    made = nnspec.compile("8 -> dropout0.5 -> fc4", loss="mse")
+    bound = made.learner.bound(2)
+    kept = [
+        bind.view(bound.schedule, bound.arena, step.saved["kept"])
+        for step in bound.schedule.steps
+        if step.phase is Phase.FORWARD and "kept" in step.saved
+    ]
+    made.step(np.ones((2, 8)), np.ones((2, 4)))
+    one, other = (array.copy() for array in kept)
+    assert one.shape == other.shape == (1, 8)
+    assert (one != other).any()
+
+
+def test_a_run_goes_on_with_the_noise_of_every_lane(use: Threads, tmp_path: Any) -> None:
+    use(2)
+    spec, settings = "6 -> fc16 relu dropout0.5 -> fc3", {"batch": 8, "seed": 1}
+    whole, x, y = given(spec, 40)
+    whole.fit(x, y, epochs=4, **{**settings, "seed": 3})
+    cut, _, _ = given(spec, 40)
+    cut.fit(x, y, epochs=2, run=tmp_path / "run", **{**settings, "seed": 3})
+    on, _, _ = given(spec, 40)
+    on.fit(x, y, epochs=4, run=tmp_path / "run", resume=True, **{**settings, "seed": 3})
+    for name, weight in whole.weights.items():
+        np.testing.assert_array_equal(on.weights[name], weight)
+
+
+def test_lanes_meet_equally_often(use: Threads) -> None:
+    use(3)
+    for spec in (NETS["bn"], NETS["residual"]):
+        made, _, _ = given(spec, 9)
+        meetings = {sum(call is MEET for call in lane) for lane in made.learner.bound(9).lanes}
+        assert len(meetings) == 1
+
+
+@pytest.mark.usefixtures("use")
+def test_no_memory_is_used_by_two_lanes() -> None:
+    graph = nnspec.graph(NETS["residual"])
+    plan = schedule(graph, 10, "train", graph.training.learned_by(graph.output.value), 4, 2)
+    taken = {
+        lane: [
+            (plan.offsets[a.index], plan.offsets[a.index] + a.bytes(4))
+            for a in plan.arrays
+            if a.lane == lane and a.part is None
+        ]
+        for lane in (EVERY, 0, 1)
+    }
+    spans = [(min(s for s, _ in t), max(e for _, e in t)) for t in taken.values()]
+    ordered = sorted(spans)
+    assert all(one[1] <= other[0] for one, other in pairwise(ordered))
+    assert ordered[-1][1] <= plan.arena_bytes
+
+
+def test_a_lane_that_fails_ends_the_step(use: Threads) -> None:
+    use(2)
+    made, x, y = given(NETS["bn"], 8)
+    bound = made.learner.bound(8)
+
+    def fails() -> None:
+        raise MemoryError("no room")
+
+    for lane in (0, 1):
+        half = len(bound.lanes[lane]) // 2
+        calls = list(bound.lanes)
+        calls[lane] = (*calls[lane][:half], (fails, ()), *calls[lane][half:])
+        with pytest.raises(MemoryError, match="no room"):
+            threads.together(calls)
+    loss = made.step(x, y)
+    assert np.isfinite(loss)
+
+
+def test_numbers_that_break_in_a_lane_are_named(use: Threads) -> None:
+    use(2)
+    made, x, y = given("6 -> fc5 relu -> fc3", 8)
+    made.weights["fc1.weight"][:] = 1e200
+    made.weights["fc2.weight"][:] = 1e200
+    with pytest.raises(nnspec.SpecError, match="output of `fc2`"):
+        made.step(np.abs(x), y)
+
+
+def test_warnings_stay_away(use: Threads, recwarn: pytest.WarningsRecorder) -> None:
+    use(2)
+    made = nnspec.compile("6 -> fc5 sigmoid -> fc3", loss="mse")
+    made.step(np.full((8, 6), 1e30, np.float32), np.ones((8, 3)))
+    assert not recwarn.list
+
+
+def test_blas_threads_are_put_back(use: Threads) -> None:
+    before = threads.blas_threads()
+    use(2)
+    made, x, y = given(NETS["conv"], 8)
+    made.step(x, y)
+    assert threads.blas_threads() == before
+
+
+def test_a_small_net_or_one_of_large_matrices_stays_with_one_thread() -> None:
+    for spec, batch in (("6 -> fc5 relu -> fc3", 64), ("3072 -> fc1024 relu -> fc10", 128)):
+        assert planned.lanes(nnspec.graph(spec), batch, 2) == (batch,)
+    lenet = nnspec.graph(
+        "1x28x28 -> conv6 5x5 p2 relu -> maxpool2 -> conv16 5x5 -> flatten -> fc10"
+    )
+    assert planned.lanes(lenet, 65, 2) == (33, 32)
+    assert planned.lanes(lenet, 1, 2) == (1,)

@@ -1,0 +1,122 @@
+"""What inference makes of the weights beforehand: norms folded in, and never out of date."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnspec
+from nnspec.compiler.plan.build import schedule
+from nnspec.compiler.plan.schedule import Kind, Phase
+from nnspec.runtime.monitor import open_everywhere
+from nnspec.runtime.net import Net
+
+SPEC = (
+    "3x12x12 -> conv32 3x3 p1 nobias bn relu -> conv16 3x3 p1 bn relu "
+    "-> conv24 1x1 bn -> conv16 3x3 s2 bn relu -> gap -> fc4"
+)
+
+
+def trained() -> tuple[Any, Any, Any]:
+    net = nnspec.compile(SPEC, seed=0, dtype="float64")
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 3, 12, 12)), rng.integers(0, 4, 40)
+    net.fit(x, y, epochs=2, batch=10)
+    return net, x, y
+
+
+def unfolded(net: Any, x: Any) -> Any:
+    """The same net, whose norms nothing can take in: every value is an output."""
+    other = Net(open_everywhere(net.graph), dtype="float64")
+    for mine, theirs in (
+        (other.weights, list(net.weights.values())), (other.state, list(net.state.values())),
+    ):  # fmt: skip
+        for array, right in zip(mine.values(), theirs, strict=True):
+            array[:] = right
+    return list(other(x).values())[-1]
+
+
+def test_folded_norms_say_the_same() -> None:
+    net, x, _ = trained()
+    plan = schedule(net.graph, 40, "infer")
+    assert sum(step.folded is not None for step in plan.steps) == 4
+    assert not [s for s in plan.steps if s.node and s.node.name.startswith("bn")]
+    np.testing.assert_allclose(net(x), unfolded(net, x), rtol=0, atol=1e-13)
+
+
+def test_a_norm_whose_input_is_read_elsewhere_stays() -> None:
+    graph = nnspec.graph("3x12x12 -> conv16 3x3 p1 -> add[ bn | id ] -> gap -> fc4")
+    plan = schedule(graph, 4, "infer")
+    assert not [step for step in plan.steps if step.folded is not None]
+
+
+def test_answers_follow_the_weights(tmp_path: Path) -> None:
+    net, x, y = trained()
+    before = net(x)
+    net.step(x, y)
+    after = net(x)
+    assert (after != before).any()
+    np.testing.assert_allclose(after, unfolded(net, x), rtol=0, atol=1e-13)
+    net.save(tmp_path / "net.safetensors")
+    loaded = nnspec.load(tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(loaded(x), loaded(x))
+    np.testing.assert_array_equal(loaded(x), net(x))
+    held = net.weights["conv2.weight"]
+    first = net(x)
+    held[:] *= 2
+    assert (net(x) != first).any()
+    net.state["bn1.mean"][:] += 1
+    np.testing.assert_allclose(net(x), unfolded(net, x), rtol=0, atol=1e-13)
+    np.testing.assert_array_equal(copy.deepcopy(net)(x), net(x))
+
+
+def test_a_callback_sees_the_net_as_it_is() -> None:
+    net, x, y = trained()
+    seen: list[Any] = []
+    net.fit(x, y, epochs=3, batch=10, on_epoch=lambda _: seen.append((net(x), net.evaluate(x, y))))
+    assert (seen[0][0] != seen[1][0]).any()
+    np.testing.assert_array_equal(seen[-1][0], net(x))
+
+
+def test_weights_are_prepared_once() -> None:
+    net = nnspec.compile(SPEC, seed=0)
+    x = np.zeros((4, 3, 12, 12), np.float32)
+    net(x)
+    bound = net.inference(4)
+    assert bound.preparations
+    prepared = [
+        bound.arena[plan_start : plan_start + 4].view(np.float32)
+        for plan_start in (
+            bound.schedule.offsets[a.index]
+            for a in bound.schedule.arrays
+            if a.kind is Kind.PREPARED
+        )
+    ]
+    prepared[0][:] = 77
+    net(x)
+    assert prepared[0][0] == 77, "nothing changed, nothing is made again"
+    assert net.weights
+    net(x)
+    assert prepared[0][0] != 77, "who has views of the weights may have written into them"
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_short_way_in_is_the_long_one(batch: int) -> None:
+    net = nnspec.compile(SPEC, seed=0)
+    x = np.random.default_rng(0).standard_normal((batch, 3, 12, 12)).astype(np.float32)
+    long = net(x)
+    np.testing.assert_array_equal(net(x), long)
+    np.testing.assert_array_equal(net(x.astype(np.float64)), long)
+    np.testing.assert_array_equal(net(list(x)), long)
+    np.testing.assert_array_equal(net(x[:, :, ::-1][:, :, ::-1]), long)
+    assert net(x) is not net(x)
+    with pytest.raises(nnspec.SpecError):
+        net(x[:, :2])
+
+
+def test_backward_is_not_planned() -> None:
+    assert all(s.phase is Phase.FORWARD for s in schedule(nnspec.graph(SPEC), 2, "infer").steps)
