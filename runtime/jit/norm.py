@@ -82,9 +82,8 @@ def lanes_in(rows: Rows, a: Arrays) -> tuple[Array, ...]:
     """The lanes of two sums; where channels lie side by side also the sums of all blocks of rows, and
     room for a number that meets a row."""
     if beside(rows):
-        assert rows.sums is not None
-        one, other, wide = rows.wide
-        return one, other, rows.sums[0, 0], rows.sums[1, 0], wide
+        (one, other, wide), sums = rows.wide, a.scratch["sums"]
+        return one, other, sums[0, 0], sums[1, 0], wide
     flat = a.scratch["product"].reshape(-1)
     count = min(LANES, rows.cut.across[1], flat.size // 2)
     return flat[:count], flat[count : 2 * count]

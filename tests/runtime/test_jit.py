@@ -19,7 +19,12 @@ from nnspec.__main__ import main
 from nnspec.compiler.graph import Node
 from nnspec.compiler.op import Elementwise
 from nnspec.compiler.ops import CATALOGUE
+from nnspec.compiler.ops.pool import Pool
+from nnspec.compiler.plan import lanes
+from nnspec.compiler.plan.schedule import Phase
 from nnspec.grammar.diagnostics import SpecError
+from nnspec.runtime import bind
+from nnspec.runtime import net as runtime_net
 from nnspec.runtime.net import DType, Net
 
 pytest.importorskip("numba", reason="the extra `jit` is not installed")
@@ -42,7 +47,19 @@ NETS = [
     "2x11x12 -> scale -> maxpool 2x3 s=1x2 p=1x0 -> scale",
     "2x11x12 -> scale -> avgpool 3x2 s=1x2 p=0x1 -> scale",
     "2x6x7x9 -> scale -> dwconv 1x3x2 s=1x2x3 p=0x1x2 -> scale",
+    "2x40x30 -> scale -> dwconv3 p1 freeze -> bn freeze -> scale",
+    "7x24 -> scale -> bn -> scale",
+    "7x24 -> scale -> maxpool3 s2 p1 -> scale",
 ]
+
+INTERLEAVED = [
+    "16x9x7 -> conv16 3x3 p1 -> bn -> maxpool3 s2 p1 -> bn -> avgpool3 s1 p1 -> conv17 1x1",
+    "16x8x9 -> conv18 3x3 -> avgpool2 -> maxpool2 -> bn relu -> conv16 1x1",
+    "3x8x11 -> conv33 3x2 s2 -> maxpool 2x3 s=1x2 p=1x0 -> bn freeze -> conv16 1x1 -> bn",
+    "3x6x7x5 -> conv32 3 p1 -> bn -> maxpool3 s1 p1 -> avgpool 1x2x3 s=1x1x2 -> conv16 1",
+    "3x37x37 -> conv32 3x3 p1 -> maxpool17 s9 same -> bn -> gap",
+]
+"""Nets of maps whose channels lie side by side."""
 
 
 def batch(node: Node, rng: np.random.Generator) -> np.ndarray[Any, Any]:
@@ -74,6 +91,11 @@ def alike(
         np.testing.assert_allclose(found[name], array, rtol=0, atol=close * scale, err_msg=name)
 
 
+def calls(net: Net) -> int:
+    """How many a step makes."""
+    return sum(map(len, net.learner.bound(4).lanes))
+
+
 def everything(net: Net) -> dict[str, np.ndarray[Any, Any]]:
     return {name: array.copy() for name, array in (*net.weights.items(), *net.state.items())}
 
@@ -98,6 +120,43 @@ def test_as_numpy_computes(spec: str, dtype: DType) -> None:
         other.step(x, y)
     alike(everything(other), everything(one), close)
     alike({"y": np.asarray(other(x))}, {"y": np.asarray(one(x))}, close)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("spec", [*INTERLEAVED, *(spec for spec in NETS if " bn" in spec)])
+def test_threads_that_share_a_batch(
+    spec: str, threads: int, dtype: DType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many of NumPy's compute, on maps of either layout; and the same bits every time."""
+    monkeypatch.setattr(lanes, "WORTH_SPLITTING", 0)
+    monkeypatch.setattr(lanes, "REUSE", 0)
+    for module in (bind, runtime_net):
+        monkeypatch.setattr(module, "available", lambda: threads)
+    test_as_numpy_computes(spec, dtype)
+    trained = []
+    for _ in range(2):
+        _, net = both(spec, dtype=dtype, loss="mse", optimizer="sgd(lr=0.01)")
+        x, y = given(net)
+        for _ in range(STEPS):
+            net.step(x, y)
+        assert len(net.learner.bound(4).lanes) == threads
+        trained.append(everything(net))
+    for name, array in trained[0].items():
+        assert array.tobytes() == trained[1][name].tobytes()
+
+
+@pytest.mark.parametrize("spec", INTERLEAVED)
+def test_interleaved_maps_are_pooled_by_loops(spec: str) -> None:
+    _, net = both(spec, loss="mse")
+    pooled = [
+        (step.node.arrivals[0].interleaved, all(compiled(function) for function, _ in made))
+        for group in net.learner.bound(4).groups
+        for step, made in zip(group.steps, group.calls, strict=True)
+        if step.phase is Phase.FORWARD and step.node and isinstance(step.node.op, Pool)
+    ]
+    assert pooled
+    assert set(pooled) == {(True, True)}
 
 
 LAWS = [name for name, kind in CATALOGUE.items() if issubclass(kind, Elementwise)]
@@ -150,11 +209,11 @@ def test_bits_repeat() -> None:
 
 def test_same_arrays_fewer_calls() -> None:
     one, other = both("3x16x16 -> conv8 3x3 p1 -> bn gelu -> maxpool3 s2 -> flatten -> fc4")
-    first, second = (net.learner.bound(8) for net in (one, other))
+    first, second = (net.learner.bound(4) for net in (one, other))
     assert first.schedule.arrays == second.schedule.arrays
     assert first.schedule.offsets == second.schedule.offsets
     assert first.arena.size == second.arena.size
-    assert len(second.calls) < len(first.calls)
+    assert calls(other) < calls(one)
 
 
 def taken(net: Net, x: Any, y: Any) -> int:
@@ -182,8 +241,8 @@ def test_loops_allocate_nothing() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((4, 3, 32, 32)), np.arange(4)
     learner = other.learner
-    calls = (*learner.bound(4).calls, *learner.updates)
-    loops = [arguments for function, arguments in calls if compiled(function)]
+    made = (*(call for lane in learner.bound(4).lanes for call in lane), *learner.updates)
+    loops = [arguments for function, arguments in made if compiled(function)]
     arrays = sum(isinstance(one, np.ndarray) for arguments in loops for one in arguments)
     other.step(x, y)
     _nrt_python.memsys_enable_stats()
@@ -191,7 +250,7 @@ def test_loops_allocate_nothing() -> None:
     other.step(x, y)
     # For each array that it is given Numba makes a note of who owns it.
     assert rtsys.get_allocation_stats().alloc - before == arrays
-    assert len(loops) == 8
+    assert len(loops) == 9
     assert taken(other, x, y) <= taken(one, x, y) + 4096
 
 
