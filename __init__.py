@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nnspec import sklearn as sklearn
     from nnspec.analyzers.compare import Comparison
+    from nnspec.analyzers.plan import Plan
     from nnspec.analyzers.report import Report
     from nnspec.analyzers.runs import Metric, Runs
     from nnspec.compiler.graph import Graph
@@ -62,6 +63,7 @@ __all__ = [
     "graph",
     "load",
     "load_data",
+    "plan",
     "profile",
     "report",
     "runs",
@@ -349,6 +351,25 @@ def draw(
     from nnspec.compiler.targets.mermaid import mermaid
 
     return mermaid(draw(graph(spec, let=let, limits=limits), depth))
+
+
+def plan(
+    spec: "str | PathLike[str]",
+    *,
+    batch: int | None = None,
+    mode: "Mode | None" = None,
+    threads: int | None = None,
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+) -> "Plan":
+    """What a pass over a batch will do, step by step: layouts, algorithms and why, threads, bytes.
+
+    `mode` is "train", or "infer" of a net that cannot train, where None; `batch` the spec's own, or 1
+    for inference; `threads` the cores of this machine. Raises SpecError when the spec is wrong.
+    """
+    from nnspec.analyzers.plan import plan as planned
+
+    return planned(graph(spec, let=let, limits=limits), batch, mode, threads)
 
 
 def profile(

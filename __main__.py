@@ -11,10 +11,10 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .grammar.near import nearest
 
@@ -42,7 +42,9 @@ COMMANDS = {
     "gradcheck": ("runtime.commands_gradcheck", "the gradient against central differences"),
     "augment": ("runtime.commands_augment", "pictures as training would see them"),
     "evaluate": ("runtime.commands", "judge a trained net on data"),
+    "plan": ("analyzers.commands_plan", "what a pass over a batch will do, step by step"),
     "profile": ("runtime.commands_profile", "where the time of a pass goes"),
+    "bench": ("runtime.commands_bench", "the time of a pass, beside PyTorch's if asked"),
     "predict": ("runtime.commands", "what a trained net says"),
 }
 
@@ -65,6 +67,8 @@ COMPILING = frozenset(
         "diff",
         "draw",
         "plot",
+        "plan",
+        "bench",
         "profile",
         "train",
         "sweep",
@@ -204,6 +208,7 @@ def _command(word: str, words: list[str]) -> int:
     options.graph = _graph
     options.page = _page
     options.curves = _curves
+    options.flame = _flame
     options.remarks = _remarks
     options.version = __version__
     return _guarded(getattr(module, word), options)
@@ -234,6 +239,14 @@ def _curves(place: str) -> object:
 
     draw = drawer(place, "train --plot")
     return lambda rows, title: draw(epochs(rows), title)
+
+
+def _flame(place: str, found: Mapping[str, Any], title: str) -> None:
+    """What `profile` calls to put what it measured on a page."""
+    from .analyzers.flame import flame_page
+    from .analyzers.page import put
+
+    put(place, flame_page(found, title))
 
 
 def _remarks(graph: Graph) -> tuple[Mistake, ...]:

@@ -29,6 +29,7 @@ from .diagnosis import Diagnosis
 from .errors import MissingExtra
 from .explain import Explanation
 from .explain import explain as explained
+from .plan import Plan
 from .promises import check_promises
 from .records import is_record, record
 from .render.charts import KINDS, PICTURES, picture
@@ -261,6 +262,7 @@ PRINTED: Mapping[str, TypeAdapter[Any]] = MappingProxyType(
         "explain": TypeAdapter(list[Explanation]),
         "math": TypeAdapter(Mathematics),
         "diff": TypeAdapter(Comparison),
+        "plan": TypeAdapter(Plan),
         "draw": TypeAdapter(Drawing),
         "plot": TypeAdapter(Charts),
     }

@@ -201,6 +201,7 @@ class Needs:
     Attributes
     ----------
     algorithm: the name of the kernel to run; "" where there is one.
+    why: what decided that, in a few words; "" where there is no choice.
     saved: written by forward in training, read by backward.
     scratch, scratch_back: alive during forward, or backward, alone.
     scratch_infer: alive during forward at inference, where it differs from `scratch`.
@@ -216,6 +217,7 @@ class Needs:
     """
 
     algorithm: str = ""
+    why: str = ""
     saved: Mapping[str, Needed] = field(default_factory=dict)
     scratch: Mapping[str, Needed] = field(default_factory=dict)
     scratch_back: Mapping[str, Needed] = field(default_factory=dict)

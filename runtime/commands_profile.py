@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from dataclasses import asdict
 from io import StringIO
+from pathlib import Path
 
 from ..grammar.options import whole
 from ..grammar.write import put_out
@@ -16,6 +18,7 @@ from .profile import Part, Profile
 from .profile import profile as profiled
 
 BAR = 10
+NOTHING = "[dim]·[/]"
 
 
 def configure_profile(parser: argparse.ArgumentParser) -> None:
@@ -26,14 +29,18 @@ def configure_profile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=whole, default=None, help="examples at once: the spec's, 1 for inference"
     )
+    parser.add_argument("--html", metavar="PAGE", help="draw it too, as a page for the browser")
     memory_argument(parser)
     jit_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec profile specs/course/lenet5.nn\n"
         "  nnspec profile specs/vision/resnet18.nn --mode infer --batch 8\n"
+        "  nnspec profile specs/course/digits.nn --html profile.html\n"
         "  nnspec profile net.nn --format json\n\n"
         "least: what a layer's products and bytes take at the rates of this machine's best matrix\n"
-        "product and of a copy, whichever is slower; reached: least as a share of what was measured"
+        "product and of a copy, whichever is slower; reached: least as a share of what was measured;\n"
+        "products, memory: the share of either rate. Numbers that a cache still holds come faster than\n"
+        "a copy does: then it is more than 100 %. NNSPEC_THREADS says how many threads there are."
     )
 
 
@@ -41,9 +48,15 @@ def profile(options: argparse.Namespace) -> int:
     """Where the time goes, layer by layer, beside the least it could take."""
     graph = options.graph(options, {})
     found = profiled(graph, options.mode, options.batch, options.max_memory, jit=options.jit)
+    if found.disturbed:
+        told = f"other processes used {found.others:.1f} cores meanwhile: these times are too long"
+        print(f"{told}; measure again when the machine is quiet", file=sys.stderr)
+    content = {**asdict(found), "seconds": found.seconds, "least": found.least}
+    if options.html:
+        options.flame(options.html, content, Path(graph.source.name).stem)
+        print(f"wrote {options.html}: open it in a browser", file=sys.stderr)
     if options.format == "json":
-        totals = {"seconds": found.seconds, "least": found.least}
-        print(json.dumps({**asdict(found), **totals}, indent=2))
+        print(json.dumps(content, indent=2))
         return 0
     width = max(60, shutil.get_terminal_size((100, 24)).columns)
     put_out(table(found, width=width, colour=options.colour))
@@ -69,49 +82,63 @@ def table(found: Profile, *, width: int, colour: bool) -> str:
     rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
     rows.add_column("layer", style="cyan", no_wrap=True)
     back = found.mode == "train"
-    for title in ("forward", *(["backward"] if back else []), "least", "reached", "GFLOP/s"):
+    titles = ("forward", *(["backward"] if back else []), "least", "reached", "products", "memory")
+    for title in titles:
         rows.add_column(title, justify="right", no_wrap=True)
     rows.add_column("share", no_wrap=True)
-    for layer in dict.fromkeys(part.layer for part in found.parts):
-        parts = [part for part in found.parts if part.layer == layer]
-        rows.add_row(*_cells(layer, parts, found))
+    for parts in found.by_layer:
+        rows.add_row(*_cells(parts, found))
     what = "a training step" if back else "inference"
     examples = "one example" if found.batch == 1 else f"{found.batch:,} examples"
-    console.print(f"[bold]{what}[/] over {examples}, the median of {found.passes:,}")
+    median = f"the median of {found.passes:,}"
+    console.print(f"[bold]{what}[/] over {examples}{_shared(found)}, {median}")
     console.print(rows)
     for line in _totals(found):
         console.print(line)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _cells(layer: str, parts: list[Part], found: Profile) -> list[str]:
+def _shared(found: Profile) -> str:
+    """`, 32 + 32 on two threads`."""
+    if len(found.lanes) == 1:
+        return ""
+    return f", {' + '.join(map(str, found.lanes))} on {len(found.lanes)} threads"
+
+
+def _cells(parts: tuple[Part, ...], found: Profile) -> list[str]:
     by = {part.direction: part for part in parts}
-    seconds, least = sum(p.seconds for p in parts), sum(p.least for p in parts)
-    flops = sum(part.flops for part in parts)
-    times = [_time(by["forward"].seconds) if "forward" in by else "[dim]·[/]"]
-    if found.mode == "train":
-        late = by.get("backward") or by.get("update")
-        times.append(_time(late.seconds) if late else "[dim]·[/]")
-    share = seconds / found.seconds if found.seconds else 0.0
+    whole = sum(parts[1:], parts[0])
+    late = by.get("backward") or by.get("update")
+    early = by.get("forward") or by.get("threads")
+    times = [early, late] if found.mode == "train" else [early]
+    share = whole.seconds / found.seconds if found.seconds else 0.0
     bar = "█" * int(share * BAR) + ("", *"▏▎▍▌▋▊▉")[int(share * BAR * 8) % 8]
+    machine = found.machine
     return [
-        layer or "[dim]update[/]",
-        *times,
-        _time(least),
-        f"{least / seconds:.0%}" if seconds else "",
-        f"{flops / seconds / 1e9:,.1f}" if flops and seconds else "[dim]·[/]",
+        whole.layer or f"[dim]{parts[0].direction}[/]",
+        *(_time(part.seconds) if part else NOTHING for part in times),
+        _time(whole.least),
+        _rate(whole.least, whole.seconds),
+        _rate(whole.flops / machine.flops, whole.seconds),
+        _rate(whole.bytes / machine.bandwidth, whole.seconds),
         f"{share:4.0%} [green]{bar}[/]",
     ]
+
+
+def _rate(least: float, seconds: float) -> str:
+    """A share of what the machine can do; a dot where nothing of the kind is done."""
+    return f"{least / seconds:.0%}" if least and seconds else NOTHING
 
 
 def _totals(found: Profile) -> list[str]:
     examples = found.batch / found.seconds if found.seconds else 0.0
     reached = found.least / found.seconds if found.seconds else 1.0
     machine = found.machine
+    threads = "one thread" if found.threads == 1 else f"{found.threads} threads"
     return [
         f"[bold]{_time(found.seconds)}[/] measured, {_time(found.least)} at least ({reached:.0%}); "
         + f"{examples:,.0f} examples/s",
-        f"[dim]this machine: {machine.flops / 1e9:,.0f} GFLOP/s in a matrix product, "
+        f"[dim]this machine, {threads}: {machine.flops / 1e9:,.0f} GFLOP/s in a matrix product, "
         + f"{machine.bandwidth / 1e9:,.1f} GB/s in a copy[/]",
     ]
 

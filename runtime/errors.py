@@ -397,6 +397,41 @@ class BadVariation(Mistake):
         return 'as in --vary width=16,64 or --vary "optimizer=sgd(lr=0.1),adam"'
 
 
+@dataclass(frozen=True)
+class NoCounterpart(Mistake):
+    """A net is to be run in PyTorch beside nnspec, but something in it has no like there that
+    nnspec knows of."""
+
+    code, name = "NN567", "no-counterpart"
+    what: str
+
+    def message(self) -> str:
+        return f"nnspec knows nothing in PyTorch that is {self.what}"
+
+    def help(self) -> str:
+        return "compare a net without it, or leave `--vs torch` out"
+
+
+@dataclass(frozen=True)
+class OutputsDiffer(Mistake):
+    """A net and its like in PyTorch, with the same weights, answer otherwise: their times would not
+    be those of the same work."""
+
+    code, name = "NN568", "outputs-differ"
+    output: str
+    difference: float
+    most: float
+
+    def message(self) -> str:
+        return (
+            f"the output `{self.output}` of nnspec and of PyTorch differ by {self.difference:.2g} "
+            f"of the largest number in it, more than {self.most:g}"
+        )
+
+    def help(self) -> str:
+        return "this is a mistake in nnspec: please report it with the spec"
+
+
 def sized(count: int) -> str:
     """Bytes, in the unit that leaves few digits."""
     for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):

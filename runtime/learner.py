@@ -13,16 +13,18 @@ import numpy as np
 
 from ..compiler.graph import Graph
 from ..compiler.plan.build import SWEEP
+from ..compiler.plan.lanes import sweepers
 from ..compiler.plan.parameters import Entry, Group, lay_out
 from ..compiler.training import Training
 from .autopsy import first_broken
-from .bind import Bound, Memory, aligned, bind_batch, with_gradient
+from .bind import Bound, Memory, aligned, bind_batch, run, with_gradient
 from .clips import pace
 from .errors import Broken
 from .kernels import Array, Call, Calls
 from .length import length
 from .optimizers import COMPUTE, Vectors
 from .penalties import limit, penalty
+from .threads import available, together
 
 REMEMBERED = 3
 """Batch sizes whose bound schedules are kept: the full batch, the rest of an epoch, one more."""
@@ -64,7 +66,7 @@ class Learner:
     steps: updates made so far.
     streams: the random stream of each node that draws.
     slots: what the optimiser remembers, each of the parameters' size.
-    updates: the calls that move the weights.
+    updates: the calls that move the weights, of each thread. limits: those that then shorten them.
     horizon: of the run that is going on; without one the rate is the optimiser's own, constantly.
     rate: the learning rate of the last update.
     gradient_norm: the length of the last gradient of the loss, before clipping, l2 and l1.
@@ -102,7 +104,10 @@ class Learner:
         )
         self._statistics = memory.state.copy() if memory.state.size else memory.state
         self._drawn = self._states()
-        self._block = aligned(min(size, SWEEP), dtype)
+        self._blocks = tuple(
+            aligned(min(size, SWEEP), dtype) for _ in range(sweepers(size, available()))
+        )
+        self._block = self._blocks[0]
         self._tempi = {
             group.learning.factor: {name: np.zeros((), dtype) for name in self._pace(1, 1.0)}
             for group in layout.groups
@@ -111,20 +116,26 @@ class Learner:
             (training.of(group.learning), memory.parameters[group.start : group.decayed])
             for group in layout.groups
         )
-        self.updates: tuple[Call, ...] = (
-            *(call for group in layout.groups for call in self._sweep(group)),
-            *(call for entry in layout.learned for call in self._limit(entry)),
+        self.updates: tuple[tuple[Call, ...], ...] = tuple(
+            tuple(
+                call
+                for group in layout.groups
+                for call in self._sweep(group, _stretch(group, size, lane, len(self._blocks)), lane)
+            )
+            for lane in range(len(self._blocks))
+        )
+        self.limits: tuple[Call, ...] = tuple(
+            call for entry in layout.learned for call in self._limit(entry)
         )
 
-    def _sweep(self, group: Group) -> Calls:
-        """The update of the weights that learn in one way."""
-        part = slice(group.start, group.stop)
+    def _sweep(self, group: Group, part: slice, lane: int) -> Calls:
+        """The update of a lane's part of the weights that learn in one way."""
         vectors = Vectors(
             self.memory.parameters[part],
-            self.memory.parameters[group.start : group.decayed],
+            self.memory.parameters[part.start : max(part.start, min(part.stop, group.decayed))],
             self.memory.gradient[part],
             tuple(slot[part] for slot in self.slots),
-            self._block,
+            self._blocks[lane],
         )
         training, tempo = self.training.of(group.learning), self._tempi[group.learning.factor]
         return self.memory.engine.sweep(training, vectors, tempo)
@@ -172,8 +183,15 @@ class Learner:
         for factor, tempo in self._tempi.items():
             for name, value in self._pace(self.steps, factor).items():
                 tempo[name][()] = value
-        for function, arguments in self.updates:
-            function(*arguments)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Make the calls that move the weights, at the pace that is set."""
+        if len(self.updates) == 1:
+            run(self.updates[0])
+        else:
+            together(self.updates)
+        run(self.limits)
 
     def _scheduled(self) -> float:
         """The learning rate of the next update."""
@@ -242,3 +260,10 @@ class Learner:
             for new, old in zip(other.slots, self.slots, strict=True):
                 new[:] = old
         return other
+
+
+def _stretch(group: Group, size: int, lane: int, lanes: int) -> slice:
+    """What of a group lies in a lane's part of all `size` numbers."""
+    first, last = (size * number // lanes for number in (lane, lane + 1))
+    start = min(max(group.start, first), group.stop)
+    return slice(start, max(start, min(group.stop, last)))

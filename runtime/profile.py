@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from time import perf_counter
 from typing import Literal
 
@@ -16,19 +17,19 @@ from ..compiler.plan.schedule import Mode, Phase, Schedule
 from ..compiler.plan.work import Machine, Work, update, work
 from ..grammar.diagnostics import SpecError
 from .answering import quiet
-from .bind import Bound
+from .bind import Bound, Group, run
 from .budget import MaxMemory
 from .kernels import Array, Call
-from .machine import measured
+from .machine import BUSY, Neighbours, measured
 from .net import Net
-from .threads import suited
+from .threads import blas_threads, suited, together
 
 SECONDS = 1.0
 """How long passes are repeated."""
 LEAST, MOST = 3, 1000
 """How many passes are measured."""
 
-Direction = Literal["forward", "backward", "update"]
+Direction = Literal["forward", "backward", "threads", "update"]
 
 
 @dataclass(frozen=True)
@@ -37,29 +38,66 @@ class Part:
 
     Attributes
     ----------
-    layer: empty for the optimiser's update of all weights.
-    seconds: the median over passes. least: what the work takes on this machine at best.
+    layer: empty for the optimiser's update of all weights, and for what several threads take to share
+        the work: they begin, wait for each other, add their gradients up.
+    seconds: the median over passes, the mean over threads. least: what the work takes on this
+        machine at best.
     flops, bytes: of the whole batch (see compiler/plan/work.py). calls: of NumPy.
+    blocks: that the layer stands in, the outermost first.
     """
 
     layer: str
     direction: Direction
-    seconds: float
-    least: float
-    flops: int
-    bytes: int
-    calls: int
+    seconds: float = 0.0
+    least: float = 0.0
+    flops: int = 0
+    bytes: int = 0
+    calls: int = 0
+    blocks: tuple[str, ...] = ()
+
+    def __add__(self, other: Part) -> Part:
+        return replace(
+            self,
+            seconds=self.seconds + other.seconds,
+            least=self.least + other.least,
+            flops=self.flops + other.flops,
+            bytes=self.bytes + other.bytes,
+            calls=self.calls + other.calls,
+        )
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A measured pass over a batch: inference, or a training step."""
+    """A measured pass over a batch: inference, or a training step.
+
+    Attributes
+    ----------
+    passes: how many were measured. machine: its rates with as many threads as were at work.
+    lanes: how many examples each thread had; one number where BLAS alone shares work out.
+    """
 
     mode: Mode
     batch: int
+    lanes: tuple[int, ...]
+    threads: int
     passes: int
     machine: Machine
     parts: tuple[Part, ...]
+    others: float | None = None
+    """Cores that other processes used meanwhile; None where that is not known."""
+
+    @property
+    def disturbed(self) -> bool:
+        return self.others is not None and self.others > BUSY
+
+    @property
+    def by_layer(self) -> tuple[tuple[Part, ...], ...]:
+        """What belongs to one layer together; what belongs to none by itself."""
+        found: dict[str, tuple[Part, ...]] = {}
+        for part in self.parts:
+            key = part.layer or f" {part.direction}"
+            found[key] = (*found.get(key, ()), part)
+        return tuple(found.values())
 
     @property
     def seconds(self) -> float:
@@ -88,7 +126,6 @@ def profile(
         raise SpecError([BadSetting(None, "batch", problem, "a whole number from 1")])
     net = Net(graph, seed=0, max_memory=max_memory, jit=jit)
     batch = batch or (net.training.batch if mode == "train" else 1)
-    machine = measured()
     with suited(graph, batch), quiet():
         if mode == "train":
             if mistakes := net.untrainable():
@@ -96,20 +133,27 @@ def profile(
             learner = net.learner
             bound = learner.bound(batch)
             learner.update()
-            last: tuple[Call, ...] = learner.updates
+            last, swept = learner.sweep, sum(map(len, (*learner.updates, learner.limits)))
         else:
-            bound, last = net.inference(batch), ()
-        given = _drawn(net, bound)
-        passes = _passes([*_steps(bound), last], given)
+            bound, last, swept = net.inference(batch), nothing, 0
+        count = len(bound.lanes)
+        threads = count if count > 1 else blas_threads()
+        neighbours = Neighbours()
+        passes = _passes(Clock(bound), last, _drawn(net, bound))
+    others = neighbours.cores()
+    machine = measured(threads)
     plan = bound.schedule
-    works = [work(plan, step) for step in plan.steps]
-    medians = [statistics.median(times) for times in zip(*passes, strict=True)]
-    parts = _by_layer(graph, plan, works, medians, machine, _lengths(bound))
+    *steps, shared, updated = (statistics.median(times) for times in zip(*passes, strict=True))
+    parts = _by_layer(graph, bound, steps, machine)
+    if count > 1:
+        sharing = sum((p for p in parts if p.direction == "threads"), Part("", "threads"))
+        own = tuple(part for part in parts if part.direction != "threads")
+        parts = (*own, replace(sharing, seconds=sharing.seconds + shared))
     if mode == "train":
         sweep = update(plan, net.training.optimizer.slots)
         least = machine.seconds(sweep)
-        parts += (Part("", "update", medians[-1], least, sweep.flops, sweep.bytes, len(last)),)
-    return Profile(mode, batch, len(passes), machine, parts)
+        parts += (Part("", "update", updated, least, sweep.flops, sweep.bytes, swept),)
+    return Profile(mode, batch, plan.lanes, threads, len(passes), machine, parts, others)
 
 
 def _drawn(net: Net, bound: Bound) -> list[tuple[Array, Array]]:
@@ -128,73 +172,105 @@ def _numbers(rng: np.random.Generator, array: Array, top: int) -> Array:
     return rng.standard_normal(array.shape)
 
 
-def _steps(bound: Bound) -> list[tuple[Call, ...]]:
-    starts = (0, *bound.ends[:-1])
-    return [bound.calls[start:end] for start, end in zip(starts, bound.ends, strict=True)]
+class Clock:
+    """The calls of a bound schedule, with a look at the clock behind each group of steps.
+
+    Every lane looks at it for itself, while they run together.
+    """
+
+    def __init__(self, bound: Bound) -> None:
+        self.stamps: list[list[float]] = [[] for _ in bound.lanes]
+        self.lanes = [
+            tuple(_stamped(bound.groups, lane, stamps)) for lane, stamps in enumerate(self.stamps)
+        ]
+
+    def seconds(self) -> list[float]:
+        """Run once: of each group the mean over lanes, and what is left of the whole."""
+        for stamps in self.stamps:
+            stamps.clear()
+        begun = perf_counter()
+        if len(self.lanes) == 1:
+            run(self.lanes[0])
+        else:
+            together(self.lanes)
+        whole = perf_counter() - begun
+        by_lane = [[stop - start for start, stop in pairwise(stamps)] for stamps in self.stamps]
+        groups = [statistics.fmean(times) for times in zip(*by_lane, strict=True)]
+        return [*groups, max(0.0, whole - sum(groups))]
 
 
-def _lengths(bound: Bound) -> list[int]:
-    return [len(calls) for calls in _steps(bound)]
+def _stamped(groups: Sequence[Group], lane: int, stamps: list[float]) -> Iterator[Call]:
+    stamp: Call = (_look, (stamps.append, perf_counter))
+    yield stamp
+    for group in groups:
+        for step, calls in zip(group.steps, group.calls, strict=True):
+            if step.lane == lane:
+                yield from calls
+        yield stamp
 
 
-def _passes(steps: list[tuple[Call, ...]], given: list[tuple[Array, Array]]) -> list[list[float]]:
-    """The seconds of every step, pass by pass; the first pass warms up and is left out."""
+def _look(note: Callable[[float], None], clock: Callable[[], float]) -> None:
+    note(clock())
+
+
+def nothing() -> None:
+    """What inference updates."""
+
+
+def _passes(
+    clock: Clock, last: Callable[[], None], given: list[tuple[Array, Array]]
+) -> list[list[float]]:
+    """The seconds of every group, of what is left and of what comes last, pass by pass; the first pass
+    warms up and is left out."""
     passes: list[list[float]] = []
     begun = perf_counter()
     while len(passes) <= LEAST or (perf_counter() - begun < SECONDS and len(passes) <= MOST):
         # A pass writes over its inputs once nobody reads them any more.
         for array, numbers in given:
             array[:] = numbers
-        passes.append(_timed(steps))
+        found = clock.seconds()
+        updating = perf_counter()
+        last()
+        passes.append([*found, perf_counter() - updating])
     return passes[1:]
 
 
-def _timed(steps: list[tuple[Call, ...]]) -> list[float]:
-    found = []
-    for calls in steps:
-        begun = perf_counter()
-        for function, arguments in calls:
-            function(*arguments)
-        found.append(perf_counter() - begun)
-    return found
+TOGETHER = frozenset({Phase.GATHER, Phase.MEET, Phase.JOIN})
+"""What only several threads do."""
 
 
 def _by_layer(
-    graph: Graph,
-    plan: Schedule,
-    works: Iterable[Work],
-    medians: Iterable[float],
-    machine: Machine,
-    lengths: Iterable[int],
+    graph: Graph, bound: Bound, seconds: Sequence[float], machine: Machine
 ) -> tuple[Part, ...]:
     """The loss belongs to the layer that it judges; a sum of gradients to the layer whose backward
     comes next."""
     found: dict[tuple[str, Direction], Part] = {}
-    waiting = Part("", "backward", 0.0, 0.0, 0, 0, 0)
-    for step, done, seconds, calls in zip(plan.steps, works, medians, lengths, strict=False):
-        direction: Direction = "forward" if step.phase is Phase.FORWARD else "backward"
-        part = Part(
-            step.node.layer if step.node else "",
-            direction, seconds, machine.seconds(done), done.flops, done.bytes, calls,
-        )  # fmt: skip
-        if step.node is None:
-            waiting = _both(waiting, part)
+    waiting = Part("", "backward")
+    layers = {layer.name: number for number, layer in enumerate(graph.layers)}
+    blocks = {layer.name: tuple(use.name for use in layer.blocks) for layer in graph.layers}
+    for group, taken in zip(bound.groups, seconds, strict=True):
+        part = _part(bound.schedule, group, taken, machine)
+        if group.steps[0].phase is Phase.ACCUMULATE:
+            waiting += part
             continue
-        if direction == "backward":
-            part, waiting = _both(part, waiting), Part("", "backward", 0.0, 0.0, 0, 0, 0)
-        key = part.layer, direction
-        found[key] = _both(found[key], part) if key in found else part
-    order: Mapping[str, int] = {layer.name: i for i, layer in enumerate(graph.layers)}
-    return tuple(sorted(found.values(), key=lambda p: (order[p.layer], p.direction == "backward")))
+        if part.direction == "backward":
+            part, waiting = part + waiting, Part("", "backward")
+        part = replace(part, blocks=blocks.get(part.layer, ()))
+        key = part.layer, part.direction
+        found[key] = found[key] + part if key in found else part
+
+    def place(part: Part) -> tuple[int, bool]:
+        return layers.get(part.layer, len(layers)), part.direction == "backward"
+
+    return tuple(sorted(found.values(), key=place))
 
 
-def _both(one: Part, other: Part) -> Part:
-    return Part(
-        one.layer,
-        one.direction,
-        one.seconds + other.seconds,
-        one.least + other.least,
-        one.flops + other.flops,
-        one.bytes + other.bytes,
-        one.calls + other.calls,
-    )
+def _part(plan: Schedule, group: Group, seconds: float, machine: Machine) -> Part:
+    step = group.steps[0]
+    direction: Direction = "forward" if step.phase is Phase.FORWARD else "backward"
+    if step.phase in TOGETHER:
+        direction = "threads"
+    done = sum((work(plan, one) for one in group.steps), Work())
+    layer = step.node.layer if step.node and direction != "threads" else ""
+    calls = sum(map(len, group.calls))
+    return Part(layer, direction, seconds, machine.seconds(done), done.flops, done.bytes, calls)

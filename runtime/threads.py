@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial
 from queue import SimpleQueue
 from threading import Thread
@@ -173,3 +173,22 @@ def together(lanes: Sequence[Sequence[Call]]) -> None:
             library.set_num_threads(threads)
     if failures:
         raise failures[0]
+
+
+@contextmanager
+def limited(count: int | None) -> Iterator[int]:
+    """So many threads for every net and for BLAS, as long as it goes on; as they are where None."""
+    if count is None:
+        yield available()
+        return
+    before = os.environ.get("NNSPEC_THREADS")
+    os.environ["NNSPEC_THREADS"] = str(count)
+    available.cache_clear()
+    try:
+        with controller().limit(limits=count, user_api="blas"):
+            yield count
+    finally:
+        os.environ.pop("NNSPEC_THREADS")
+        if before is not None:
+            os.environ["NNSPEC_THREADS"] = before
+        available.cache_clear()

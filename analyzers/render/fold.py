@@ -164,13 +164,13 @@ def _run(parts: Sequence[_Part], length: int, times: int) -> _Part:
 
 def _lines(parts: Sequence[_Part], depth: int, indent: int = 0, outer: int = 1) -> Iterator[Line]:
     for part in parts:
-        name = _named(part.name, part.last)
+        name = named(part.name, part.last)
         yield Line(indent, name, part.times, outer, part.layer, part.block, part.layers)
         if depth > 1:
             yield from _lines(part.parts, depth - 1, indent + 1, outer * part.times)
 
 
-def _named(first: str, last: str) -> str:
+def named(first: str, last: str) -> str:
     """`conv2 … 4` for conv2, conv3, conv4."""
     if not last:
         return first

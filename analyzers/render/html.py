@@ -77,6 +77,18 @@ def html(page: Page, content: Mapping[str, object], *, title: str, plain: str) -
     )
 
 
+def still(body: str, styles: tuple[str, ...], *, title: str) -> str:
+    """A page that no program moves: its body is all there is, and nothing may run in it."""
+    style = "\n".join(map(_asset, ("page.css", *styles)))
+    return Template(_asset("still.html")).substitute(
+        body=body,
+        title=_encodable(escape(title)),
+        policy=f"default-src 'none'; style-src '{_digest(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'",
+        style=style,
+    )
+
+
 def _asset(name: str) -> str:
     return files("nnspec").joinpath("analyzers", "render", "page", name).read_text("utf-8")
 

@@ -137,6 +137,7 @@ class Convolution(Op):
         if self.pointwise(x):
             return Needs(
                 algorithm="pointwise",
+                why=f"{self._filters(x)}: one product over all places",
                 scratch={"filters": filters, **({} if self.nobias else biases)},
                 scratch_infer={"filters": filters, **biases, "factor": Needed((n,))},
                 prepared=PREPARED,
@@ -156,6 +157,7 @@ class Convolution(Op):
             }
         return Needs(
             algorithm="columns",
+            why=f"{self._filters(x)}: windows gathered",
             scratch={"filters": filters, **gathering, **({} if self.nobias else biases)},
             scratch_infer={"filters": filters, **gathering, **biases, "factor": Needed((n,))},
             prepared=PREPARED,
@@ -172,6 +174,7 @@ class Convolution(Op):
         back = {f"back {n}": s for n, s in winograd.input_scratch(*sizes).items()}
         return Needs(
             algorithm="winograd",
+            why=f"{self._filters(x)}: tiles, fewer products",
             scratch=winograd.forward_scratch(*sizes),
             scratch_infer={**winograd.forward_scratch(*sizes), "biases": n, "factor": n},
             prepared=PREPARED,
@@ -198,12 +201,26 @@ class Convolution(Op):
         if not self.nobias:
             room["sums"] = Needed((batch, self.shape(x).depth))
         return Needs(
+            why=f"{self._filters(x)}: {self._at_a_time(images)}",
             scratch=gathering,
             scratch_back={**gathering, **room},
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x) // groups,
             to_learn=frozenset({"x", "products", "total", "sums", *self.to_learn}),
         )
+
+    def _filters(self, x: Value) -> str:
+        """`3x3 stride 2, 16 to 32 channels`."""
+        windows, groups = self.windows(x), self.groups(x)
+        kernel = "x".join(str(w.kernel) for w in windows)
+        strides = dict.fromkeys(w.stride for w in windows)
+        stride = "" if [*strides] == [1] else f" stride {'x'.join(map(str, strides))}"
+        apart = f" in {groups} groups" if groups > 1 else ""
+        return f"{kernel}{stride}, {x.depth} to {self.shape(x).depth} channels{apart}"
+
+    @staticmethod
+    def _at_a_time(images: int) -> str:
+        return "image by image" if images == 1 else f"{images:,} images at a time"
 
 
 class Conv(Convolution):

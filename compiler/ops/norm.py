@@ -81,6 +81,7 @@ class BatchNorm(Op):
         room = {"first": Needed((x.channels,)), "wide": Needed((3, stretches(batch, x).length))}
         return Needs(
             algorithm="frozen",
+            why="by its running statistics",
             scratch=room,
             scratch_back=room,
             reads_back=frozenset({"scale"}),

@@ -62,7 +62,11 @@ class Upsample(Resampling):
         return (m.equals(m.at(result, "c", "i"), nearest, "f: the factor"),)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        return super().needs(batch, *inputs) if self.bilinear else Needs(algorithm="repeat")
+        return (
+            super().needs(batch, *inputs)
+            if self.bilinear
+            else Needs(algorithm="repeat", why="each place several times")
+        )
 
 
 class AdaptiveAverage(Resampling):

@@ -10,7 +10,7 @@ from ..graph import Graph
 from ..training.augmentations import needed
 from ..training.losses import Loss
 from .arena import place
-from .lanes import lanes
+from .lanes import lanes, sweepers
 from .lifetimes import lifetimes
 from .order import Order, order
 from .parameters import lay_out
@@ -112,14 +112,17 @@ def inference_memory(planned: Schedule) -> Memory:
     return Memory(parameters.size * width, 0, 0, parameters.state_size * width, planned.arena_bytes)
 
 
-def training_memory(planned: Schedule, slots: int, augmentation: int = 0) -> Memory:
-    """`slots`: vectors of what learns that the optimiser keeps; it works in one block more. Running
+def training_memory(
+    planned: Schedule, slots: int, augmentation: int = 0, threads: int = 1
+) -> Memory:
+    """`slots`: vectors of what learns that the optimiser keeps; each thread works in one block more. Running
     statistics are there twice: a step that is not finite puts back what they were.
     `augmentation`: bytes that varying the batches takes."""
     width = planned.float_bytes
     parameters = planned.parameters
     learned = parameters.trainable * width
-    optimizer = slots * learned + min(parameters.trainable, SWEEP) * width
+    blocks = sweepers(parameters.trainable, threads) * min(parameters.trainable, SWEEP)
+    optimizer = slots * learned + blocks * width
     return Memory(
         parameters.size * width,
         learned,

@@ -17,6 +17,15 @@ REUSE = 4
 matrices are better shared out by BLAS than made twice."""
 
 
+WORTH_SWEEPING = 256 * 1024
+"""Numbers that learn from which threads share the update of them."""
+
+
+def sweepers(learned: int, threads: int) -> int:
+    """How many threads update what learns."""
+    return threads if learned >= WORTH_SWEEPING else 1
+
+
 def lanes(graph: Graph, batch: int, threads: int) -> tuple[int, ...]:
     """How many examples each thread has: as equal as can be, the first ones more."""
     count = min(threads, batch) if pays(graph, batch) else 1
@@ -26,9 +35,21 @@ def lanes(graph: Graph, batch: int, threads: int) -> tuple[int, ...]:
 
 def pays(graph: Graph, batch: int) -> bool:
     """Whether a split of the batch is worth its meetings."""
+    return not objection(graph, batch)
+
+
+def objection(graph: Graph, batch: int) -> str:
+    """Why a second thread would not pay; empty where it does."""
     macs = sum(node.macs for node in graph.nodes if not node.is_input)
     params = sum(weight.size for node in graph.nodes for weight in node.own)
-    return batch > 1 and batch * macs >= WORTH_SPLITTING and macs >= REUSE * params
+    if batch == 1:
+        return "one example cannot be split"
+    if batch * macs < WORTH_SPLITTING:
+        return f"{batch * macs:,} multiply-adds of forward are too few to share"
+    if macs < REUSE * params:
+        times = f"{macs / params:.1f}".removesuffix(".0")
+        return f"an example uses a weight {times} times on average: BLAS shares the products out"
+    return ""
 
 
 def firsts(counts: tuple[int, ...]) -> tuple[int, ...]:

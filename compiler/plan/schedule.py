@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import pairwise
 from typing import Literal
 
 from ..graph import Node
@@ -123,6 +124,13 @@ class Step:
     """(written, read): the first may take the memory of the second."""
 
     @property
+    def meets(self) -> bool:
+        """Whether the lane waits for the others: for what they share in backward only where an
+        input's gradient is made of it."""
+        asked = self.phase is Phase.FORWARD or any(d is not None for d in self.d_inputs)
+        return self.phase is Phase.MEET or bool(self.shared and asked)
+
+    @property
     def writes(self) -> tuple[int, ...]:
         backward = self.phase is Phase.BACKWARD
         made = () if backward or self.output is None else (self.output,)
@@ -171,3 +179,9 @@ class Schedule:
     loss_value: int | None = None
     lanes: tuple[int, ...] = ()
     gradients: tuple[int, ...] = ()
+
+    @property
+    def rows(self) -> tuple[tuple[Step, ...], ...]:
+        """The steps in order, those that lanes make side by side together."""
+        begun = [number for number, step in enumerate(self.steps) if step.lane == 0]
+        return tuple(self.steps[a:b] for a, b in pairwise((*begun, len(self.steps))))

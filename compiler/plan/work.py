@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..graph import Node
-from .schedule import Phase, Schedule, Step
+from .schedule import Kind, Phase, Schedule, Step
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Machine:
 
 
 def work(plan: Schedule, step: Step) -> Work:
-    return Work(2 * _macs(step), _bytes(plan, step))
+    return Work(2 * macs(step), traffic(plan, step).moved)
 
 
 def update(plan: Schedule, slots: int) -> Work:
@@ -61,7 +61,8 @@ def update(plan: Schedule, slots: int) -> Work:
     return Work(0, plan.parameters.trainable * plan.float_bytes * (3 + 2 * slots))
 
 
-def _macs(step: Step) -> int:
+def macs(step: Step) -> int:
+    """Multiply-adds of its matrix products."""
     node = step.node
     if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD):
         return 0
@@ -75,24 +76,44 @@ def _macs(step: Step) -> int:
     return step.examples * (2 * node.macs - spared)
 
 
-def _bytes(plan: Schedule, step: Step) -> int:
-    inner = (*step.scratch.values(), *step.aside.values())
-    moved = {*step.reads, *step.writes} - {*inner}
-    arena = _sizes(plan, moved) + 2 * _sizes(plan, inner)
-    return arena + plan.float_bytes * _learned(step)
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes that a step reads and writes, each array once; scratch is written and read."""
+
+    read: int
+    written: int
+    scratch: int
+
+    @property
+    def moved(self) -> int:
+        return self.read + self.written + 2 * self.scratch
+
+
+def traffic(plan: Schedule, step: Step) -> Traffic:
+    if step.phase is Phase.JOIN:
+        stretch = plan.parameters.trainable // len(plan.lanes) * plan.float_bytes
+        return Traffic(len(plan.lanes) * stretch, stretch, 0)
+    own = {*step.scratch.values(), *step.aside.values()}
+    # What is prepared once is only read in a pass.
+    prepared = {index for index in own if plan.arrays[index].kind is Kind.PREPARED}
+    inner = own - prepared
+    read, written = ({*step.reads} | prepared) - inner, {*step.writes} - own - {*step.reads}
+    weights, gradients = (plan.float_bytes * count for count in _learned(step))
+    return Traffic(
+        _sizes(plan, read) + weights, _sizes(plan, written) + gradients, _sizes(plan, inner)
+    )
 
 
 def _sizes(plan: Schedule, indices: Iterable[int]) -> int:
     return sum(plan.arrays[index].bytes(plan.float_bytes) for index in indices)
 
 
-def _learned(step: Step) -> int:
-    """Numbers of weights read, of statistics read and, in training, of gradients written."""
+def _learned(step: Step) -> tuple[int, int]:
+    """Numbers of weights and statistics read, and of gradients written."""
     node: Node | None = step.node
     if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD):
-        return 0
-    every = sum(weight.size for weight in node.weights)
+        return 0, 0
     if step.phase is Phase.FORWARD:
-        return every + sum(state.size for state in node.state)
+        return sum(weight.size for weight in (*node.weights, *node.state)), 0
     read = sum(w.size for w in node.weights if w.name in step.weights)
-    return read + sum(w.size for w in node.weights if w.name in step.learned)
+    return read, sum(w.size for w in node.weights if w.name in step.learned)

@@ -177,6 +177,8 @@ UPDATES: Mapping[type[Optimizer], Update] = MappingProxyType(
 def sweep(training: Training, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
     """The calls of one update. Where the gradient is bounded or pulled, by NumPy, it goes by blocks
     that stay in cache."""
+    if not v.parameters.size:
+        return
     update = UPDATES[type(training.optimizer)]
     whole = training.clip is None and not training.l2 and not training.l1
     for part in (v,) if whole else _blocks(v):

@@ -24,6 +24,7 @@ RUNS = {
     "summary": [[spec] for spec in SPECS],
     "explain": [[spec] for spec in SPECS],
     "math": [["5 -> fc4 -> fc3\ntrain(loss=mse)"], *([spec] for spec in SPECS)],
+    "plan": [[spec] for spec in SPECS],
     "draw": [[spec] for spec in SPECS],
     "plot": [[spec] for spec in SPECS],
     "diff": [SPECS[:2], SPECS[2:], [SPECS[0], SPECS[0]]],

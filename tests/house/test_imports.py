@@ -25,15 +25,16 @@ HOMES = {
         "compiler/op.py", "compiler/ops/*", "compiler/training/*", "compiler/arguments.py",
         "analyzers/report.py", "analyzers/diagnosis.py", "analyzers/commands.py",
     ),
-    "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "runtime/progress.py", "runtime/commands_sweep.py", "runtime/commands_profile.py"),
+    "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "analyzers/render/plan.py", "runtime/progress.py", "runtime/commands_sweep.py", "runtime/commands_profile.py"),
     "PIL": ("runtime/pictures.py",),
     "pyarrow": ("runtime/parquet.py",),
     "safetensors": (),
     "sklearn": ("runtime/estimators.py", "runtime/teaching.py"),
     "tensorboard": ("runtime/events.py",),
+    "torch": ("runtime/torch_twin.py",),
     "threadpoolctl": ("runtime/threads.py",),
 }  # fmt: skip
-LATE = {"rich", "networkx", "matplotlib", "PIL", "pyarrow", "sklearn", "tensorboard"}
+LATE = {"rich", "networkx", "matplotlib", "PIL", "pyarrow", "sklearn", "tensorboard", "torch"}
 """Heavy libraries that are loaded where they are used."""
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}

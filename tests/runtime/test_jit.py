@@ -20,10 +20,10 @@ from nnspec.compiler.graph import Node
 from nnspec.compiler.op import Elementwise
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.ops.pool import Pool
-from nnspec.compiler.plan import lanes
+from nnspec.compiler.plan import lanes as planned
 from nnspec.compiler.plan.schedule import Phase
 from nnspec.grammar.diagnostics import SpecError
-from nnspec.runtime import bind
+from nnspec.runtime import bind, learner
 from nnspec.runtime import net as runtime_net
 from nnspec.runtime.net import DType, Net
 
@@ -96,6 +96,14 @@ def calls(net: Net) -> int:
     return sum(map(len, net.learner.bound(4).lanes))
 
 
+def share(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nets use so many threads, however small they are."""
+    for name in ("WORTH_SPLITTING", "REUSE", "WORTH_SWEEPING"):
+        monkeypatch.setattr(planned, name, 0)
+    for module in (bind, learner, runtime_net):
+        monkeypatch.setattr(module, "available", lambda: threads)
+
+
 def everything(net: Net) -> dict[str, np.ndarray[Any, Any]]:
     return {name: array.copy() for name, array in (*net.weights.items(), *net.state.items())}
 
@@ -129,10 +137,7 @@ def test_threads_that_share_a_batch(
     spec: str, threads: int, dtype: DType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many of NumPy's compute, on maps of either layout; and the same bits every time."""
-    monkeypatch.setattr(lanes, "WORTH_SPLITTING", 0)
-    monkeypatch.setattr(lanes, "REUSE", 0)
-    for module in (bind, runtime_net):
-        monkeypatch.setattr(module, "available", lambda: threads)
+    share(threads, monkeypatch)
     test_as_numpy_computes(spec, dtype)
     trained = []
     for _ in range(2):
@@ -186,7 +191,15 @@ def test_laws_far_out(name: str, dtype: DType) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_optimisers_to_the_bit(optimizer: str, more: dict[str, Any], dtype: DType) -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+def test_optimisers_to_the_bit(
+    optimizer: str,
+    more: dict[str, Any],
+    dtype: DType,
+    threads: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    share(threads, monkeypatch)
     settings = {"optimizer": optimizer, "loss": "mse", "dtype": dtype, **more}
     one, other = both("300 -> fc120 -> fc3", **settings)
     x, y = given(one)
@@ -194,7 +207,8 @@ def test_optimisers_to_the_bit(optimizer: str, more: dict[str, Any], dtype: DTyp
         assert one.step(x, y) == other.step(x, y)
     for name, weight in one.weights.items():
         np.testing.assert_array_equal(other.weights[name], weight, err_msg=name)
-    assert len(other.learner.updates) < len(one.learner.updates)
+    assert len(other.learner.updates) == len(one.learner.updates) == threads
+    assert sum(map(len, other.learner.updates)) < sum(map(len, one.learner.updates))
 
 
 def test_bits_repeat() -> None:
@@ -240,8 +254,8 @@ def test_loops_allocate_nothing() -> None:
     one, other = both("3x32x32 -> conv8 3x3 p1 -> bn gelu -> maxpool3 s2 -> flatten -> fc4")
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((4, 3, 32, 32)), np.arange(4)
-    learner = other.learner
-    made = (*(call for lane in learner.bound(4).lanes for call in lane), *learner.updates)
+    lanes = (*other.learner.bound(4).lanes, *other.learner.updates)
+    made = [call for lane in lanes for call in lane]
     loops = [arguments for function, arguments in made if compiled(function)]
     arrays = sum(isinstance(one, np.ndarray) for arguments in loops for one in arguments)
     other.step(x, y)
@@ -286,6 +300,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["evaluate", saved, "--data", "iris", *words]) == 0
         assert main(["predict", saved, "--input", "5.1,3.5,1.4,0.2", *words]) == 0
         assert main(["profile", "4 -> fc16 relu -> fc3", *words]) == 0
+        assert main(["bench", "4 -> fc16 relu -> fc3", "--rounds", "1", *words]) == 0
         capsys.readouterr()
     assert told[1]["accuracy"] == told[0]["accuracy"]
     assert told[1]["loss"] == pytest.approx(told[0]["loss"], rel=1e-5)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nnspec
 from nnspec.__main__ import main
 from nnspec.compiler.plan.schedule import Mode
 from nnspec.runtime import profile as module
+from nnspec.runtime.machine import Neighbours
+from nnspec.runtime.threads import available
 
 SPECS = Path(__file__).parents[2] / "specs" / "course"
 BRANCHES = (
@@ -73,3 +77,70 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profile", "4 -> relu"]) == 1
     assert "NN" in capsys.readouterr().err
     assert main(["profile", "4 -> fc2", "--batch", "0"]) == 2
+
+
+SPLIT = "3x16x16 -> conv16 3x3 p1 bn relu -> add[ conv16 3x3 p1 bn | id ] relu -> gap -> fc10"
+
+
+@pytest.fixture
+def _two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """How many threads there are is asked once in a process."""
+    monkeypatch.setenv("NNSPEC_THREADS", "2")
+    available.cache_clear()
+    yield
+    available.cache_clear()
+
+
+@pytest.mark.usefixtures("_two_threads")
+@pytest.mark.parametrize("mode", ["train", "infer"])
+def test_threads_that_share_a_batch_are_timed_together(mode: Mode) -> None:
+    found = nnspec.profile(SPLIT, mode=mode, batch=32)
+    assert (found.lanes, found.threads) == ((16, 16), 2)
+    (sharing,) = (part for part in found.parts if part.direction == "threads")
+    assert sharing.layer == ""
+    assert sharing.seconds > 0
+    assert sharing.flops == 0
+    report = nnspec.analyze(SPLIT, batch=32)
+    forward = {part.layer: part.flops for part in found.parts if part.direction == "forward"}
+    assert forward == {row.layer: row.flops for row in report.cost}
+    assert len(found.by_layer) == len(report.layers) + 1 + (mode == "train")
+
+
+@pytest.mark.usefixtures("_two_threads")
+def test_a_pass_under_the_clock_is_the_pass() -> None:
+    """Stamps take no call away and change no number."""
+    spec = SPLIT + "\ntrain(loss = cross_entropy)"
+    net = nnspec.compile(spec, seed=1)
+    draws = np.random.default_rng(0)
+    x, y = draws.standard_normal((32, 3, 16, 16)), draws.integers(0, 10, 32)
+    _, expected = net.gradients(x, y)
+    bound = net._filled(x, y)
+    clock = module.Clock(bound)
+    seconds = clock.seconds()
+    assert len(seconds) == len(bound.groups) + 1
+    assert all(one >= 0 for one in seconds)
+    assert max(map(len, clock.stamps)) == min(map(len, clock.stamps)) == len(bound.groups) + 1
+    for name, gradient in net.learner.memory.gradients.items():
+        assert np.array_equal(gradient, expected[name])
+
+
+def test_blocks_are_told() -> None:
+    found = nnspec.profile(
+        "block two(c) = fc(c) relu -> fc(c) relu\n4 -> two8 -> fc2", mode="infer", batch=4
+    )
+    assert {part.layer: part.blocks for part in found.parts} == {
+        "two1.fc1": ("two1",), "two1.fc2": ("two1",), "fc1": (),
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("_two_threads")
+@pytest.mark.parametrize(("others", "told"), [(0.0, False), (None, False), (0.8, True)])
+def test_a_busy_machine_is_told(
+    others: float | None,
+    told: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Neighbours, "cores", lambda self: others)
+    assert main(["profile", SPLIT, "--batch", "32"]) == 0
+    assert ("measure again" in capsys.readouterr().err) is told

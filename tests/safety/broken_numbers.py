@@ -19,10 +19,11 @@ import numpy as np
 
 import nnspec
 from nnspec.compiler.ops import CATALOGUE
+from nnspec.compiler.plan.schedule import Step
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.answering import quiet
 from nnspec.runtime.autopsy import _written
-from nnspec.runtime.bind import Bound
+from nnspec.runtime.bind import Bound, Group
 from nnspec.runtime.kernels import Array, Call
 from nnspec.runtime.learner import NotFinite
 
@@ -132,11 +133,31 @@ def finite(loss: float, gradient: Array) -> bool:
 def behind(bound: Bound, index: int, array: Array, place: int, bad: float) -> Bound:
     """The same calls, and behind those of a step one that spoils a number."""
     place_of = np.unravel_index(place, array.shape)
-    end = bound.ends[index]
     spoil: Call = array.__setitem__, (place_of, bad)
-    calls = (*bound.calls[:end], spoil, *bound.calls[end:])
-    ends = (*bound.ends[:index], *(stop + 1 for stop in bound.ends[index:]))
-    return replace(bound, calls=calls, ends=ends)
+    step = bound.schedule.steps[index]
+    groups = tuple(_spoilt(group, step, spoil) for group in bound.groups)
+    lanes = tuple(
+        tuple(
+            call
+            for group in groups
+            for one, calls in zip(group.steps, group.calls, strict=True)
+            for call in calls
+            if one.lane == lane
+        )
+        for lane in range(len(bound.lanes))
+    )
+    return replace(bound, groups=groups, lanes=lanes)
+
+
+def _spoilt(group: Group, step: Step, spoil: Call) -> Group:
+    """The same group, the call behind those of the step where it is in it."""
+    if not any(one is step for one in group.steps):
+        return group
+    calls = (
+        (*own, spoil) if one is step else own
+        for one, own in zip(group.steps, group.calls, strict=True)
+    )
+    return replace(group, calls=tuple(calls))
 
 
 def main(words: list[str]) -> int:

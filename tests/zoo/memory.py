@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def taken(graph: Graph, plan: Schedule) -> int:
         kept.state,
         *((kept.gradient, *learner.slots, learner._statistics) if learner else ()),
     ]
-    updates = learner.updates if learner else ()
-    for array in (*vectors, *_arrays((*calls.calls, *updates))):
+    updates = (*chain(*learner.updates), *learner.limits) if learner else ()
+    for array in (*vectors, *_arrays((*chain(*calls.lanes), *updates))):
         owner = _owner(array)
         if owner.flags.writeable and owner.ndim:
             owners[id(owner)] = owner

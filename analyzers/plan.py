@@ -1,0 +1,221 @@
+"""What a pass over a batch will do, step by step, before it runs: read off the runtime's schedule."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..compiler.errors import BadSetting
+from ..compiler.graph import Graph, Node
+from ..compiler.op import Needs
+from ..compiler.plan.build import schedule
+from ..compiler.plan.lanes import objection
+from ..compiler.plan.layout import Turned
+from ..compiler.plan.schedule import Mode, Phase, Schedule, Step
+from ..compiler.plan.work import macs, traffic
+from ..compiler.training import unsuitable
+from ..grammar.diagnostics import SpecError
+from .facts.memory import of_schedule
+from .render.plan import plan as table
+
+LAYOUTS = {True: "last", False: "first"}
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One step, of all threads that make it side by side.
+
+    Attributes
+    ----------
+    name: the operator's, as reports show it; of a sum of gradients that of its reader; empty where
+        threads meet and do nothing else.
+    layer: that it belongs to. op: as a spec would write it.
+    phase: forward, gather, loss, accumulate, backward, meet or join.
+    layout: where the channels of the maps that it makes lie, "first" or "last"; empty where nothing
+        has both channels and places.
+    algorithm: the kernel's; empty where there is one alone. why: what decided that.
+    examples: of the batch, thread by thread. meets: whether threads wait for each other.
+    read, written, scratch: bytes of all threads, each array once.
+    """
+
+    name: str
+    layer: str
+    op: str
+    phase: str
+    layout: str
+    algorithm: str
+    why: str
+    examples: tuple[int, ...]
+    meets: bool
+    read: int
+    written: int
+    scratch: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a pass, and its totals.
+
+    Attributes
+    ----------
+    threads: how many there are. lanes: the examples of each that works; why: what decided that.
+    meetings: how often they wait for each other.
+    arena, weights: bytes of what lives and dies in the pass, and of what stays: weights, gradients,
+        statistics, the optimiser's memory.
+    macs: multiply-adds of the whole pass. moved: bytes read and written, scratch both.
+    """
+
+    source: str
+    mode: Mode
+    batch: int
+    threads: int
+    lanes: tuple[int, ...]
+    why: str
+    meetings: int
+    arena: int
+    weights: int
+    macs: int
+    moved: int
+    steps: tuple[PlanRow, ...]
+
+    def __str__(self) -> str:
+        return table(self, width=100, colour=False)
+
+
+def plan(
+    graph: Graph, batch: int | None = None, mode: Mode | None = None, threads: int | None = None
+) -> Plan:
+    """Plan a pass as the runtime would.
+
+    A training step where None is given and the net can train, at the spec's batch; inference of one
+    example; a thread for each core. Raises SpecError for settings that cannot be.
+    """
+    for name, given in (("batch", batch), ("threads", threads)):
+        if given is not None and (not isinstance(given, int) or given < 1):
+            raise SpecError(
+                [BadSetting(None, name, f"cannot be {given!r}", "a whole number from 1")]
+            )
+    reason = _untrainable(graph)
+    if mode == "train" and reason:
+        raise SpecError([BadSetting(None, "mode", f"cannot be train: {reason}", "choose infer")])
+    chosen: Mode = mode or ("infer" if reason else "train")
+    count = threads or cores()
+    planned = _scheduled(graph, batch, chosen, count)
+    rows = tuple(_row(graph, planned, named) for named in _named(planned.rows))
+    memory = of_schedule(graph, planned)
+    return Plan(
+        source=graph.source.name,
+        mode=chosen,
+        batch=planned.batch,
+        threads=count,
+        lanes=planned.lanes,
+        why=_split(graph, planned, count),
+        meetings=sum(row.meets for row in rows),
+        arena=planned.arena_bytes,
+        weights=memory.total - memory.arena - memory.augmentation,
+        macs=sum(row.macs for row in rows),
+        moved=sum(row.read + row.written + 2 * row.scratch for row in rows),
+        steps=rows,
+    )
+
+
+def cores() -> int:
+    """Those that this process may use, unless NNSPEC_THREADS says how many."""
+    asked = os.environ.get("NNSPEC_THREADS", "")
+    if asked.isdecimal():
+        return max(1, int(asked))
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def _untrainable(graph: Graph) -> str:
+    """Why the net cannot train; empty where it can."""
+    if not any(node.trainable for node in graph.nodes if not node.is_input):
+        return "the net has nothing that learns"
+    inputs = [node.value for node in graph.inputs]
+    mistakes = unsuitable(graph.training, inputs, graph.output.value)
+    return mistakes[0].message() if mistakes else ""
+
+
+def _scheduled(graph: Graph, batch: int | None, mode: Mode, threads: int) -> Schedule:
+    if mode == "infer":
+        return schedule(graph, batch or 1, mode, threads=threads)
+    loss = graph.training.learned_by(graph.output.value)
+    return schedule(graph, batch or graph.training.batch, mode, loss, threads=threads)
+
+
+def _split(graph: Graph, planned: Schedule, threads: int) -> str:
+    if threads == 1:
+        return ""
+    return objection(graph, planned.batch)
+
+
+Named = tuple[str, str, tuple[Step, ...]]
+"""What a step is called, and the layer that it belongs to."""
+
+
+def _named(rows: Sequence[tuple[Step, ...]]) -> list[Named]:
+    """A sum of gradients is called after the operator whose backward comes next."""
+    found: list[Named] = []
+    reader: Node | None = None
+    for steps in reversed(rows):
+        node = steps[0].node
+        if node is not None:
+            reader = node
+        owner = reader if steps[0].phase is Phase.ACCUMULATE else node
+        found.append((owner.name if owner else "", owner.layer if owner else "", steps))
+    return found[::-1]
+
+
+def _row(graph: Graph, planned: Schedule, named: Named) -> PlanRow:
+    name, layer, steps = named
+    first = steps[0]
+    needs = _needs(first)
+    moved = [traffic(planned, step) for step in steps]
+    return PlanRow(
+        name=name,
+        layer=layer,
+        op=_op(graph, first),
+        phase=first.phase.name.lower(),
+        layout=_layout(first),
+        algorithm=first.algorithm,
+        why=_why(first, needs),
+        examples=tuple(step.examples for step in steps if step.examples),
+        meets=len(planned.lanes) > 1 and first.meets,
+        read=sum(one.read for one in moved),
+        written=sum(one.written for one in moved),
+        scratch=sum(one.scratch for one in moved),
+        macs=sum(map(macs, steps)),
+    )
+
+
+def _why(step: Step, needs: Needs) -> str:
+    """What decided the kernel, and the norm that it does too."""
+    norm = step.folded
+    return f"{needs.why}, {norm.name} folded in" if norm is not None else needs.why
+
+
+def _needs(step: Step) -> Needs:
+    """What the operator asked for; of a frozen one what it asks for then."""
+    node = step.node
+    if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD):
+        return Needs()
+    needs = node.applied.needs(step.examples)
+    return needs if needs.algorithm == step.algorithm else node.applied.needs_frozen(step.examples)
+
+
+def _op(graph: Graph, step: Step) -> str:
+    """In the net's own words: what a plan adds to it is none of its operators."""
+    node = step.node
+    if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD):
+        return ""
+    return f"channels {node.op.to}" if isinstance(node.op, Turned) else graph[node.name].spelled
+
+
+def _layout(step: Step) -> str:
+    node = step.node
+    if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD) or node.value.rank < 3:
+        return ""
+    return LAYOUTS[node.value.interleaved]
