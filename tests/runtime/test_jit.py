@@ -151,6 +151,29 @@ def test_threads_that_share_a_batch(
         assert array.tobytes() == trained[1][name].tobytes()
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "spec", [*INTERLEAVED, "3x9x9 -> conv32 3x3 p1 nobias bn gelu -> maxpool2 -> gap -> bn silu"]
+)
+def test_batches_that_go_straight_in(
+    spec: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is prepared of the weights, norms folded in, is prepared anew once they have moved."""
+    share(threads, monkeypatch)
+    one, other = both(spec, loss="mse", optimizer="sgd(lr=0.1)")
+    x, y = given(one)
+    (fed,) = (array.astype(np.float32) for array in x.values())
+    answers = []
+    for _ in range(3):
+        one.step(fed, y)
+        other.step(fed, y)
+        answers.append(other(fed))
+        alike({"y": answers[-1]}, {"y": one(fed)}, CLOSE["float32"])
+        alike({"y": other(fed)}, {"y": answers[-1]}, 0.0)
+    assert not np.array_equal(answers[0], answers[1])
+    assert not np.array_equal(answers[1], answers[2])
+
+
 @pytest.mark.parametrize("spec", INTERLEAVED)
 def test_interleaved_maps_are_pooled_by_loops(spec: str) -> None:
     _, net = both(spec, loss="mse")
