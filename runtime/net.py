@@ -39,7 +39,7 @@ from .monitor import Monitor, probe, vitals
 from .names import UNNAMED, Names
 from .notebook import facts, html
 from .read_only import Named
-from .threads import available
+from .threads import available, together
 from .train import Run, Watch, train
 from .turns import Turns, waits
 from .verdicts import verdicts
@@ -200,9 +200,13 @@ class Net(Answering):
             return super().__call__(x)
         # Nothing is left to look at: a batch as the one before it.
         with self.turns.answering:
-            self._prepare(bound)
+            if bound.preparations:
+                self._prepare(bound)
             np.copyto(given, x)
-            self._silent.run(bound.run)
+            if len(bound.lanes) == 1:
+                self._silent.run(run, bound.lanes[0])
+            else:
+                self._silent.run(together, bound.lanes)
             return made.copy()
 
     @waits("answering")
