@@ -6,7 +6,34 @@ from fnmatch import fnmatchcase
 
 from .results import Comparison
 
-REASONS: tuple[tuple[str, str, str, str], ...] = ()
+CALLS = (
+    "a handful of NumPy calls at a quarter to three quarters of a microsecond each is what it takes; "
+    "a compiled graph has no calls in between"
+)
+ACTIVATIONS = (
+    "bias and relu are passes of their own over the output, and a product waits for its threads; "
+    "compiled kernels do both while the numbers are in registers"
+)
+ADAM = (
+    "Adam makes ten NumPy sweeps over blocks in cache where a compiled loop makes one, and the product's "
+    "threads are still spinning when it begins"
+)
+
+REASONS: tuple[tuple[str, str, str, str], ...] = (
+    ("training", "c *", "*", ADAM),
+    ("training", "b *", "*", ADAM),
+    (
+        "training",
+        "d *",
+        "channels-last*",
+        "few channels: kernels that skip the gathering of columns have less to do",
+    ),
+    ("training", "[ef] *", "*", "within what one run differs from another"),
+    ("inference", "[ab] *, batch 1", "*", CALLS),
+    ("inference", "d *, batch 1", "*", CALLS),
+    ("inference", "f *, batch 1", "*", CALLS),
+    ("inference", "*", "onnxruntime", ACTIVATIONS),
+)
 """(section, net, rival, reason); the first that fits is told."""
 
 
