@@ -58,5 +58,4 @@ def _read(place: Path, *, max_memory: MaxMemory, jit: bool) -> Net | Ensemble:
         pour(saved, graph, {**net.weights, **net.state})
         for member in nets(net):
             member.names = saved.names
-            member.settle()
     return net

@@ -35,6 +35,7 @@ from .history import Epoch, History, Step
 from .initialise import fill, stream
 from .kernels import Array
 from .learner import Learner, NotFinite
+from .leases import Ledger
 from .monitor import Monitor, probe, vitals
 from .names import UNNAMED, Names
 from .notebook import facts, html
@@ -100,7 +101,7 @@ class Net(Answering):
         with quiet():
             self._silent = copy_context()
         self._changes = 0
-        self._lent = False
+        self._ledger = Ledger()
         self._memory.budget.may_clear(self._bound)
         self._most = AT_ONCE
         self._learner: Learner | None = None
@@ -157,17 +158,15 @@ class Net(Answering):
     def weights(self) -> Mapping[str, Array]:
         """Every learned array by name, `fc1.weight` (out, in), as writable views.
 
-        Once they were asked for, what inference makes of the weights beforehand is made anew for
-        every batch, for nobody tells when they are written into.
+        As long as somebody holds one of them, what inference makes of the weights beforehand is made
+        anew for every batch, for nobody tells when it is written into.
         """
-        self._lent = True
-        return Named(self._memory.weights)
+        return Named(self._memory.weights, self._ledger)
 
     @property
     def state(self) -> Mapping[str, Array]:
         """Running statistics by name, `bn1.mean`, as writable views."""
-        self._lent = True
-        return Named(self._memory.statistics)
+        return Named(self._memory.statistics, self._ledger)
 
     @property
     def params(self) -> int:
@@ -248,17 +247,11 @@ class Net(Answering):
 
     def _prepare(self, bound: Bound) -> None:
         """Make of the weights what inference wants of them, where they may be others than before."""
-        if bound.preparations and (
-            self._lent or self._fitting or bound.prepared != [self._changes]
-        ):
+        now = [self._changes, self._ledger.back]
+        if bound.preparations and (self._ledger.out or self._fitting or bound.prepared != now):
             with quiet():
                 run(bound.preparations)
-            bound.prepared[:] = [self._changes]
-
-    def settle(self) -> None:
-        """The weights have been written, by nobody who kept views of them."""
-        self._changes += 1
-        self._lent = False
+            bound.prepared[:] = now
 
     def _at_once(self, count: int) -> int:
         """How many examples are run at a time: as many as there is memory for."""

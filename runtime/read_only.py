@@ -7,17 +7,20 @@ from typing import NoReturn
 
 from ..grammar.near import nearest
 from .kernels import Array
+from .leases import Ledger
 
 
 class Named(Mapping[str, Array]):
     """Arrays that can be written into, under names that stay."""
 
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
+    def __init__(self, arrays: Mapping[str, Array], ledger: Ledger | None = None) -> None:
         self._arrays = arrays
+        self._ledger = ledger
 
     def __getitem__(self, name: str) -> Array:
         if name in self._arrays:
-            return self._arrays[name]
+            array = self._arrays[name]
+            return array if self._ledger is None else self._ledger.lent(array)
         raise KeyError(f"no array is called `{name}`{self._hint(name)}")
 
     def __iter__(self) -> Iterator[str]:

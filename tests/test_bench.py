@@ -118,3 +118,17 @@ def test_rows_of_a_table_are_replaced_by_later_ones() -> None:
     assert found is not None
     (table,) = found.tables
     assert table.rows == (("c", "3"), ("d", "1"), ("e", "4"))
+
+
+def test_the_readme_quotes_the_page() -> None:
+    root = Path(__file__).parents[1]
+    page = (root / "tests" / "bench" / "README.md").read_text("utf-8").splitlines()
+    told = (
+        (root / "README.md")
+        .read_text("utf-8")
+        .partition("`make bench`")[2]
+        .partition("- `make sklearn`")[0]
+    )
+    rows = [line for line in told.splitlines() if line.startswith("| ")]
+    assert len(rows) > 10
+    assert set(rows) <= set(page)

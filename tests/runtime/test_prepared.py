@@ -99,9 +99,20 @@ def test_weights_are_prepared_once() -> None:
     prepared[0][:] = 77
     net(x)
     assert prepared[0][0] == 77, "nothing changed, nothing is made again"
-    assert net.weights
+    part = net.weights["conv2.weight"][0]
     net(x)
-    assert prepared[0][0] != 77, "who has views of the weights may have written into them"
+    assert prepared[0][0] != 77, "who has a view of the weights may have written into it"
+    prepared[0][:] = 77
+    net(x)
+    assert prepared[0][0] != 77
+    del part
+    net(x)
+    prepared[0][:] = 77
+    net(x)
+    assert prepared[0][0] == 77, "nobody has one any more"
+    net.weights["conv2.weight"][:] += 1
+    net(x)
+    assert prepared[0][0] != 77, "it was written into, and let go"
 
 
 @pytest.mark.parametrize("batch", [1, 3])
