@@ -2,7 +2,9 @@
 
 Convention: bytes in float32; inference at batch 1: weights, running statistics and the peak of
 activations; training at the spec's batch: weights, gradients, the optimiser's memory, statistics,
-what varies the batches, and the peak of activations and their gradients.
+what varies the batches, and the peak of activations and their gradients. Figures of a net are those
+of one thread, so that they are the same on every machine; threads that share a batch have gradients
+and scratch of their own, which `planned` counts where it is told how many there are.
 """
 
 from __future__ import annotations
@@ -26,12 +28,12 @@ CONVENTION = (
 )
 
 
-def planned(graph: Graph, mode: Mode, batch: int | None = None) -> Schedule:
+def planned(graph: Graph, mode: Mode, batch: int | None = None, threads: int = 1) -> Schedule:
     """The schedule of a pass; `batch` is 1 for inference and the spec's for training where None."""
     if mode == "infer":
-        return schedule(graph, batch or 1, "infer")
+        return schedule(graph, batch or 1, "infer", threads=threads)
     loss = graph.training.learned_by(graph.output.value)
-    return schedule(graph, batch or graph.training.batch, "train", loss)
+    return schedule(graph, batch or graph.training.batch, "train", loss, threads=threads)
 
 
 def of_schedule(graph: Graph, plan: Schedule) -> Memory:

@@ -50,6 +50,7 @@ def schedule(
         loss=loss,
         target=plan.target,
         loss_value=plan.loss_value,
+        threads=threads,
         lanes=counts,
         gradients=plan.gradients,
     )
@@ -112,16 +113,14 @@ def inference_memory(planned: Schedule) -> Memory:
     return Memory(parameters.size * width, 0, 0, parameters.state_size * width, planned.arena_bytes)
 
 
-def training_memory(
-    planned: Schedule, slots: int, augmentation: int = 0, threads: int = 1
-) -> Memory:
-    """`slots`: vectors of what learns that the optimiser keeps; each thread works in one block more. Running
-    statistics are there twice: a step that is not finite puts back what they were.
+def training_memory(planned: Schedule, slots: int, augmentation: int = 0) -> Memory:
+    """`slots`: vectors of what learns that the optimiser keeps; each thread works in one block more.
+    Running statistics are there twice: a step that is not finite puts back what they were.
     `augmentation`: bytes that varying the batches takes."""
     width = planned.float_bytes
     parameters = planned.parameters
     learned = parameters.trainable * width
-    blocks = sweepers(parameters.trainable, threads) * min(parameters.trainable, SWEEP)
+    blocks = sweepers(parameters.trainable, planned.threads) * min(parameters.trainable, SWEEP)
     optimizer = slots * learned + blocks * width
     return Memory(
         parameters.size * width,

@@ -159,7 +159,8 @@ class Schedule:
     offsets: for each array its place in the arena, in bytes; arrays may share a place.
     inputs, outputs: arrays by the names of the net's inputs and outputs.
     target, loss_value: the truth, and the mean loss; None at inference.
-    lanes: how many examples each thread has; one number where the batch is not split.
+    threads: how many there are; `lanes`: how many examples each has, one number where the batch is not
+        split.
     gradients: for each lane but the first the vector of its gradients.
     """
 
@@ -177,6 +178,7 @@ class Schedule:
     loss: Loss | None = None
     target: int | None = None
     loss_value: int | None = None
+    threads: int = 1
     lanes: tuple[int, ...] = ()
     gradients: tuple[int, ...] = ()
 

@@ -14,6 +14,7 @@ from nnspec.analyzers.facts import memory
 from nnspec.compiler.graph import Graph
 from nnspec.compiler.plan.build import augmentation_memory
 from nnspec.compiler.plan.schedule import Mode
+from nnspec.runtime import bind, learner
 from nnspec.runtime.augmentations import Augmenter
 from nnspec.runtime.constants import held
 
@@ -48,8 +49,8 @@ def asked_for() -> int:
     return sum(trace.size for trace in traces.traces)
 
 
-def exactly(graph: Graph, mode: Mode, batch: int) -> None:
-    plan = memory.planned(graph, mode, batch)
+def exactly(graph: Graph, mode: Mode, batch: int, threads: int = 1) -> None:
+    plan = memory.planned(graph, mode, batch, threads)
     streams = noise(graph)
     shared = held()
     tracemalloc.start(1)
@@ -75,6 +76,16 @@ def test_others_to_the_byte(spec: str) -> None:
     exactly(graph, "infer", 3)
     if any(node.weights for node in graph.nodes):
         exactly(graph, "train", 3)
+
+
+@pytest.mark.parametrize("mode", ["infer", "train"])
+@pytest.mark.parametrize("name", ["course/lenet5", "vision/cifar_resnet20_a", "course/digits"])
+def test_threads_to_the_byte(name: str, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (bind, learner):
+        monkeypatch.setattr(module, "available", lambda: 2)
+    graph = nnspec.graph(ROOT / "specs" / f"{name}.nn")
+    assert len(memory.planned(graph, mode, 65, 2).lanes) == 2
+    exactly(graph, mode, 65, 2)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from statistics import median
 from nnspec.analyzers.facts.memory import planned
 
 from ..zoo.memory import predicted, taken
+from . import THREADS
 from .nets import Case
 from .options import Options
 from .results import Comparison, Section, Table
@@ -80,7 +81,7 @@ HEAD = ("net", "foretold", "allocated by its arrays", "resident after the steps,
 
 def foretold(case: Case, ours: Sequence[Resident]) -> tuple[str, ...]:
     graph = case.compiled().graph
-    plan = planned(graph, "train", case.batch)
+    plan = planned(graph, "train", case.batch, THREADS)
     settled = median(r.after - r.before for r in ours)
     title = f"{case.title}, batch {case.batch}"
     return title, f"{predicted(graph, plan):,}", f"{taken(graph, plan):,}", f"{settled:,.0f}"

@@ -22,6 +22,7 @@ import nnspec
 from nnspec.analyzers.facts import memory
 from nnspec.compiler.graph import Graph
 from nnspec.compiler.op import Trait
+from nnspec.compiler.plan.lanes import sweepers
 from nnspec.compiler.plan.schedule import ALIGNMENT, Schedule
 from nnspec.runtime.bind import Bound, Memory, allocate, bind
 from nnspec.runtime.learner import Learner
@@ -58,7 +59,8 @@ def bound(graph: Graph, plan: Schedule, streams: Streams) -> tuple[Memory, Bound
 
 def predicted(graph: Graph, plan: Schedule) -> int:
     """The plan's bytes; every vector takes a cache line more, so that it can begin on one."""
-    vectors = 3 if plan.mode == "infer" else 5 + graph.training.optimizer.slots
+    blocks = sweepers(plan.parameters.trainable, plan.threads)
+    vectors = 3 if plan.mode == "infer" else 4 + graph.training.optimizer.slots + blocks
     return memory.of_schedule(graph, plan).total + vectors * ALIGNMENT
 
 
