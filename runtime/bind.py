@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
@@ -21,7 +21,14 @@ from .engine import NUMPY, Engine
 from .errors import TooMuchMemory
 from .kernels import MEET, Array, Arrays, Call, Calls, Folded, Preparing
 from .losses import computed
-from .threads import available, together
+from .threads import (
+    WORTH_HURRYING,
+    WORTH_LIMITING,
+    available,
+    run,
+    together,
+    with_one_blas_thread,
+)
 
 FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
 
@@ -103,16 +110,22 @@ class Bound:
         (given,), (made,) = self.inputs.values(), self.outputs.values()
         return (given, made) if given.dtype.kind == "f" else None
 
+    @cached_property
+    def runner(self) -> tuple[Callable[[Any], None], Any]:
+        """What makes the calls, and what it takes."""
+        if len(self.lanes) > 1:
+            return together, self.lanes
+        products = (
+            step.node.applied.needs(step.examples).product
+            for step in self.schedule.steps
+            if step.node is not None and step.phase is Phase.FORWARD
+        )
+        modest = WORTH_LIMITING <= max(products, default=0) < WORTH_HURRYING
+        return (with_one_blas_thread if modest else run), self.lanes[0]
+
     def run(self) -> None:
-        if len(self.lanes) == 1:
-            run(self.lanes[0])
-        else:
-            together(self.lanes)
-
-
-def run(calls: Iterable[Call]) -> None:
-    for function, arguments in calls:
-        function(*arguments)
+        function, calls = self.runner
+        function(calls)
 
 
 def allocate(schedule: Schedule, budget: Budget | None = None, engine: Engine = NUMPY) -> Memory:

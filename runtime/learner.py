@@ -17,14 +17,14 @@ from ..compiler.plan.lanes import sweepers
 from ..compiler.plan.parameters import Entry, Group, lay_out
 from ..compiler.training import Training
 from .autopsy import first_broken
-from .bind import Bound, Memory, aligned, bind_batch, run, with_gradient
+from .bind import Bound, Memory, aligned, bind_batch, with_gradient
 from .clips import pace
 from .errors import Broken
 from .kernels import Array, Call, Calls
 from .length import length
 from .optimizers import COMPUTE, Vectors
 from .penalties import limit, penalty
-from .threads import available, together
+from .threads import available, run, together
 
 REMEMBERED = 3
 """Batch sizes whose bound schedules are kept: the full batch, the rest of an epoch, one more."""

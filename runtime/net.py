@@ -23,7 +23,7 @@ from ..compiler.training import Training, unstoppable, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .answering import Answering, quiet
 from .batches import as_inputs, as_truth, input_slots
-from .bind import Bound, allocate, bind_batch, lane_stream, run
+from .bind import Bound, allocate, bind_batch, lane_stream
 from .budget import Budget, MaxMemory
 from .data import as_seed, parted
 from .engine import NUMPY, compiling
@@ -40,7 +40,7 @@ from .monitor import Monitor, probe, vitals
 from .names import UNNAMED, Names
 from .notebook import facts, html
 from .read_only import Named
-from .threads import available, together
+from .threads import available, run
 from .train import Run, Watch, train
 from .turns import Turns, waits
 from .verdicts import verdicts
@@ -202,10 +202,8 @@ class Net(Answering):
             if bound.preparations:
                 self._prepare(bound)
             np.copyto(given, x)
-            if len(bound.lanes) == 1:
-                self._silent.run(run, bound.lanes[0])
-            else:
-                self._silent.run(together, bound.lanes)
+            function, calls = bound.runner
+            self._silent.run(function, calls)
             return made.copy()
 
     @waits("answering")

@@ -17,12 +17,12 @@ from ..compiler.plan.schedule import Mode, Phase, Schedule
 from ..compiler.plan.work import Machine, Work, update, work
 from ..grammar.diagnostics import SpecError
 from .answering import quiet
-from .bind import Bound, Group, run
+from .bind import Bound, Group
 from .budget import MaxMemory
 from .kernels import Array, Call
 from .machine import BUSY, Neighbours, measured
 from .net import Net
-from .threads import blas_threads, suited, together
+from .threads import blas_threads, run, suited, together
 
 SECONDS = 1.0
 """How long passes are repeated."""

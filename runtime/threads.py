@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial
 from queue import SimpleQueue
@@ -19,6 +19,11 @@ from .kernels import MEET, Call
 
 WORTH_SHARING = 50_000_000
 """Multiply-adds of one matrix product from which a second thread pays for its hand-over."""
+
+
+WORTH_LIMITING, WORTH_HURRYING = 100_000, 1_000_000
+"""Multiply-adds of the largest product of a pass between which BLAS is held to one thread for it: below,
+to tell BLAS takes longer than it brings; above, its threads pay where nothing else is waited for."""
 
 
 def suited(graph: Graph, batch: int) -> AbstractContextManager[object]:
@@ -60,6 +65,22 @@ def available() -> int:
     first asked, which is a thread a core unless OPENBLAS_NUM_THREADS and its like say less."""
     asked = os.environ.get("NNSPEC_THREADS", "")
     return max(1, int(asked)) if asked.isdecimal() else blas_threads()
+
+
+def run(calls: Iterable[Call]) -> None:
+    for function, arguments in calls:
+        function(*arguments)
+
+
+def with_one_blas_thread(calls: Iterable[Call]) -> None:
+    before = [library.get_num_threads() for library in _blas()]
+    for library in _blas():
+        library.set_num_threads(1)
+    try:
+        run(calls)
+    finally:
+        for library, threads in zip(_blas(), before, strict=True):
+            library.set_num_threads(threads)
 
 
 # ------------------------------------------------------------------------------------- lanes

@@ -79,7 +79,9 @@ def test_others_to_the_byte(spec: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["infer", "train"])
-@pytest.mark.parametrize("name", ["course/lenet5", "vision/cifar_resnet20_a", "vision/mnist_resnet"])
+@pytest.mark.parametrize(
+    "name", ["course/lenet5", "vision/cifar_resnet20_a", "vision/mnist_resnet"]
+)
 def test_threads_to_the_byte(name: str, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (bind, learner):
         monkeypatch.setattr(module, "available", lambda: 2)
