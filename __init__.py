@@ -198,6 +198,7 @@ def compile(  # type: ignore[overload-overlap]
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
     max_memory: "MaxMemory" = None,
+    jit: bool = False,
     **settings: object,
 ) -> "Ensemble": ...
 
@@ -211,6 +212,7 @@ def compile(
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
     max_memory: "MaxMemory" = None,
+    jit: bool = False,
     **settings: object,
 ) -> "Net": ...
 
@@ -223,6 +225,7 @@ def compile(
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
     max_memory: "MaxMemory" = None,
+    jit: bool = False,
     **settings: object,
 ) -> "Net | Ensemble":
     """A net ready to train and to run.
@@ -234,15 +237,17 @@ def compile(
     dtype: "float32" or "float64".
     let: constants that win over the spec's own: ``let={"width": 32}``.
     max_memory: what its arrays may take together, "2GiB" or bytes; 80 % of what is free where None.
+    jit: compiled loops in place of NumPy's, which compute the same; needs the extra `jit`.
     settings: win over the spec's `train(...)`: ``optimizer="adam(lr=1e-3)", loss="mse"``.
 
     ``ensemble=5``, here or in the spec's `train(...)`, gives an `Ensemble` of five nets, and 1 a
-    `Net`. Raises SpecError when the spec or a setting is wrong, or its weights take more memory.
+    `Net`. Raises SpecError when the spec or a setting is wrong, its weights take more memory, or the
+    extra is missing.
     """
     from nnspec.runtime.ensemble import compiled
 
     net = graph(spec, let=let, limits=limits, settings=settings)
-    return compiled(net, seed=seed, dtype=dtype, max_memory=max_memory)
+    return compiled(net, seed=seed, dtype=dtype, max_memory=max_memory, jit=jit)
 
 
 def curves(training: "History | str | PathLike[str]", to: "str | PathLike[str]") -> None:
@@ -375,15 +380,16 @@ def profile(
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
     max_memory: "MaxMemory" = None,
+    jit: bool = False,
 ) -> "Profile":
     """Where the time of a pass goes, layer by layer, beside the least that its work could take.
 
     `mode` is "train" or "infer"; `batch` the spec's own, or 1 for inference, where None;
-    `max_memory` as for `compile`. Raises SpecError when the spec is wrong or cannot train.
+    `max_memory` and `jit` as for `compile`. Raises SpecError when the spec is wrong or cannot train.
     """
     from nnspec.runtime.profile import profile as measured
 
-    return measured(graph(spec, let=let, limits=limits), mode, batch, max_memory)
+    return measured(graph(spec, let=let, limits=limits), mode, batch, max_memory, jit=jit)
 
 
 def gradcheck(

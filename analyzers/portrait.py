@@ -178,7 +178,7 @@ def _memory(graph: Graph, plan: Schedule, number: Mapping[str, int]) -> Content:
     return {
         "batch": plan.batch,
         "bytes": [moment.bytes for moment in moments],
-        "layers": [number[graph[m.node].layer] if m.node else -1 for m in moments],
+        "layers": [number[m.layer] if m.node else -1 for m in moments],
         "phases": [[phase, len(list(run))] for phase, run in groupby(phases)],
         "always": {
             "weights": taken.parameters,

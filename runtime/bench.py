@@ -94,6 +94,7 @@ def bench(
     rounds: int = ROUNDS,
     versus: str = "",
     max_memory: MaxMemory = None,
+    jit: bool = False,
 ) -> Bench:
     """Time passes over numbers drawn at random; with `versus` "torch" beside a twin there, in turns.
 
@@ -107,7 +108,7 @@ def bench(
                 [BadSetting(None, name, f"cannot be {given!r}", "a whole number from 1")]
             )
     with limited(threads) as count, ExitStack() as stack:
-        net = Net(graph, seed=0, max_memory=max_memory)
+        net = Net(graph, seed=0, max_memory=max_memory, jit=jit)
         mistakes = net.untrainable()
         if mode == "train" and mistakes:
             raise SpecError(mistakes)

@@ -17,8 +17,9 @@ from ..compiler.plan.schedule import ALIGNMENT, Kind, Mode, Phase, Schedule, Ste
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
 from .budget import Budget, zeros
+from .engine import NUMPY, Engine
 from .errors import TooMuchMemory
-from .kernels import MEET, Array, Arrays, Call, Calls, Folded, Preparing, kernel_of
+from .kernels import MEET, Array, Arrays, Call, Calls, Folded, Preparing
 from .losses import computed
 from .threads import available, together
 
@@ -28,7 +29,7 @@ FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.f
 @dataclass(frozen=True)
 class Memory:
     """The flat vectors that all schedules of one net share, and views of them by name; the gradient
-    is empty until something trains."""
+    is empty until something trains. Their calls come from one engine."""
 
     parameters: Array
     gradient: Array
@@ -37,6 +38,7 @@ class Memory:
     gradients: Mapping[str, Array]
     statistics: Mapping[str, Array]
     budget: Budget
+    engine: Engine = NUMPY
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def run(calls: Iterable[Call]) -> None:
         function(*arguments)
 
 
-def allocate(schedule: Schedule, budget: Budget | None = None) -> Memory:
+def allocate(schedule: Schedule, budget: Budget | None = None, engine: Engine = NUMPY) -> Memory:
     """Zeroed vectors for a net's parameters and running statistics; raises SpecError when the budget
     has no room for them."""
     budget = budget or Budget()
@@ -123,7 +125,7 @@ def allocate(schedule: Schedule, budget: Budget | None = None) -> Memory:
     state = aligned(parameters.state_size, dtype, budget)
     statistics = _views(state, parameters.state)
     weights = _views(vector, parameters.entries)
-    return Memory(vector, vector[:0], state, weights, {}, statistics, budget)
+    return Memory(vector, vector[:0], state, weights, {}, statistics, budget, engine)
 
 
 def with_gradient(memory: Memory, parameters: Parameters) -> Memory:
@@ -285,7 +287,8 @@ def _calls(schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane) 
         assert schedule.loss is not None
         judged = node.value, scores, truth, output, d_output
         return tuple(computed(schedule.loss, *judged, scratch))
-    kernel, bundle = kernel_of(node.op, step.algorithm), _bundle(schedule, step, arrays, lane)
+    kernel = lane.memory.engine.kernel_of(node.op, step.algorithm)
+    bundle = _bundle(schedule, step, arrays, lane)
     if step.phase is Phase.BACKWARD:
         aside = {name: arrays[index] for name, index in step.aside.items()}
         whole = {w.name: lane.gradients[node.keeper(w)] for w in node.weights if w.name in aside}
@@ -303,11 +306,12 @@ def _preparations(
     for step in schedule.steps:
         if schedule.mode == "train" or step.phase is not Phase.FORWARD or step.node is None:
             continue
-        kernel = kernel_of(step.node.op, step.algorithm)
+        lane = lanes[step.lane]
+        kernel = lane.memory.engine.kernel_of(step.node.op, step.algorithm)
         own = {i for i in step.scratch.values() if schedule.arrays[i].kind is Kind.PREPARED}
         if own - made:
             made |= own
-            bundle = _bundle(schedule, step, arrays, lanes[step.lane])
+            bundle = _bundle(schedule, step, arrays, lane)
             yield from cast(Preparing, kernel).prepare(step.node.op, bundle)
 
 

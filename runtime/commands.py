@@ -33,6 +33,7 @@ from .data_options import (
 )
 from .dataset import Dataset
 from .durable import check_writable
+from .engine import jit_argument
 from .ensemble import Ensemble, compiled, folder, members
 from .errors import Diverged
 from .events import Events
@@ -93,6 +94,7 @@ def configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--watch", action="store_true", help="after each epoch, look at the net")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     memory_argument(parser)
+    jit_argument(parser)
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
     for name in SETTINGS:
         settings.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
@@ -112,7 +114,7 @@ def train(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in SETTINGS}
     settings = {name: value for name, value in given.items() if value is not None}
     graph = options.graph(options, settings)
-    net = compiled(graph, dtype=options.dtype, max_memory=options.max_memory)
+    net = compiled(graph, dtype=options.dtype, max_memory=options.max_memory, jit=options.jit)
     learned, held = parts(options, input_shape(net.graph))
     quiet = options.format == "json"
     if mistakes := net.untrainable():
@@ -291,6 +293,7 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
         "--held-out", type=float, metavar="SHARE", help="judge only the part that training held out"
     )
     memory_argument(parser)
+    jit_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec evaluate digits.safetensors --data digits --held-out 0.2\n"
         "  nnspec evaluate digits.safetensors --data new.npz --format json"
@@ -299,7 +302,7 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(options: argparse.Namespace) -> int:
     """How the net does, and which classes are taken for which."""
-    net = load_net(options.weights, max_memory=options.max_memory)
+    net = load_net(options.weights, max_memory=options.max_memory, jit=options.jit)
     data = loaded(options, options.data, input_shape(net.graph))
     if options.held_out is not None:
         _, data = split(data, options.held_out)
@@ -373,6 +376,7 @@ def configure_predict(parser: argparse.ArgumentParser) -> None:
     reading_arguments(parser)
     parser.add_argument("--first", type=whole, default=10, metavar="N", help="examples to show")
     memory_argument(parser)
+    jit_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec predict iris.safetensors --input 5.1,3.5,1.4,0.2\n"
         "  nnspec predict digits.safetensors --data digits --first 5 --format json\n"
@@ -382,7 +386,7 @@ def configure_predict(parser: argparse.ArgumentParser) -> None:
 
 def predict(options: argparse.Namespace) -> int:
     """Classes with their probabilities, or plain outputs."""
-    net = load_net(options.weights, max_memory=options.max_memory)
+    net = load_net(options.weights, max_memory=options.max_memory, jit=options.jit)
     data = _examples(options, input_shape(net.graph))
     classes = net.classes or data.classes
     answers = net.answers(net.asked(data), None)

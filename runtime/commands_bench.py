@@ -13,6 +13,7 @@ from ..grammar.write import put_out
 from .bench import ROUNDS, Bench, Side
 from .bench import bench as measured
 from .budget import memory_argument
+from .engine import jit_argument
 
 
 def configure_bench(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,7 @@ def configure_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=whole, default=None, help="of each side")
     parser.add_argument("--rounds", type=whole, default=ROUNDS, help=f"{ROUNDS} by default")
     memory_argument(parser)
+    jit_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec bench specs/course/digits.nn\n"
         "  nnspec bench specs/course/lenet5.nn --vs torch --batch 64\n"
@@ -52,6 +54,7 @@ def bench(options: argparse.Namespace) -> int:
         rounds=options.rounds,
         versus=options.vs,
         max_memory=options.max_memory,
+        jit=options.jit,
     )
     if options.format == "json":
         print(json.dumps(asdict(found), indent=2))

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..grammar.options import whole
 from ..grammar.write import put_out
 from .budget import memory_argument
+from .engine import jit_argument
 from .profile import Part, Profile
 from .profile import profile as profiled
 
@@ -30,6 +31,7 @@ def configure_profile(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--html", metavar="PAGE", help="draw it too, as a page for the browser")
     memory_argument(parser)
+    jit_argument(parser)
     parser.epilog = (
         "examples:\n  nnspec profile specs/course/lenet5.nn\n"
         "  nnspec profile specs/vision/resnet18.nn --mode infer --batch 8\n"
@@ -45,7 +47,7 @@ def configure_profile(parser: argparse.ArgumentParser) -> None:
 def profile(options: argparse.Namespace) -> int:
     """Where the time goes, layer by layer, beside the least it could take."""
     graph = options.graph(options, {})
-    found = profiled(graph, options.mode, options.batch, options.max_memory)
+    found = profiled(graph, options.mode, options.batch, options.max_memory, jit=options.jit)
     if found.disturbed:
         told = f"other processes used {found.others:.1f} cores meanwhile: these times are too long"
         print(f"{told}; measure again when the machine is quiet", file=sys.stderr)

@@ -16,6 +16,7 @@ from ..grammar.diagnostics import SpecError
 from ..grammar.options import whole
 from .budget import memory_argument
 from .data_options import data_arguments, held_out_arguments, input_shape, parts
+from .engine import jit_argument
 from .ensemble import Ensemble, compiled
 from .errors import BadVariation
 from .net import Net
@@ -39,6 +40,7 @@ def configure_sweep(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seeds", type=whole, default=1, metavar="N", help="trainings of each")
     memory_argument(parser)
+    jit_argument(parser)
     settings = parser.add_argument_group("settings, which win over the spec's train(...)")
     for name in Training.model_fields:
         settings.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
@@ -61,7 +63,8 @@ def sweep(options: argparse.Namespace) -> int:
     seeds = range(first.training.seed, first.training.seed + options.seeds)
 
     def made(choices: Choices, seed: int) -> Net | Ensemble:
-        return compiled(graphs[_key(choices)], seed=seed, max_memory=options.max_memory)
+        graph, most = graphs[_key(choices)], options.max_memory
+        return compiled(graph, seed=seed, max_memory=most, jit=options.jit)
 
     outcomes: list[Outcome] = []
     try:

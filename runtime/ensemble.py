@@ -44,6 +44,7 @@ class Ensemble(Answering):
     seed: the first member's; the others' seeds are drawn from it. The spec's own where None.
     dtype: "float32" or "float64".
     max_memory: of each member, "2GiB" or bytes; 80 % of what is free where None.
+    jit: compiled loops in place of NumPy's; needs the extra `jit`.
     """
 
     def __init__(
@@ -53,14 +54,15 @@ class Ensemble(Answering):
         seed: int | None = None,
         dtype: DType = "float32",
         max_memory: MaxMemory = None,
+        jit: bool = False,
     ) -> None:
         self.graph = graph
-        first = Net(graph, seed=seed, dtype=dtype, max_memory=max_memory)
+        first = Net(graph, seed=seed, dtype=dtype, max_memory=max_memory, jit=jit)
         size = {"ensemble": graph.training.ensemble}
         self.training = first.training.model_copy(update=size)
         self.seed, self.dtype = first.seed, first.dtype
         others = seeds(first.seed, self.training.ensemble)[1:]
-        made = partial(Net, graph, dtype=dtype, max_memory=max_memory)
+        made = partial(Net, graph, dtype=dtype, max_memory=max_memory, jit=jit)
         rest = (made(seed=other) for other in others)
         self.members: tuple[Net, ...] = (first, *rest)
 
@@ -227,10 +229,11 @@ def compiled(
     seed: int | None = None,
     dtype: DType = "float32",
     max_memory: MaxMemory = None,
+    jit: bool = False,
 ) -> Net | Ensemble:
     """The net, or the ensemble that its `train(...)` asks for."""
     kind = Ensemble if graph.training.ensemble > 1 else Net
-    return kind(graph, seed=seed, dtype=dtype, max_memory=max_memory)
+    return kind(graph, seed=seed, dtype=dtype, max_memory=max_memory, jit=jit)
 
 
 def members(net: Net | Ensemble) -> tuple[Net, ...]:

@@ -218,6 +218,26 @@ class Untrainable(Mistake):
 
 
 @dataclass(frozen=True)
+class NoAccelerator(Mistake):
+    """Compiled loops are asked for, `jit=True` or `--jit`, and Numba, which compiles them, is not there.
+
+    `pip install "nnspec[jit]"` installs nnspec with the library of its extra `jit`. Without it a net
+    does the same, with NumPy.
+    """
+
+    code, name = "NN570", "no-accelerator"
+    problem: str = ""
+
+    def message(self) -> str:
+        if self.problem:
+            return f"`jit` needs numba, which cannot be loaded: {self.problem}"
+        return "`jit` needs numba, which is not installed"
+
+    def help(self) -> str:
+        return 'pip install "nnspec[jit]", or leave `jit` out: NumPy computes the same'
+
+
+@dataclass(frozen=True)
 class TooMuchMemory(Mistake):
     """The weights, or what a batch needs beside them, do not fit into memory; nothing was allocated.
 

@@ -23,7 +23,7 @@ from ..grammar.version import VERSION
 from .batches import input_slots, truth_slot
 from .errors import DamagedRun, NoRun, RunDiffers
 from .examples import Examples
-from .threads import blas_threads
+from .threads import available
 from .train import Run
 
 FORMAT = "nnspec run 1"
@@ -88,7 +88,7 @@ def _versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "blas threads": str(blas_threads()),
+        "threads": str(available()),
     }
 
 

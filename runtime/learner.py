@@ -22,7 +22,7 @@ from .clips import pace
 from .errors import Broken
 from .kernels import Array, Call, Calls
 from .length import length
-from .optimizers import COMPUTE, Vectors, sweep
+from .optimizers import COMPUTE, Vectors
 from .penalties import limit, penalty
 from .threads import available, together
 
@@ -137,7 +137,8 @@ class Learner:
             tuple(slot[part] for slot in self.slots),
             self._blocks[lane],
         )
-        return sweep(self.training.of(group.learning), vectors, self._tempi[group.learning.factor])
+        training, tempo = self.training.of(group.learning), self._tempi[group.learning.factor]
+        return self.memory.engine.sweep(training, vectors, tempo)
 
     def _limit(self, entry: Entry) -> Calls:
         """Every neuron's incoming weights kept to `max_norm`."""

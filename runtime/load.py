@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count, takewhile
 from pathlib import Path
 
@@ -17,19 +18,21 @@ from .net import DType, Net
 from .weights import check_members, opened, pour
 
 
-def load(path: str | Path, *, max_memory: MaxMemory = None) -> Net | Ensemble:
+def load(path: str | Path, *, max_memory: MaxMemory = None, jit: bool = False) -> Net | Ensemble:
     """The net, or the ensemble, that `save` wrote: its spec is compiled anew, its weights put back.
 
     Of a folder that keeps a run it is the net of the best epoch, or the last weights where the run
     stopped before its first epoch was judged; of an ensemble's run each member's.
     `max_memory` is what a net's arrays may take together, "2GiB" or bytes; 80 % of what is free where
-    None. Raises SpecError when a file is damaged, is no weights file, or does not fit its own spec.
+    None; `jit` as for `compile`. Raises SpecError when a file is damaged, is no weights file, or does not
+    fit its own spec.
     """
     place = Path(path)
     numbered = (folder(place, number) for number in count(1))
-    if members := [_read(_weights(each), max_memory) for each in takewhile(_keeps_run, numbered)]:
+    read = partial(_read, max_memory=max_memory, jit=jit)
+    if members := [read(_weights(each)) for each in takewhile(_keeps_run, numbered)]:
         return Ensemble.of([net for net in members if isinstance(net, Net)])
-    return _read(_weights(place) if _keeps_run(place) else place, max_memory)
+    return read(_weights(place) if _keeps_run(place) else place)
 
 
 def _keeps_run(place: Path) -> bool:
@@ -42,7 +45,7 @@ def _weights(place: Path) -> Path:
     return last if last.is_file() and not best.exists() else best
 
 
-def _read(place: Path, max_memory: MaxMemory) -> Net | Ensemble:
+def _read(place: Path, *, max_memory: MaxMemory, jit: bool) -> Net | Ensemble:
     with opened(place) as saved:
         texts = from_there(saved.files, str(place))
         graph = elaborate(
@@ -51,7 +54,7 @@ def _read(place: Path, max_memory: MaxMemory) -> Net | Ensemble:
         check_members(saved, graph.training.ensemble)
         precise = any(entry.dtype == "F64" for entry in saved.arrays.entries.values())
         dtype: DType = "float64" if precise else "float32"
-        net = compiled(graph, dtype=dtype, max_memory=max_memory)
+        net = compiled(graph, dtype=dtype, max_memory=max_memory, jit=jit)
         pour(saved, graph, {**net.weights, **net.state})
         for member in nets(net):
             member.names = saved.names

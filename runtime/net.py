@@ -26,6 +26,7 @@ from .batches import as_inputs, as_truth, input_slots
 from .bind import Bound, allocate, bind_batch, lane_stream, run
 from .budget import Budget, MaxMemory
 from .data import as_seed, parted
+from .engine import NUMPY, compiling
 from .errors import Diverged, TooMuchMemory, Untrainable
 from .examples import Examples, examples
 from .folder import kept_in
@@ -38,7 +39,7 @@ from .monitor import Monitor, probe, vitals
 from .names import UNNAMED, Names
 from .notebook import facts, html
 from .read_only import Named
-from .threads import available
+from .threads import available, together
 from .train import Run, Watch, train
 from .turns import Turns, waits
 from .verdicts import verdicts
@@ -63,8 +64,10 @@ class Net(Answering):
     seed: of weights, shuffling and noise; the spec's own where None.
     dtype: "float32" or "float64".
     max_memory: what its arrays may take together, "2GiB" or bytes; 80 % of what is free where None.
+    jit: compiled loops in place of NumPy's; needs the extra `jit`.
 
-    Raises SpecError for another dtype, a negative seed, or when the weights alone take more memory.
+    Raises SpecError for another dtype, a negative seed, when the weights alone take more memory, or
+    where `jit` is asked for and Numba is missing.
     """
 
     names: Names = UNNAMED
@@ -76,6 +79,7 @@ class Net(Answering):
         seed: int | None = None,
         dtype: DType = "float32",
         max_memory: MaxMemory = None,
+        jit: bool = False,
     ) -> None:
         self.graph = graph
         self.seed = graph.training.seed if seed is None else as_seed(seed)
@@ -83,7 +87,7 @@ class Net(Answering):
         self.dtype = _dtype(dtype)
         self.turns = Turns()
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
-        self._memory = allocate(plan, Budget(max_memory))
+        self._memory = allocate(plan, Budget(max_memory), compiling() if jit else NUMPY)
         self._parameters = plan.parameters
         fill(plan.parameters, self._memory.parameters, self._memory.state, self.seed)
         self._streams = {
@@ -126,7 +130,8 @@ class Net(Answering):
         dtype: DType = "float64" if self.dtype.itemsize == 8 else "float32"
         budget = self._memory.budget
         most = budget.most if budget.asked else None
-        return partial(Net, seed=self.seed, dtype=dtype, max_memory=most), (self.graph,), kept
+        made = partial(Net, seed=self.seed, dtype=dtype, max_memory=most, jit=self.jit)
+        return made, (self.graph,), kept
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self._changes += 1
@@ -142,6 +147,11 @@ class Net(Answering):
                 mine[:] = slot
 
     # ---------------------------------------------------------------------------- the weights
+
+    @property
+    def jit(self) -> bool:
+        """Whether it runs compiled loops in place of NumPy's."""
+        return self._memory.engine is not NUMPY
 
     @property
     def weights(self) -> Mapping[str, Array]:
@@ -190,9 +200,13 @@ class Net(Answering):
             return super().__call__(x)
         # Nothing is left to look at: a batch as the one before it.
         with self.turns.answering:
-            self._prepare(bound)
+            if bound.preparations:
+                self._prepare(bound)
             np.copyto(given, x)
-            self._silent.run(bound.run)
+            if len(bound.lanes) == 1:
+                self._silent.run(run, bound.lanes[0])
+            else:
+                self._silent.run(together, bound.lanes)
             return made.copy()
 
     @waits("answering")
@@ -340,7 +354,7 @@ class Net(Answering):
         self._check_idle()
         graph = frozen(self.graph, patterns, freeze=freeze)
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
-        memory = allocate(plan, self._memory.budget)
+        memory = allocate(plan, self._memory.budget, self._memory.engine)
         for name, array in memory.weights.items():
             array[:] = self._memory.weights[name]
         for name, array in memory.statistics.items():

@@ -109,7 +109,12 @@ class Profile:
 
 
 def profile(
-    graph: Graph, mode: Mode, batch: int | None = None, max_memory: MaxMemory = None
+    graph: Graph,
+    mode: Mode,
+    batch: int | None = None,
+    max_memory: MaxMemory = None,
+    *,
+    jit: bool = False,
 ) -> Profile:
     """Run a net on numbers drawn at random, step by step, with the clock in hand.
 
@@ -119,7 +124,7 @@ def profile(
     if batch is not None and (not isinstance(batch, int) or batch < 1):
         problem = f"cannot be {batch!r}"
         raise SpecError([BadSetting(None, "batch", problem, "a whole number from 1")])
-    net = Net(graph, seed=0, max_memory=max_memory)
+    net = Net(graph, seed=0, max_memory=max_memory, jit=jit)
     batch = batch or (net.training.batch if mode == "train" else 1)
     with suited(graph, batch), quiet():
         if mode == "train":

@@ -54,12 +54,13 @@ def of_training(graph: Graph) -> int:
 class Moment:
     """One step of a pass, and the bytes of the arena that are in use while it runs.
 
-    node: whose step it is; empty for a sum of gradients.
+    node, layer: whose step it is; empty for a sum of gradients.
     """
 
     phase: Phase
     node: str
     bytes: int
+    layer: str = ""
 
 
 def over_time(plan: Schedule) -> tuple[Moment, ...]:
@@ -74,6 +75,8 @@ def over_time(plan: Schedule) -> tuple[Moment, ...]:
         changes[max(life.first, 0)] += taken
         changes[min(life.last + 1, len(plan.steps))] -= taken
     return tuple(
-        Moment(step.phase, step.node.name if step.node else "", used)
+        Moment(step.phase, step.node.name, used, step.node.layer)
+        if step.node
+        else Moment(step.phase, "", used)
         for step, used in zip(plan.steps, accumulate(changes), strict=False)
     )

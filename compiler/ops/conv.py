@@ -255,7 +255,7 @@ class Conv(Convolution):
         """Last where that leaves rows long enough."""
         (x,) = inputs
         seen = x.depth * math.prod(w.kernel for w in self.windows(x))
-        wide = max(x.depth, self.n // 2) >= NARROW and min(self.n, seen) >= NARROW
+        wide = max(x.depth, self.n // 2) >= NARROW and self.n >= NARROW and 2 * seen >= NARROW
         return "last" if x.rank > 2 and self.g == 1 and wide else "first"
 
     def absorbs(self, *inputs: Value) -> bool:

@@ -77,21 +77,16 @@ class BatchNormKernel:
     def forward(self, op: BatchNorm, a: Arrays) -> Calls:
         (x,), y, rows = a.inputs, a.output, Rows(a)
         assert y is not None
-        yield from self._centre(rows, x, a)
+        yield from self.centre(rows, x, a)
         yield MEET
         yield from self._gather(op, a)
         first, second = a.scratch["first"], a.scratch["second"]
         yield np.multiply, (a.weights["scale"], a.saved["inverse"], first)
         yield np.multiply, (first, a.saved["offset"], second)
         yield np.subtract, (a.weights["shift"], second, second)
-        (one, factor), (two, summand) = rows.spread(0, first), rows.spread(1, second)
-        yield from (*one, *two)
-        centred, made = rows.of(a.saved["centred"]), rows.of(y)
-        for block in rows.blocks():
-            yield np.multiply, (centred[block], factor, made[block])
-            yield np.add, (made[block], summand, made[block])
+        yield from self.scale(rows, y, first, second, a)
 
-    def _centre(self, rows: Rows, x: Array, a: Arrays) -> Calls:
+    def centre(self, rows: Rows, x: Array, a: Arrays) -> Calls:
         """centred = x less its mean, and this lane's moments: the mean, that of what is left, and that
         of its squares."""
         mean, rest, squares = a.shared["moments"][a.lane]
@@ -113,6 +108,15 @@ class BatchNormKernel:
         for number, moment in enumerate((rest, squares)):
             yield from rows.total(number, moment)
             yield np.multiply, (moment, share, moment)
+
+    def scale(self, rows: Rows, y: Array, factor: Array, summand: Array, a: Arrays) -> Calls:
+        """y = centred factor + summand."""
+        (one, factor), (two, summand) = rows.spread(0, factor), rows.spread(1, summand)
+        yield from (*one, *two)
+        centred, made = rows.of(a.saved["centred"]), rows.of(y)
+        for block in rows.blocks():
+            yield np.multiply, (centred[block], factor, made[block])
+            yield np.add, (made[block], summand, made[block])
 
     def _gather(self, op: BatchNorm, a: Arrays) -> Calls:
         """Mean and variance over all lanes, this lane's `offset` and `inverse`; the first lane moves
@@ -160,17 +164,19 @@ class BatchNormKernel:
     def infer(self, op: BatchNorm, a: Arrays) -> Calls:
         (x,), y, rows = a.inputs, a.output, Rows(a)
         assert y is not None
-        factor = a.scratch["first"]
         yield from factored(op, a)
-        (one, mean), (two, scale), (three, shift) = (
-            rows.spread(number, vector)
-            for number, vector in enumerate((a.state["mean"], factor, a.weights["shift"]))
+        yield from self.move(rows, x, y, (a.state["mean"], a.scratch["first"], a.weights["shift"]))
+
+    def move(self, rows: Rows, x: Array, y: Array, by: tuple[Array, Array, Array]) -> Calls:
+        """y = (x - mean) factor + shift."""
+        (one, mean), (two, factor), (three, shift) = (
+            rows.spread(number, vector) for number, vector in enumerate(by)
         )
         yield from (*one, *two, *three)
         given, made = rows.of(x), rows.of(y)
         for block in rows.blocks():
             yield np.subtract, (given[block], mean, made[block])
-            yield np.multiply, (made[block], scale, made[block])
+            yield np.multiply, (made[block], factor, made[block])
             yield np.add, (made[block], shift, made[block])
 
     def backward(self, op: BatchNorm, a: Arrays) -> Calls:
@@ -178,17 +184,10 @@ class BatchNormKernel:
         dx = scale inverse (dy - dshift / count - n dscale / count), the sums over all lanes."""
         dy, (dx,), rows = a.d_output, a.d_inputs, Rows(a)
         assert dy is not None
-        given, centred = rows.of(dy), rows.of(a.saved["centred"])
-        offset, inverse, product = a.saved["offset"], a.saved["inverse"], a.scratch["product"]
-        for block in rows.blocks():
-            part = product[: block.stop - block.start]
-            yield np.multiply, (given[block], centred[block], part)
-            yield from rows.add_up(0, block, given[block])
-            yield from rows.add_up(1, block, part)
+        offset, inverse = a.saved["offset"], a.saved["inverse"]
         d_shift, d_scale = a.shared["slopes"][a.lane]
         first, second, third = (a.scratch[name] for name in ("first", "second", "third"))
-        yield from rows.total(0, d_shift)
-        yield from rows.total(1, d_scale)
+        yield from self.add_up(rows, dy, a)
         yield np.multiply, (offset, d_shift, first)
         yield np.subtract, (d_scale, first, d_scale)
         yield np.multiply, (d_scale, inverse, d_scale)
@@ -213,13 +212,30 @@ class BatchNormKernel:
         wide = a.scratch["wide"][2, : offset.size]
         yield np.multiply, (third, offset, wide)
         yield np.subtract, (wide, second, second)
+        yield from self.combine(rows, dy, dx, (first, third, second), a)
+
+    def add_up(self, rows: Rows, dy: Array, a: Arrays) -> Calls:
+        """This lane's slopes: the sums of dy and of dy centred."""
+        given, centred = rows.of(dy), rows.of(a.saved["centred"])
+        for block in rows.blocks():
+            part = a.scratch["product"][: block.stop - block.start]
+            yield np.multiply, (given[block], centred[block], part)
+            yield from rows.add_up(0, block, given[block])
+            yield from rows.add_up(1, block, part)
+        for number, slope in enumerate(a.shared["slopes"][a.lane]):
+            yield from rows.total(number, slope)
+
+    def combine(
+        self, rows: Rows, dy: Array, dx: Array, by: tuple[Array, Array, Array], a: Arrays
+    ) -> Calls:
+        """dx = dy factor - centred slope + summand."""
         (one, factor), (two, slope), (three, summand) = (
-            rows.spread(number, vector) for number, vector in enumerate((first, third, second))
+            rows.spread(number, vector) for number, vector in enumerate(by)
         )
         yield from (*one, *two, *three)
-        made = rows.of(dx)
+        given, centred, made = rows.of(dy), rows.of(a.saved["centred"]), rows.of(dx)
         for block in rows.blocks():
-            part = product[: block.stop - block.start]
+            part = a.scratch["product"][: block.stop - block.start]
             yield np.multiply, (centred[block], slope, part)
             yield np.multiply, (given[block], factor, made[block])
             yield np.subtract, (made[block], part, made[block])

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import prod
 from typing import Any
 
@@ -25,6 +25,7 @@ from numpy.lib.stride_tricks import as_strided
 from ...compiler.ops.conv import Conv
 from ...compiler.shapes import Window
 from ...compiler.winograd import mirrored
+from ..constants import table
 from . import Array, Arrays, Calls, kernel
 from .columns import bias_of, folded, summed
 
@@ -74,7 +75,12 @@ def matrices(dtype: np.dtype[Any]) -> Matrices:
     taps[5, 2] = 1
     both = np.kron(taps, taps)
     every = (reads, yields, yields.T, both, both[:, ::-1])
-    return Matrices(*(np.ascontiguousarray(matrix, dtype) for matrix in every))
+    return Matrices(
+        *(
+            table(("winograd", number, dtype.str), partial(np.array, matrix, dtype, order="C"))
+            for number, matrix in enumerate(every)
+        )
+    )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ HOMES = {
     "lark": ("grammar/parse.py", "grammar/tables.py"),
     "networkx": ("compiler/graph.py",),
     "matplotlib": ("analyzers/render/charts.py", "analyzers/render/curves.py", "runtime/curves.py"),
+    "numba": ("runtime/jit/*",),
     "numpy": ("runtime/*",),
     "pydantic": (
         "compiler/op.py", "compiler/ops/*", "compiler/training/*", "compiler/arguments.py",

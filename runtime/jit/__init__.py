@@ -1,0 +1,47 @@
+"""Compiled loops behind the kernels' interface. Needs the extra `jit`; nothing loads it unasked.
+
+A loop fills the arrays that the NumPy kernel would fill, in one sweep where NumPy takes several; what
+it has no use for among the scratch arrays stays untouched. What has no loop here is NumPy's. Loops
+let go of the interpreter's lock, keep IEEE arithmetic in the order written, and are compiled once on
+a machine: Numba keeps them beside this package, or in the user's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from ...compiler.op import Elementwise, Op
+from ..engine import Engine
+from ..kernels import Kernel
+from ..kernels import kernel_of as by_numpy
+
+KERNELS: dict[tuple[type[Op], str], Kernel] = {}
+
+
+def kernel(operator: type[Op], algorithm: str = "") -> Callable[[type[Any]], type[Any]]:
+    """Enter a kernel class for an operator; a second one for the same place is refused."""
+
+    def enter(cls: type[Any]) -> type[Any]:
+        if (operator, algorithm) in KERNELS:
+            raise TypeError(f"two loops for `{operator.name}` {algorithm}".rstrip())
+        KERNELS[operator, algorithm] = cls()
+        return cls
+
+    return enter
+
+
+def kernel_of(op: Op, algorithm: str = "") -> Kernel:
+    """The kernel of an operator: compiled, or NumPy's where there is none."""
+    own = KERNELS.get((type(op), algorithm))
+    if own is None and isinstance(op, Elementwise):
+        return KERNELS[Elementwise, ""]
+    return own or by_numpy(op, algorithm)
+
+
+for _family in sorted(module.name for module in iter_modules(__path__)):
+    import_module(f"{__name__}.{_family}")
+
+ENGINE = Engine(kernel_of, import_module(f"{__name__}.optimizers").sweep)
