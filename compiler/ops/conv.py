@@ -308,7 +308,10 @@ class DepthwiseConv(Convolution):
     def _interleaved(self, batch: int, x: Value) -> Needs:
         """Rows of places, with all their channels side by side: a sweep for each tap."""
         windows, y = self.windows(x), self.shape(x)
-        filters, padded = taps.filters(windows, x.depth), taps.room("padded", batch, windows, x.depth)
+        filters, padded = (
+            taps.filters(windows, x.depth),
+            taps.room("padded", batch, windows, x.depth),
+        )
         biases, sums = Needed((repeats(y) * y.depth,)), {"part": filters, "total": filters}
         own = {"filters": filters, **padded}
         return Needs(
