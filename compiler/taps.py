@@ -7,7 +7,9 @@ lies a little further on, so a tap costs one multiply-add of two rows onto a thi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 from .convolving import padded
 from .op import Needed
@@ -39,17 +41,60 @@ def images(windows: Sequence[Window], depth: int) -> int:
     return max(1, BLOCK // (depth * (read + math.prod(w.output for w in windows))))
 
 
+@dataclass(frozen=True)
+class Phase:
+    """Every stride-th place of the input along one axis, and the taps that see these.
+
+    Attributes
+    ----------
+    taps: from the last to the first, `start`: where the last one reads the padded gradient.
+    window: how they slide over it.
+    made: which of its places are wanted, `places`: where they lie in the input.
+    """
+
+    taps: slice
+    start: int
+    window: Window
+    made: slice
+    places: slice
+
+
 def mirrored(windows: Sequence[Window]) -> tuple[Window, ...]:
-    """The windows that slide over the output's gradient, its numbers `stride` apart and zeros between
-    them, to make the input's."""
-    return tuple(map(_mirrored, windows))
-
-
-def _mirrored(w: Window) -> Window:
-    spread = (w.output - 1) * w.stride + 1
-    return Window(
-        spread, w.kernel, 1, w.reach - 1 - w.before, w.size + w.before - spread, w.dilation
+    """The windows that slide over the output's gradient to make every stride-th of the input's."""
+    return tuple(
+        Window(
+            w.output,
+            (w.reach - 1) // w.stride + 1,
+            1,
+            (w.reach - 1) // w.stride - w.before // w.stride,
+            -(-(w.before + w.size) // w.stride) - w.output,
+        )
+        for w in windows
     )
+
+
+def phases(windows: Sequence[Window]) -> Iterator[tuple[Phase, ...]]:
+    """Each of the input's places belongs to one, and so does each tap; none where no tap sees it."""
+    return product(*map(_phases, windows, mirrored(windows)))
+
+
+def _phases(w: Window, back: Window) -> Iterator[Phase]:
+    for phase in range(w.stride):
+        taps = [tap for tap in range(w.kernel) if tap * w.dilation % w.stride == phase]
+        if not taps:
+            continue
+        step = w.stride // math.gcd(w.stride, w.dilation)
+        apart = step * w.dilation // w.stride
+        first = phase - w.before % w.stride
+        late = first < 0
+        places = range(first + w.stride * late, w.size, w.stride)
+        yield Phase(
+            slice(taps[-1], taps[0] - 1 if taps[0] else None, -step),
+            back.reach - 1 - taps[-1] * w.dilation // w.stride,
+            Window(back.output + apart * (len(taps) - 1), len(taps), dilation=apart),
+            slice(late, late + len(places)),
+            slice(places.start, None, w.stride),
+        )
 
 
 def filters(windows: Sequence[Window], depth: int) -> Needed:
@@ -65,9 +110,13 @@ def room(name: str, batch: int, windows: Sequence[Window], depth: int) -> dict[s
 
 
 def returning(batch: int, windows: Sequence[Window], depth: int) -> dict[str, Needed]:
-    """A block of the output's gradient, spread and padded."""
-    back = mirrored(windows)
-    return {
-        "back_filters": filters(back, depth),
-        "back_padded": padded(min(batch, images(back, depth)), back, depth),
+    """A block of the output's gradient, padded, and room for a phase of the input's."""
+    back, taps = mirrored(windows), math.prod(w.kernel for w in windows)
+    count = min(batch, images(back, depth))
+    found = {
+        "back_filters": Needed((taps, repeats(back, depth) * depth)),
+        "back_padded": padded(count, back, depth),
     }
+    if any(w.stride > 1 for w in windows):
+        found["back_made"] = Needed((count, *(w.output for w in back), depth))
+    return found

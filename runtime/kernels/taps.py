@@ -3,11 +3,13 @@
 Each tap's weights are repeated along a row of places, so a tap is one multiply-add of long rows; a
 row of the output stays in cache until all its taps are in. `einsum` multiplies and adds in one sweep,
 where `multiply` and `add` take two. The gradient of the input is the same computation over the
-output's gradient, its numbers a stride apart, with the taps mirrored.
+output's gradient with the taps mirrored; where the window takes steps, places a stride apart see the
+same taps and are made together.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
@@ -18,9 +20,9 @@ from numpy.lib.stride_tricks import as_strided
 
 from ...compiler.ops.conv import DepthwiseConv
 from ...compiler.shapes import Window
-from ...compiler.taps import images, mirrored, repeats
+from ...compiler.taps import Phase, images, mirrored, phases, repeats
 from ..constants import ones
-from . import Array, Arrays, Calls, kernel
+from . import Array, Arrays, Call, Calls, kernel
 from .columns import added, bias_of, folded, inner, summed
 
 PLACES, TAPS = "npqr", "abc"
@@ -45,18 +47,26 @@ def rows(maps: Array, again: int) -> Array:
 
 
 def blocks(
-    maps: Array, windows: Sequence[Window], padded: Array | None, steps: Sequence[int]
+    maps: Array, windows: Sequence[Window], padded: Array | None
 ) -> Iterator[tuple[Calls, Array, slice]]:
     """For each block: the calls that pad its images, these padded, and which images they are."""
     count = images(windows, maps.shape[-1])
-    every = (slice(None), *(slice(None, None, step) for step in steps))
     for first in range(0, len(maps), count):
         part = slice(first, min(first + count, len(maps)))
         if padded is None:
             yield iter(()), maps[part], part
             continue
         room = padded[: part.stop - first]
-        yield iter([(np.copyto, (inner(room, windows)[every], maps[part]))]), room, part
+        yield iter([(np.copyto, (inner(room, windows), maps[part]))]), room, part
+
+
+def weighing(maps: Array, made: Array, filters: Array, windows: Sequence[Window]) -> Call:
+    """made = the sum over taps of what they see times their weights."""
+    again = filters.shape[1] // maps.shape[-1]
+    weights = filters.reshape(*(w.kernel for w in windows), -1)
+    taps = TAPS[: len(windows)]
+    sums = partial(np.einsum, out=rows(made, again))
+    return sums, (f"...{taps}l,{taps}l->...l", shifted(maps, windows, again), weights)
 
 
 def weighed(
@@ -65,21 +75,15 @@ def weighed(
     filters: Array,
     windows: Sequence[Window],
     padded: Array | None,
-    steps: Sequence[int],
     biases: Array | None = None,
 ) -> Calls:
-    """made = the sum over taps of what they see times their weights, the bias added in cache."""
+    """Block by block, the bias added in cache."""
     if padded is not None:
         yield padded.fill, (0,)
-    again = filters.shape[1] // maps.shape[-1]
-    weights = filters.reshape(*(w.kernel for w in windows), -1)
-    taps = TAPS[: len(windows)]
-    terms = f"...{taps}l,{taps}l->...l"
-    for calls, block, part in blocks(maps, windows, padded, steps):
+    for calls, block, part in blocks(maps, windows, padded):
         yield from calls
         target = made[part]
-        sums = partial(np.einsum, out=rows(target, again))
-        yield sums, (terms, shifted(block, windows, again), weights)
+        yield weighing(block, target, filters, windows)
         if biases is not None:
             yield from added(target, biases)
 
@@ -108,23 +112,42 @@ class TapsKernel:
         (x,), y, s = a.inputs, a.output, a.scratch
         assert y is not None
         windows = op.windows(a.values[0])
-        steps = [1] * len(windows)
-        yield from weighed(x, y, s["filters"], windows, s.get("padded"), steps, bias_of(a))
+        yield from weighed(x, y, s["filters"], windows, s.get("padded"), bias_of(a))
 
     def backward(self, op: DepthwiseConv, a: Arrays) -> Calls:
-        (x,), (dx,), dy, s = a.inputs, a.d_inputs, a.d_output, a.scratch
+        (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
         assert dy is not None
         windows = op.windows(a.values[0])
         yield from summed(dy, a)
         if "weight" in a.d_weights:
             yield from self._filters(x, dy, windows, a)
-        if dx is None:
-            return
-        flipped = (..., *[slice(None, None, -1)] * len(windows))
-        yield from spread(a.weights["weight"][flipped], s["back_filters"])
-        steps = [w.stride for w in windows]
-        back = mirrored(windows)
-        yield from weighed(dy, dx, s["back_filters"], back, s["back_padded"], steps)
+        if dx is not None:
+            yield from self._returned(dy, dx, windows, a)
+
+    def _returned(self, dy: Array, dx: Array, windows: tuple[Window, ...], a: Arrays) -> Calls:
+        """dx = the taps that see a place times the gradients there, for every stride-th at once."""
+        s, back, weight = a.scratch, mirrored(windows), a.weights["weight"]
+        padded, filters, room = s["back_padded"], s["back_filters"], s.get("back_made")
+        parts: list[tuple[tuple[Phase, ...], Array]] = []
+        first = 0
+        for phase in phases(windows):
+            count = math.prod(along.window.kernel for along in phase)
+            parts.append((phase, filters[first : first + count]))
+            yield from spread(weight[..., *(along.taps for along in phase)], parts[-1][1])
+            first += count
+        yield padded.fill, (0,)
+        if len(parts) < math.prod(w.stride for w in windows):
+            yield dx.fill, (0,)
+        for calls, block, part in blocks(dy, back, padded):
+            yield from calls
+            for phase, weights in parts:
+                made = dx[part] if room is None else room[: len(block)]
+                seen = block[:, *(slice(along.start, None) for along in phase)]
+                yield weighing(seen, made, weights, [along.window for along in phase])
+                if room is not None:
+                    wanted = made[:, *(along.made for along in phase)]
+                    places = dx[part][:, *(along.places for along in phase)]
+                    yield np.copyto, (places, wanted)
 
     def _filters(self, x: Array, dy: Array, windows: tuple[Window, ...], a: Arrays) -> Calls:
         """dW = for each tap the sum of dy times what it sees, block by block in a fixed order."""
@@ -135,7 +158,7 @@ class TapsKernel:
             yield padded.fill, (0,)
         places = PLACES[: 1 + len(windows)]
         terms = f"{places}l,{places}l->l"
-        found = blocks(x, windows, padded, [1] * len(windows))
+        found = blocks(x, windows, padded)
         for number, (calls, block, part) in enumerate(found):
             yield from calls
             view, slopes = shifted(block, windows, again), rows(dy[part], again)
