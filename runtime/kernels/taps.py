@@ -133,7 +133,8 @@ class TapsKernel:
         for phase in phases(windows):
             count = math.prod(along.window.kernel for along in phase)
             parts.append((phase, filters[first : first + count]))
-            yield from spread(weight[..., *(along.taps for along in phase)], parts[-1][1])
+            index: tuple[Any, ...] = (..., *(along.taps for along in phase))
+            yield from spread(weight[index], parts[-1][1])
             first += count
         yield padded.fill, (0,)
         if len(parts) < math.prod(w.stride for w in windows):
