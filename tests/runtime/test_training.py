@@ -42,10 +42,10 @@ def test_digits(spec: str, least: float) -> None:
 
 @pytest.mark.skipif(not MNIST.exists(), reason="MNIST does not ship")
 def test_lenet_on_mnist() -> None:
-    """8,000 to train on, 2,000 to test on; mean over three seeds."""
+    """8,000 to train on, 2,000 to test on; mean over six seeds, for one alone strays by 0.005."""
     learned, held = split(load(MNIST), 0.2)
     assert (len(learned), len(held)) == (8000, 2000)
-    found = [accuracy(COURSE / "lenet5.nn", learned, held, seed) for seed in range(3)]
+    found = [accuracy(COURSE / "lenet5.nn", learned, held, seed) for seed in range(6)]
     assert np.mean(found) >= 0.975, found
 
 
