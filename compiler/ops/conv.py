@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
-from .. import winograd
+from .. import taps, winograd
 from ..algebra import Symbol
 from ..convolving import COLUMNS, gathered, mirrored, repeats, spread
 from ..op import (
@@ -287,6 +287,15 @@ class DepthwiseConv(Convolution):
     m: Count = Field(default=1, description="filters for each channel")
     same: bool = Field(default=False, description="pad so that ceil(size / stride) remain")
 
+    def layout(self, *inputs: Value) -> Layout:
+        """Last where that leaves rows long enough, one filter a channel."""
+        (x,) = inputs
+        suits = self.m == 1 and x.depth >= NARROW and taps.suits(self.windows(x))
+        return "last" if x.rank > 2 and suits else "first"
+
+    def absorbs(self, *inputs: Value) -> bool:
+        return inputs[0].interleaved
+
     def windows(self, x: Value) -> tuple[Window, ...]:
         return slide(self.name, x, self.k, self.s, self.p, self.d, same=self.same)
 
@@ -295,6 +304,26 @@ class DepthwiseConv(Convolution):
 
     def sides(self, x: Value) -> tuple[int, int]:
         return x.depth, self.m * x.depth
+
+    def _interleaved(self, batch: int, x: Value) -> Needs:
+        """Rows of places, with all their channels side by side: a sweep for each tap."""
+        windows, y = self.windows(x), self.shape(x)
+        filters, padded = (
+            taps.filters(windows, x.depth),
+            taps.room("padded", batch, windows, x.depth),
+        )
+        biases, sums = Needed((repeats(y) * y.depth,)), {"part": filters, "total": filters}
+        own = {"filters": filters, **padded}
+        return Needs(
+            algorithm="taps",
+            why=f"{self._filters(x)}: tap by tap",
+            scratch=own if self.nobias else {**own, "biases": biases},
+            scratch_infer={**own, "biases": biases, "factor": Needed((x.depth,))},
+            prepared=PREPARED,
+            scratch_back={**padded, **sums, **taps.returning(batch, windows, x.depth)},
+            reads_back=frozenset({"x", "weight"}),
+            to_learn=frozenset({"x", *padded, *sums}),
+        )
 
     def shape(self, *inputs: Value) -> Value:
         (x,) = inputs

@@ -130,6 +130,10 @@ def test_every_operator_with_a_choice_says_why() -> None:
     assert said["conv3"] == ("first", "", "3x3, 64 to 4 channels: 4 images at a time")
     assert said["dwconv1"][2] == "3x3, 4 to 4 channels in 4 groups: 4 images at a time"
     assert said["convt1"][2] == "2x2 stride 2, 4 to 2 channels: 4 images at a time"
+    deep = nnspec.plan("32x9x9 -> dwconv 3x3 nobias bn", mode="infer", threads=1, batch=4)
+    (tapped,) = (row for row in deep.steps if row.name == "dwconv1")
+    assert (tapped.layout, tapped.algorithm) == ("last", "taps")
+    assert tapped.why == "3x3, 32 to 32 channels in 32 groups: tap by tap, bn1 folded in"
     tiled = nnspec.plan("64x16x16 -> conv64 3x3 p1", mode="infer", threads=1, batch=64).steps[1]
     assert (tiled.algorithm, tiled.why) == (
         "winograd",

@@ -27,6 +27,19 @@ MORE: list[tuple[str, Use]] = [
     ("conv", ({"n": 20, "k": (1,), "nobias": True}, ((16, 3, 3),))),
     ("conv", ({"n": 16, "k": (1,), "s": (2,)}, ((16, 5, 6),))),
     ("conv", ({"n": 32, "k": (2, 3, 2)}, ((3, 3, 4, 3),))),
+    ("dwconv", ({"k": (3,), "p": (1,)}, ((16, 6, 7),))),
+    ("dwconv", ({"k": (3, 2), "nobias": True}, ((17, 5, 4),))),
+    ("dwconv", ({"k": (1,)}, ((16, 3, 5),))),
+    ("dwconv", ({"k": (1,), "s": (2,)}, ((16, 5, 4),))),
+    ("dwconv", ({"k": (3,), "s": (2,), "p": (1,)}, ((16, 6, 7),))),
+    ("dwconv", ({"k": (3, 2), "s": (2, 1), "p": (1, 0)}, ((16, 6, 5),))),
+    ("dwconv", ({"k": (2,), "s": (3,), "nobias": True}, ((16, 6, 7),))),
+    ("dwconv", ({"k": (3,), "s": (2,), "d": (2, 3), "p": (3, 4)}, ((16, 6, 5),))),
+    ("dwconv", ({"k": (3,), "s": (4,), "d": (2,), "p": (2,)}, ((16, 7, 9),))),
+    ("dwconv", ({"k": (5,), "s": (3,), "p": (2,)}, ((16, 8, 7),))),
+    ("dwconv", ({"k": (4,), "same": True}, ((20, 16, 9),))),
+    ("dwconv", ({"k": (3,), "p": (1,)}, ((32, 40, 40),))),
+    ("dwconv", ({"k": (2, 3, 2), "p": (1,)}, ((16, 2, 3, 4),))),
 ]
 """Wide enough for the planner to turn them."""
 
@@ -101,4 +114,4 @@ def test_every_algorithm_is_tried() -> None:
         name, arguments, shapes = use.values
         _, turned = both(name, arguments, shapes, 40)
         tried.add(turned.op.needs(40, *turned.values).algorithm)
-    assert tried >= {"", "columns", "pointwise", "winograd"}
+    assert tried >= {"", "columns", "pointwise", "winograd", "taps"}
