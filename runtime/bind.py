@@ -46,6 +46,8 @@ class Memory:
     statistics: Mapping[str, Array]
     budget: Budget
     engine: Engine = NUMPY
+    threads: int = 1
+    """How many the net may use, for good: each has its own streams of noise."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,12 @@ class Bound:
         function(calls)
 
 
-def allocate(schedule: Schedule, budget: Budget | None = None, engine: Engine = NUMPY) -> Memory:
+def allocate(
+    schedule: Schedule,
+    budget: Budget | None = None,
+    engine: Engine = NUMPY,
+    threads: int | None = None,
+) -> Memory:
     """Zeroed vectors for a net's parameters and running statistics; raises SpecError when the budget
     has no room for them."""
     budget = budget or Budget()
@@ -138,7 +145,8 @@ def allocate(schedule: Schedule, budget: Budget | None = None, engine: Engine = 
     state = aligned(parameters.state_size, dtype, budget)
     statistics = _views(state, parameters.state)
     weights = _views(vector, parameters.entries)
-    return Memory(vector, vector[:0], state, weights, {}, statistics, budget, engine)
+    threads = threads or available()
+    return Memory(vector, vector[:0], state, weights, {}, statistics, budget, engine, threads)
 
 
 def with_gradient(memory: Memory, parameters: Parameters) -> Memory:
@@ -173,7 +181,7 @@ def bind_batch(
     def plan(examples: int) -> Schedule:
         return schedule(graph, examples, mode, loss, memory.parameters.itemsize, threads)
 
-    threads = available()
+    threads = memory.threads
     planned, budget = plan(batch), memory.budget
     wanted = planned.arena_bytes + ALIGNMENT
     if not budget.room_for(wanted):

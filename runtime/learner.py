@@ -24,7 +24,7 @@ from .kernels import Array, Call, Calls
 from .length import length
 from .optimizers import COMPUTE, Vectors
 from .penalties import limit, penalty
-from .threads import available, run, together
+from .threads import run, together
 
 REMEMBERED = 3
 """Batch sizes whose bound schedules are kept: the full batch, the rest of an epoch, one more."""
@@ -105,7 +105,7 @@ class Learner:
         self._statistics = memory.state.copy() if memory.state.size else memory.state
         self._drawn = self._states()
         self._blocks = tuple(
-            aligned(min(size, SWEEP), dtype) for _ in range(sweepers(size, available()))
+            aligned(min(size, SWEEP), dtype) for _ in range(sweepers(size, memory.threads))
         )
         self._block = self._blocks[0]
         self._tempi = {

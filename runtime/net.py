@@ -40,7 +40,7 @@ from .monitor import Monitor, probe, vitals
 from .names import UNNAMED, Names
 from .notebook import facts, html
 from .read_only import Named
-from .threads import available, run
+from .threads import run
 from .train import Run, Watch, train
 from .turns import Turns, waits
 from .verdicts import verdicts
@@ -95,12 +95,13 @@ class Net(Answering):
             name: stream(self.seed, "noise", name)
             for node in graph.nodes
             if Trait.RANDOM in node.op.traits
-            for name in (lane_stream(node.name, lane) for lane in range(available()))
+            for name in (lane_stream(node.name, lane) for lane in range(self._memory.threads))
         }
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         with quiet():
             self._silent = copy_context()
         self._changes = 0
+        self._writers = 0
         self._ledger = Ledger()
         self._memory.budget.may_clear(self._bound)
         self._most = AT_ONCE
@@ -201,6 +202,8 @@ class Net(Answering):
         with self.turns.answering:
             if bound.preparations:
                 self._prepare(bound)
+            if len(self._bound) > 1 and len(x) in self._bound:
+                self._bound.move_to_end(len(x))
             np.copyto(given, x)
             function, calls = bound.runner
             self._silent.run(function, calls)
@@ -246,7 +249,7 @@ class Net(Answering):
     def _prepare(self, bound: Bound) -> None:
         """Make of the weights what inference wants of them, where they may be others than before."""
         now = [self._changes, self._ledger.back]
-        if bound.preparations and (self._ledger.out or self._fitting or bound.prepared != now):
+        if bound.preparations and (self._ledger.out or self._writers or bound.prepared != now):
             with quiet():
                 run(bound.preparations)
             bound.prepared[:] = now
@@ -345,7 +348,8 @@ class Net(Answering):
         self._check_idle()
         graph = frozen(self.graph, patterns, freeze=freeze)
         plan = schedule(graph, 1, "infer", float_bytes=self.dtype.itemsize)
-        memory = allocate(plan, self._memory.budget, self._memory.engine)
+        kept = self._memory
+        memory = allocate(plan, kept.budget, kept.engine, kept.threads)
         for name, array in memory.weights.items():
             array[:] = self._memory.weights[name]
         for name, array in memory.statistics.items():
@@ -373,8 +377,7 @@ class Net(Answering):
         """The loss of a batch, l2 and l1 included, and its gradient by every weight's name, as
         copies: not clipped."""
         bound = self._filled(x, y)
-        self._changes += 1
-        with quiet():
+        with quiet(), self._changing():
             loss = self.learner.gradient(bound)
         found = {name: gradient.copy() for name, gradient in self.learner.memory.gradients.items()}
         for entry in self._parameters.learned:
@@ -391,8 +394,7 @@ class Net(Answering):
         SpecError, with weights and statistics as they were, when loss or gradient is not finite.
         """
         bound = self._filled(x, y)
-        self._changes += 1
-        with quiet():
+        with quiet(), self._changing():
             try:
                 return self.learner.step(bound)
             except NotFinite as met:
@@ -489,10 +491,20 @@ class Net(Answering):
         """While it goes on, callbacks may look at the net and step it, but not change what trains."""
         self._fitting = True
         try:
-            yield
+            with self._changing():
+                yield
         finally:
             self._fitting = False
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """While it goes on, and once it is over, weights are others than before."""
+        self._writers += 1
+        try:
+            yield
+        finally:
             self._changes += 1
+            self._writers -= 1
 
 
 def alone(training: Training, seed: int) -> Training:

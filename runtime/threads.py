@@ -145,7 +145,8 @@ os.register_at_fork(after_in_child=CREW.idle.clear)
 
 
 def together(lanes: Sequence[Sequence[Call]]) -> None:
-    """Make the calls of every lane, the first's in this thread, with BLAS held to one thread each.
+    """Make the calls of every lane, the first's in this thread, with BLAS held to one thread each; OpenBLAS
+    may not listen where the caller is not the main thread, which costs time and no digit.
 
     Raises what a lane raised, once all have ended.
     """
@@ -174,24 +175,36 @@ def together(lanes: Sequence[Sequence[Call]]) -> None:
         ends.put((worker, failed))
 
     before = [library.get_num_threads() for library in _blas()]
-    for library in _blas():
-        library.set_num_threads(1)
     failures: list[BaseException] = []
-    for lane in range(1, len(lanes)):
-        worker = CREW.hired()
-        worker.jobs.put(partial(work, lane, worker))
+    begun = 1
     try:
+        for library in _blas():
+            library.set_num_threads(1)
+        for lane in range(1, len(lanes)):
+            worker = CREW.hired()
+            worker.jobs.put(partial(work, lane, worker))
+            begun += 1
         make(0)
     except Left:
         pass
-    finally:
-        for _ in lanes[1:]:
+    except BaseException as error:  # noqa: BLE001 - raised again below
+        failures.append(error)
+        for lane in (0, *range(begun, len(lanes))):
+            meetings.leave(lane)
+    ended = 1
+    while ended < begun:
+        try:
             worker, failed = ends.get()
-            CREW.idle.append(worker)
-            if failed is not None and not isinstance(failed, Left):
-                failures.append(failed)
-        for library, threads in zip(_blas(), before, strict=True):
-            library.set_num_threads(threads)
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            # Nobody is to touch the arrays before the others are done with them.
+            failures.append(error)
+            continue
+        ended += 1
+        CREW.idle.append(worker)
+        if failed is not None and not isinstance(failed, Left):
+            failures.append(failed)
+    for library, threads in zip(_blas(), before, strict=True):
+        library.set_num_threads(threads)
     if failures:
         raise failures[0]
 

@@ -290,32 +290,31 @@ def _backward(plan: Order, nodes: tuple[Node, ...]) -> None:
             learns.add(node.name)
     for node in reversed(nodes):
         if node.name in learns:
-            for lane in plan.lanes:
-                _sum(plan, lane, node.name)
+            _sum(plan, node.name)
             shared = _shared(plan, _needs(plan, node, 1).shared_back)
             for lane in plan.lanes:
                 _backward_of(plan, lane, node, learns, shared)
 
 
-def _sum(plan: Order, lane: Lane, name: str) -> None:
+def _sum(plan: Order, name: str) -> None:
     """One gradient from those of every reader, added in a fixed order."""
-    whole, *others = lane.arriving[name]
-    for part in others:
-        shape = plan.arrays[whole].shape
-        both = plan.array(shape, "float", Kind.GRADIENT, lane.number)
-        plan.steps.append(
-            Step(
-                Phase.ACCUMULATE,
-                None,
-                lane.number,
-                lane.examples,
-                inputs=(whole, part),
-                output=both,
-                overwrites=(both, whole),
+    for _ in plan.lanes[0].arriving[name][1:]:
+        for lane in plan.lanes:
+            whole, part, *others = lane.arriving[name]
+            shape = plan.arrays[whole].shape
+            both = plan.array(shape, "float", Kind.GRADIENT, lane.number)
+            plan.steps.append(
+                Step(
+                    Phase.ACCUMULATE,
+                    None,
+                    lane.number,
+                    lane.examples,
+                    inputs=(whole, part),
+                    output=both,
+                    overwrites=(both, whole),
+                )
             )
-        )
-        whole = both
-    lane.arriving[name] = [whole]
+            lane.arriving[name] = [both, *others]
 
 
 def _backward_of(

@@ -14,7 +14,7 @@ from nnspec.analyzers.facts import memory
 from nnspec.compiler.graph import Graph
 from nnspec.compiler.plan.build import augmentation_memory
 from nnspec.compiler.plan.schedule import Mode
-from nnspec.runtime import bind, learner
+from nnspec.runtime import bind
 from nnspec.runtime.augmentations import Augmenter
 from nnspec.runtime.constants import held
 
@@ -83,8 +83,7 @@ def test_others_to_the_byte(spec: str) -> None:
     "name", ["course/lenet5", "vision/cifar_resnet20_a", "vision/mnist_resnet"]
 )
 def test_threads_to_the_byte(name: str, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (bind, learner):
-        monkeypatch.setattr(module, "available", lambda: 2)
+    monkeypatch.setattr(bind, "available", lambda: 2)
     graph = nnspec.graph(ROOT / "specs" / f"{name}.nn")
     assert len(memory.planned(graph, mode, 65, 2).lanes) == 2
     exactly(graph, mode, 65, 2)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -13,7 +16,7 @@ import nnspec
 from nnspec.compiler.plan import lanes as planned
 from nnspec.compiler.plan.build import schedule
 from nnspec.compiler.plan.schedule import EVERY, Phase
-from nnspec.runtime import bind, net, threads
+from nnspec.runtime import bind, threads
 from nnspec.runtime.kernels import MEET, Array
 from nnspec.runtime.net import DType
 
@@ -27,8 +30,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Threads:
     monkeypatch.setattr(planned, "REUSE", 0)
 
     def to(count: int) -> None:
-        for module in (bind, net):
-            monkeypatch.setattr(module, "available", lambda: count)
+        monkeypatch.setattr(bind, "available", lambda: count)
 
     return to
 
@@ -191,3 +193,74 @@ def test_a_small_net_or_one_of_large_matrices_stays_with_one_thread() -> None:
     )
     assert planned.lanes(lenet, 65, 2) == (33, 32)
     assert planned.lanes(lenet, 1, 2) == (1,)
+
+
+@pytest.mark.parametrize("when", ["at work", "at the end", "while waiting"])
+def test_an_interrupt_leaves_no_lane_behind(when: str, use: Threads) -> None:
+    use(2)
+    done: list[str] = []
+
+    def slow() -> None:
+        time.sleep(0.2)
+        done.append("the other lane")
+
+    def interrupts() -> None:
+        raise KeyboardInterrupt
+
+    mine = {"at work": ((interrupts, ()), MEET), "at the end": ((interrupts, ()),)}
+    theirs = ((slow, ()), MEET) if when == "at work" else ((slow, ()),)
+    if when == "while waiting":
+        signal.signal(signal.SIGALRM, lambda *_: interrupts())
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+    idle, before = len(threads.CREW.idle), threads.blas_threads()
+    with pytest.raises(KeyboardInterrupt):
+        threads.together([mine.get(when, ()), theirs])
+    assert done == ["the other lane"]
+    assert len(threads.CREW.idle) >= max(1, idle)
+    assert threads.blas_threads() == before
+
+
+def test_a_thread_that_cannot_start_hangs_nobody(
+    use: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(2)
+    monkeypatch.setattr(threads.CREW, "idle", [])
+    made: list[int] = []
+
+    class Scarce(threads.Worker):
+        def __init__(self) -> None:
+            if made:
+                raise RuntimeError("can't start new thread")
+            made.append(1)
+            super().__init__()
+
+    monkeypatch.setattr(threads, "Worker", Scarce)
+    before = threads.blas_threads()
+    with pytest.raises(RuntimeError, match="start"):
+        threads.together([(MEET,), (MEET,), (MEET,)])
+    assert threads.blas_threads() == before
+
+
+def test_answers_while_another_thread_steps_are_not_out_of_date(
+    use: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(1)
+    made, x, y = given(NETS["bn"], 8)
+    real: Callable[[Any, Any], float] = type(made.learner).gradient
+
+    def gradient(self: Any, bound: Any) -> float:
+        loss = real(self, bound)
+        other = threading.Thread(target=lambda: made(x))
+        other.start()
+        other.join()
+        return loss
+
+    made(x)
+    monkeypatch.setattr(type(made.learner), "gradient", gradient)
+    made.step(x, y)
+    monkeypatch.undo()
+    answer = made(x)
+    made.learner.bound(8)
+    held = made.weights["fc1.bias"]
+    np.testing.assert_array_equal(answer, made(x))
+    assert held.size
