@@ -91,7 +91,7 @@ def counted(windows: tuple[Window, ...], x: Value, dtype: np.dtype[np.generic]) 
             starts = np.arange(window.output) * window.stride - window.before
             ends = np.minimum(starts + window.kernel, window.size + window.after)
             whole = np.multiply.outer(whole, (ends - starts).astype(dtype))
-        return whole[..., None] if x.interleaved else whole
+        return whole[..., None].copy() if x.interleaved else whole
 
     return table(("counted", windows, x.interleaved, dtype.str), make)
 
