@@ -23,8 +23,7 @@ from nnspec.compiler.ops.pool import Pool
 from nnspec.compiler.plan import lanes as planned
 from nnspec.compiler.plan.schedule import Phase
 from nnspec.grammar.diagnostics import SpecError
-from nnspec.runtime import bind, learner
-from nnspec.runtime import net as runtime_net
+from nnspec.runtime import bind
 from nnspec.runtime.net import DType, Net
 
 pytest.importorskip("numba", reason="the extra `jit` is not installed")
@@ -100,8 +99,7 @@ def share(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nets use so many threads, however small they are."""
     for name in ("WORTH_SPLITTING", "REUSE", "WORTH_SWEEPING"):
         monkeypatch.setattr(planned, name, 0)
-    for module in (bind, learner, runtime_net):
-        monkeypatch.setattr(module, "available", lambda: threads)
+    monkeypatch.setattr(bind, "available", lambda: threads)
 
 
 def everything(net: Net) -> dict[str, np.ndarray[Any, Any]]:
