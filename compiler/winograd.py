@@ -8,9 +8,10 @@ channels), holds. Maps are channels last.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
+from . import convolving
 from .op import Needed
 from .shapes import Window
 
@@ -96,8 +97,10 @@ def _tiles(w: Window) -> int:
 
 
 def mirrored(windows: Sequence[Window]) -> tuple[Window, ...]:
-    """What slides over the output's gradient to make the input's."""
-    return tuple(replace(w, size=w.output, before=2 - w.before, after=2 - w.after) for w in windows)
+    """What slides over the output's gradient to make the input's: padding of at most 2 lets it."""
+    found = convolving.mirrored(windows)
+    assert found is not None
+    return found
 
 
 def forward_scratch(

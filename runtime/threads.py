@@ -19,8 +19,6 @@ from .kernels import MEET, Call
 
 WORTH_SHARING = 50_000_000
 """Multiply-adds of one matrix product from which a second thread pays for its hand-over."""
-
-
 WORTH_LIMITING, WORTH_HURRYING = 100_000, 1_000_000
 """Multiply-adds of the largest product of a pass between which BLAS is held to one thread for it: below,
 to tell BLAS takes longer than it brings; above, its threads pay where nothing else is waited for."""
@@ -72,15 +70,22 @@ def run(calls: Iterable[Call]) -> None:
         function(*arguments)
 
 
-def with_one_blas_thread(calls: Iterable[Call]) -> None:
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS held to one thread, as long as it goes on."""
     before = [library.get_num_threads() for library in _blas()]
-    for library in _blas():
-        library.set_num_threads(1)
     try:
-        run(calls)
+        for library in _blas():
+            library.set_num_threads(1)
+        yield
     finally:
         for library, threads in zip(_blas(), before, strict=True):
             library.set_num_threads(threads)
+
+
+def with_one_blas_thread(calls: Iterable[Call]) -> None:
+    with one_blas_thread():
+        run(calls)
 
 
 # ------------------------------------------------------------------------------------- lanes
@@ -174,37 +179,33 @@ def together(lanes: Sequence[Sequence[Call]]) -> None:
             failed = error
         ends.put((worker, failed))
 
-    before = [library.get_num_threads() for library in _blas()]
     failures: list[BaseException] = []
-    begun = 1
-    try:
-        for library in _blas():
-            library.set_num_threads(1)
-        for lane in range(1, len(lanes)):
-            worker = CREW.hired()
-            worker.jobs.put(partial(work, lane, worker))
-            begun += 1
-        make(0)
-    except Left:
-        pass
-    except BaseException as error:  # noqa: BLE001 - raised again below
-        failures.append(error)
-        for lane in (0, *range(begun, len(lanes))):
-            meetings.leave(lane)
-    ended = 1
-    while ended < begun:
+    with one_blas_thread():
+        begun = 1
         try:
-            worker, failed = ends.get()
+            for lane in range(1, len(lanes)):
+                worker = CREW.hired()
+                worker.jobs.put(partial(work, lane, worker))
+                begun += 1
+            make(0)
+        except Left:
+            pass
         except BaseException as error:  # noqa: BLE001 - raised again below
-            # Nobody is to touch the arrays before the others are done with them.
             failures.append(error)
-            continue
-        ended += 1
-        CREW.idle.append(worker)
-        if failed is not None and not isinstance(failed, Left):
-            failures.append(failed)
-    for library, threads in zip(_blas(), before, strict=True):
-        library.set_num_threads(threads)
+            for lane in (0, *range(begun, len(lanes))):
+                meetings.leave(lane)
+        ended = 1
+        while ended < begun:
+            try:
+                worker, failed = ends.get()
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                # Nobody is to touch the arrays before the others are done with them.
+                failures.append(error)
+                continue
+            ended += 1
+            CREW.idle.append(worker)
+            if failed is not None and not isinstance(failed, Left):
+                failures.append(failed)
     if failures:
         raise failures[0]
 

@@ -7,7 +7,6 @@ are turned where it begins and ends. It is the same net over again, with a few m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -108,8 +107,3 @@ class _Layouts:
         applied = Applied(op, (value,), value.turned)
         label = f"{name} channels {op.to}"
         return Node(label, applied, (source.name,), reader.layer, reader.span)
-
-
-def moved(graph: Graph) -> Iterator[Node]:
-    """The nodes that turn maps."""
-    return (node for node in graph.nodes if isinstance(node.op, Turned))

@@ -17,8 +17,10 @@ from numpy.lib.stride_tricks import as_strided
 from ...compiler.convolving import mirrored
 from ...compiler.ops.conv import Conv
 from ...compiler.shapes import Window
-from ..constants import ones, scalar
+from ..constants import ones
 from . import Array, Arrays, Calls, kernel
+from .dense import rows
+from .norm import factored
 
 
 def seen(maps: Array, windows: Sequence[Window]) -> Array:
@@ -39,15 +41,6 @@ def inner(maps: Array, windows: Sequence[Window]) -> Array:
     )
     found: Array = maps[index]
     return found
-
-
-def rows(maps: Array) -> Array:
-    """A row a place, of all channels; a view."""
-    return maps.reshape(-1, maps.shape[-1])
-
-
-def pads(windows: Sequence[Window]) -> bool:
-    return any(w.before or w.after for w in windows)
 
 
 def blocks(
@@ -125,9 +118,7 @@ def folded(filters: Array, a: Arrays) -> Calls:
         return
     factor = a.scratch["factor"]
     biases = a.scratch["biases"].reshape(-1, factor.size)
-    yield np.add, (norm.variance, scalar(norm.eps, factor.dtype), factor)
-    yield np.sqrt, (factor, factor)
-    yield np.divide, (norm.scale, factor, factor)
+    yield from factored(norm.scale, norm.variance, norm.eps, factor)
     yield np.multiply, (filters, factor, filters)
     if "bias" in a.weights:
         yield np.subtract, (a.weights["bias"], norm.mean, biases)

@@ -12,7 +12,7 @@ from . import Array, Arrays, Calls, kernel
 
 
 def rows(array: Array) -> Array:
-    """(N, D) or (N, T, D) as one matrix; a view."""
+    """(N, D), (N, T, D) or maps (N, H, W, C) as one matrix, a row a place; a view."""
     return array.reshape(-1, array.shape[-1])
 
 

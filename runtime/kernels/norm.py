@@ -164,7 +164,7 @@ class BatchNormKernel:
     def infer(self, op: BatchNorm, a: Arrays) -> Calls:
         (x,), y, rows = a.inputs, a.output, Rows(a)
         assert y is not None
-        yield from factored(op, a)
+        yield from factored(a.weights["scale"], a.state["variance"], op.eps, a.scratch["first"])
         yield from self.move(rows, x, y, (a.state["mean"], a.scratch["first"], a.weights["shift"]))
 
     def move(self, rows: Rows, x: Array, y: Array, by: tuple[Array, Array, Array]) -> Calls:
@@ -242,12 +242,11 @@ class BatchNormKernel:
             yield np.add, (made[block], summand, made[block])
 
 
-def factored(op: BatchNorm, a: Arrays) -> Calls:
-    """scale / sqrt(variance + eps) of the running statistics, in `first`."""
-    factor = a.scratch["first"]
-    yield np.add, (a.state["variance"], scalar(op.eps, factor.dtype), factor)
+def factored(scale: Array, variance: Array, eps: float, factor: Array) -> Calls:
+    """factor = scale / sqrt(variance + eps)."""
+    yield np.add, (variance, scalar(eps, factor.dtype), factor)
     yield np.sqrt, (factor, factor)
-    yield np.divide, (a.weights["scale"], factor, factor)
+    yield np.divide, (scale, factor, factor)
 
 
 @kernel(BatchNorm, "frozen")
@@ -260,7 +259,7 @@ class FrozenBatchNormKernel(BatchNormKernel):
         """dx = dy scale / sqrt(variance + eps)."""
         (dx,), dy, rows = a.d_inputs, a.d_output, Rows(a)
         assert dy is not None
-        yield from factored(op, a)
+        yield from factored(a.weights["scale"], a.state["variance"], op.eps, a.scratch["first"])
         calls, factor = rows.spread(0, a.scratch["first"])
         yield from calls
         if dx is not None:
