@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from io import StringIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from ..facts.repeats import repeats
 from .columns import NOTHING, escaped, number, size
 from .fold import named
+from .text import terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -130,21 +132,8 @@ CHOICES = (
 
 def plan(found: Plan, *, width: int, colour: bool) -> str:
     """What is planned, step by step, and its totals."""
-    from rich.console import Console
-
     out = StringIO()
-
-    def console(width: int) -> Console:
-        return Console(
-            file=out,
-            width=width,
-            force_terminal=colour,
-            no_color=not colour,
-            color_system="standard" if colour else None,
-            highlight=False,
-            legacy_windows=False,
-        )
-
+    console = partial(terminal, out, colour=colour)
     parts = [(title, list(_lines(rows))) for title, rows in _parts(found)]
     lines = [line for _, part in parts for line in part]
     names, room = _fitting(lines, max(width, FLOOR))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from .columns import COLUMNS, dimensions, flow, size
 from .fold import Line, deepest, folded
 from .messages import Paint
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from ..explain import Explanation
@@ -30,21 +32,8 @@ def summary(
     `depth` is how many blocks deep it looks, `columns` are names out of `COLUMNS`; where None is
     given, as many as there is room for.
     """
-    from rich.console import Console
-
     out = StringIO()
-
-    def console(width: int) -> Console:
-        return Console(
-            file=out,
-            width=width,
-            force_terminal=colour,
-            no_color=not colour,
-            color_system="standard" if colour else None,
-            highlight=False,
-            legacy_windows=False,
-        )
-
+    console = partial(terminal, out, colour=colour)
     lines = folded(report, depth)
     asked = set(columns or (name for names in CHOICES for name in names))
     wide, narrow = _widths(asked, lines, report)
@@ -202,3 +191,18 @@ def explanations(found: Sequence[Explanation], *, colour: bool) -> str:
             lines.append(f"  {paint('help', 'source:')} {one.source}")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
+
+
+def terminal(out: TextIO, width: int, *, colour: bool) -> Console:
+    """What writes tables for a terminal of this width."""
+    from rich.console import Console
+
+    return Console(
+        file=out,
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        legacy_windows=False,
+    )

@@ -8,29 +8,19 @@ a machine: Numba keeps them beside this package, or in the user's cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
 
 from ...compiler.op import Elementwise, Op
 from ..engine import Engine
-from ..kernels import Kernel
+from ..kernels import Kernel, Kernels
+from ..kernels import kernel as numpy_kernel
 from ..kernels import kernel_of as by_numpy
 
-KERNELS: dict[tuple[type[Op], str], Kernel] = {}
+KERNELS: Kernels = {}
 
-
-def kernel(operator: type[Op], algorithm: str = "") -> Callable[[type[Any]], type[Any]]:
-    """Enter a kernel class for an operator; a second one for the same place is refused."""
-
-    def enter(cls: type[Any]) -> type[Any]:
-        if (operator, algorithm) in KERNELS:
-            raise TypeError(f"two loops for `{operator.name}` {algorithm}".rstrip())
-        KERNELS[operator, algorithm] = cls()
-        return cls
-
-    return enter
+kernel = partial(numpy_kernel, among=KERNELS)
 
 
 def kernel_of(op: Op, algorithm: str = "") -> Kernel:

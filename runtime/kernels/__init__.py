@@ -104,16 +104,20 @@ class Preparing(Kernel, Protocol):
         """The calls that fill what `Needs.prepared` names."""
 
 
-KERNELS: dict[tuple[type[Op], str], Kernel] = {}
+Kernels: TypeAlias = dict[tuple[type[Op], str], Kernel]
+
+KERNELS: Kernels = {}
 
 
-def kernel(operator: type[Op], algorithm: str = "") -> Callable[[type[Kernel]], type[Kernel]]:
+def kernel(
+    operator: type[Op], algorithm: str = "", among: Kernels = KERNELS
+) -> Callable[[type[Any]], type[Any]]:
     """Enter a kernel class for an operator; a second one for the same place is refused."""
 
-    def enter(cls: type[Kernel]) -> type[Kernel]:
-        if (operator, algorithm) in KERNELS:
+    def enter(cls: type[Any]) -> type[Any]:
+        if (operator, algorithm) in among:
             raise TypeError(f"two kernels for `{operator.name}` {algorithm}".rstrip())
-        KERNELS[operator, algorithm] = cls()
+        among[operator, algorithm] = cls()
         return cls
 
     return enter
