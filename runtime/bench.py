@@ -24,7 +24,7 @@ from .errors import OutputsDiffer
 from .kernels import Array
 from .machine import BUSY, Neighbours
 from .net import Net
-from .threads import controller, limited
+from .threads import blas, limited
 from .torch_twin import Twin, as_tensors, loss_of, optimizer_of
 
 Pass: TypeAlias = Callable[[], object]
@@ -247,11 +247,7 @@ def _difference(net: Net, twin: Twin, given: Any, inputs: Mapping[str, Array]) -
 
 
 def _versions(twin: Twin | None) -> dict[str, str]:
-    blas = {
-        f"{one['internal_api']}": str(one["version"])
-        for one in controller().info()
-        if one["user_api"] == "blas"
-    }
+    products = {str(library.internal_api): str(library.version) for library in blas()}
     torch = {"torch": str(twin.torch.__version__)} if twin else {}
     python = platform.python_version()
-    return {"nnspec": VERSION, "python": python, "numpy": np.__version__, **blas, **torch}
+    return {"nnspec": VERSION, "python": python, "numpy": np.__version__, **products, **torch}

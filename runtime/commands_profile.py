@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..grammar.options import whole
 from ..grammar.write import put_out
@@ -17,7 +18,12 @@ from .engine import jit_argument
 from .profile import Part, Profile
 from .profile import profile as profiled
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 BAR = 10
+WIDEST = 1000
+"""Columns of a terminal to ask how wide a table would like to be."""
 NOTHING = "[dim]·[/]"
 
 
@@ -65,9 +71,8 @@ def profile(options: argparse.Namespace) -> int:
 
 def table(found: Profile, *, width: int, colour: bool) -> str:
     """One row a layer, the totals, and what they are held against."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.measure import Measurement
 
     out = StringIO()
     console = Console(
@@ -79,16 +84,13 @@ def table(found: Profile, *, width: int, colour: bool) -> str:
         highlight=False,
         legacy_windows=False,
     )
-    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
-    rows.add_column("layer", style="cyan", no_wrap=True)
-    back = found.mode == "train"
-    titles = ("forward", *(["backward"] if back else []), "least", "reached", "products", "memory")
-    for title in titles:
-        rows.add_column(title, justify="right", no_wrap=True)
-    rows.add_column("share", no_wrap=True)
-    for parts in found.by_layer:
-        rows.add_row(*_cells(parts, found))
-    what = "a training step" if back else "inference"
+    wide = console.options.update(width=WIDEST)
+    drawn = (_rows(found, titles) for titles in _choices(found))
+    rows = next(
+        (one for one in drawn if Measurement.get(console, wide, one).maximum <= width), None
+    )
+    rows = rows or _rows(found, _choices(found)[-1])
+    what = "a training step" if found.mode == "train" else "inference"
     examples = "one example" if found.batch == 1 else f"{found.batch:,} examples"
     median = f"the median of {found.passes:,}"
     console.print(f"[bold]{what}[/] over {examples}{_shared(found)}, {median}")
@@ -105,24 +107,53 @@ def _shared(found: Profile) -> str:
     return f", {' + '.join(map(str, found.lanes))} on {len(found.lanes)} threads"
 
 
-def _cells(parts: tuple[Part, ...], found: Profile) -> list[str]:
+def _choices(found: Profile) -> list[tuple[str, ...]]:
+    """Which columns to show, the most first: a number is shown whole or not at all."""
+    times = ("forward", "backward") if found.mode == "train" else ("forward",)
+    held, rates = ("least", "reached"), ("products", "memory")
+    return [
+        (*times, *held, *rates, "share", "bar"),
+        (*times, *held, *rates, "share"),
+        (*times, *held, "share"),
+        (*times, "share"),
+    ]
+
+
+def _rows(found: Profile, titles: tuple[str, ...]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
+    rows.add_column("layer", style="cyan", no_wrap=True)
+    for title in titles:
+        if title == "bar":
+            rows.add_column(style="green", no_wrap=True)
+        else:
+            rows.add_column(title, justify="right", no_wrap=True)
+    for parts in found.by_layer:
+        cells = _cells(parts, found)
+        name = parts[0].layer or f"[dim]{parts[0].direction}[/]"
+        rows.add_row(name, *(cells[title] for title in titles))
+    return rows
+
+
+def _cells(parts: tuple[Part, ...], found: Profile) -> dict[str, str]:
     by = {part.direction: part for part in parts}
     whole = sum(parts[1:], parts[0])
     late = by.get("backward") or by.get("update")
     early = by.get("forward") or by.get("threads")
-    times = [early, late] if found.mode == "train" else [early]
     share = whole.seconds / found.seconds if found.seconds else 0.0
-    bar = "█" * int(share * BAR) + ("", *"▏▎▍▌▋▊▉")[int(share * BAR * 8) % 8]
     machine = found.machine
-    return [
-        whole.layer or f"[dim]{parts[0].direction}[/]",
-        *(_time(part.seconds) if part else NOTHING for part in times),
-        _time(whole.least),
-        _rate(whole.least, whole.seconds),
-        _rate(whole.flops / machine.flops, whole.seconds),
-        _rate(whole.bytes / machine.bandwidth, whole.seconds),
-        f"{share:4.0%} [green]{bar}[/]",
-    ]
+    return {
+        "forward": _time(early.seconds) if early else NOTHING,
+        "backward": _time(late.seconds) if late else NOTHING,
+        "least": _time(whole.least),
+        "reached": _rate(whole.least, whole.seconds),
+        "products": _rate(whole.flops / machine.flops, whole.seconds),
+        "memory": _rate(whole.bytes / machine.bandwidth, whole.seconds),
+        "share": f"{share:.0%}",
+        "bar": "█" * int(share * BAR) + ("", *"▏▎▍▌▋▊▉")[int(share * BAR * 8) % 8],
+    }
 
 
 def _rate(least: float, seconds: float) -> str:

@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from ..compiler.plan.work import Machine
-from .threads import controller, together
+from .threads import blas_limited, together
 
 SIDE = 1024
 """Of the square matrices that are multiplied: large enough for the best rate, done in a moment."""
@@ -31,7 +31,7 @@ def measured(threads: int) -> Machine:
     target = source.copy()
     parts = zip(np.array_split(target, threads), np.array_split(source, threads), strict=True)
     copies = [[(np.copyto, pair)] for pair in parts]
-    with controller().limit(limits=threads, user_api="blas"):
+    with blas_limited(threads):
         product_seconds = _best(lambda: np.matmul(left, right, product))
     return Machine(
         flops=2 * SIDE**3 / product_seconds,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeAlias
@@ -35,8 +36,7 @@ def suited(graph: Graph, batch: int) -> AbstractContextManager[object]:
     largest = max((node.applied.needs(batch).product for node in nodes), default=0)
     if largest >= WORTH_SHARING and not pays(graph, batch):
         return nullcontext()
-    limits: AbstractContextManager[object] = controller().limit(limits=1, user_api="blas")
-    return limits
+    return one_blas_thread()
 
 
 @cache
@@ -47,14 +47,22 @@ def controller() -> ThreadpoolController:
 
 
 @cache
-def _blas() -> tuple[Any, ...]:
+def blas() -> tuple[Any, ...]:
+    """The libraries that multiply matrices for NumPy.
+
+    Where NumPy brings its own, that one; others of the process may be PyTorch's or SciPy's, whose
+    threads are their affair. Else all of them: NumPy's is among them.
+    """
     libraries = controller().select(user_api="blas").lib_controllers
-    return tuple(libraries)
+    numpys = Path(np.__file__).parent
+    homes = numpys, numpys.with_name("numpy.libs")
+    own = [one for one in libraries if any(home in Path(one.filepath).parents for home in homes)]
+    return tuple(own or libraries)
 
 
 def blas_threads() -> int:
     """How many threads BLAS may use."""
-    return max((library.get_num_threads() for library in _blas()), default=1)
+    return max((library.get_num_threads() for library in blas()), default=1)
 
 
 @cache
@@ -71,16 +79,20 @@ def run(calls: Iterable[Call]) -> None:
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """BLAS held to one thread, as long as it goes on."""
-    before = [library.get_num_threads() for library in _blas()]
+def blas_limited(count: int) -> Iterator[None]:
+    """NumPy's BLAS held to so many threads, as long as it goes on."""
+    before = [library.get_num_threads() for library in blas()]
     try:
-        for library in _blas():
-            library.set_num_threads(1)
+        for library in blas():
+            library.set_num_threads(count)
         yield
     finally:
-        for library, threads in zip(_blas(), before, strict=True):
+        for library, threads in zip(blas(), before, strict=True):
             library.set_num_threads(threads)
+
+
+def one_blas_thread() -> AbstractContextManager[None]:
+    return blas_limited(1)
 
 
 def with_one_blas_thread(calls: Iterable[Call]) -> None:
@@ -220,7 +232,7 @@ def limited(count: int | None) -> Iterator[int]:
     os.environ["NNSPEC_THREADS"] = str(count)
     available.cache_clear()
     try:
-        with controller().limit(limits=count, user_api="blas"):
+        with blas_limited(count):
             yield count
     finally:
         os.environ.pop("NNSPEC_THREADS")

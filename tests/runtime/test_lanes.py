@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -264,3 +265,39 @@ def test_answers_while_another_thread_steps_are_not_out_of_date(
     held = made.weights["fc1.bias"]
     np.testing.assert_array_equal(answer, made(x))
     assert held.size
+
+
+def test_only_numpys_blas_is_asked_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else the process has loaded: PyTorch and SciPy bring theirs."""
+
+    class Library:
+        def __init__(self, filepath: str, count: int) -> None:
+            self.filepath, self.count = filepath, count
+
+        def get_num_threads(self) -> int:
+            return self.count
+
+        def set_num_threads(self, count: int) -> None:
+            self.count = count
+
+    class Loaded:
+        def select(self, user_api: str) -> object:
+            assert user_api == "blas"
+            return self
+
+    home = Path(np.__file__).parent
+    own = Library(str(home.with_name("numpy.libs") / "libopenblas.so"), 3)
+    other = Library(str(home.with_name("scipy.libs") / "libopenblas.so"), 5)
+    Loaded.lib_controllers = [own, other]  # type: ignore[attr-defined]
+    monkeypatch.setattr(threads, "controller", Loaded)
+    threads.blas.cache_clear()
+    try:
+        assert threads.blas_threads() == 3
+        with threads.blas_limited(1):
+            assert (own.count, other.count) == (1, 5)
+        assert (own.count, other.count) == (3, 5)
+        Loaded.lib_controllers = [other]  # type: ignore[attr-defined]
+        threads.blas.cache_clear()
+        assert threads.blas_threads() == 5
+    finally:
+        threads.blas.cache_clear()
