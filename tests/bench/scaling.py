@@ -27,6 +27,8 @@ CHAINS = {
     "conv16 3x3 p1 relu": ("16x16x16", "conv16 3x3 p1 relu", "gap -> fc10", 16),
 }
 PACE, CHILD = Pace(3, 0.1), Pace(5, 0.3)
+ROUNDS = 5
+"""Of processes with one thread and with more, in turns."""
 WORDS = (
     "nnspec alone, a training step. The exponent is the slope of the line through the last four "
     "points of log time against log size: 1.0 is in proportion, less is better than that."
@@ -90,7 +92,7 @@ def by_depth(options: Options) -> Table:
 
 
 def by_threads(cases: Sequence[Case], options: Options) -> tuple[list[Table], tuple[Skipped, ...]]:
-    """A fresh process for every count of threads, kept to as many cores."""
+    """A fresh process for every count of threads, kept to as many cores, in several rounds."""
     if not cases:
         return [], ()
     cores = sorted(os.sched_getaffinity(0))
@@ -100,9 +102,17 @@ def by_threads(cases: Sequence[Case], options: Options) -> tuple[list[Table], tu
     rows = []
     for case in cases:
         options.say(f"scaling {case.title}: threads")
-        one, two = (alone(case, cores[:count], options.quick) for count in (1, THREADS))
-        rows.append((case.title, f"{1e3 * one:.1f} ms", f"{1e3 * two:.1f} ms", f"{one / two:.2f}"))
-    head = ("training step", "1 thread", f"{THREADS} threads", "times as fast")
+        # In turns, for the machine is not equally fast all the time.
+        rounds = [
+            [alone(case, cores[:count], options.quick) for count in (1, THREADS)]
+            for _ in range(1 if options.quick else ROUNDS)
+        ]
+        one, two = (statistics.median(times) for times in zip(*rounds, strict=True))
+        ratios = [first / second for first, second in rounds]
+        told = f"{statistics.median(ratios):.2f}"
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        rows.append((case.title, f"{1e3 * one:.1f} ms", f"{1e3 * two:.1f} ms", told, spread))
+    head = ("training step", "1 thread", f"{THREADS} threads", "times as fast", "all rounds")
     return [Table("Against the threads", head, tuple(rows))], ()
 
 
