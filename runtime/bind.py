@@ -113,6 +113,14 @@ class Bound:
         return (given, made) if given.dtype.kind == "f" else None
 
     @cached_property
+    def pair(self) -> tuple[Array, Array] | None:
+        """The input and the truth, where one input of floats is all that is given."""
+        inputs = tuple(self.inputs.values())
+        if len(inputs) > 1 or self.target is None or inputs[0].dtype.kind != "f":
+            return None
+        return inputs[0], self.target
+
+    @cached_property
     def runner(self) -> tuple[Callable[[Any], None], Any]:
         """What makes the calls, and what it takes."""
         if len(self.lanes) > 1:

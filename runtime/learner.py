@@ -82,6 +82,7 @@ class Learner:
         self.graph = graph
         self.training = training
         self.loss = training.learned_by(graph.output.value)
+        self._classes = graph.output.value.channels
         layout = lay_out(graph)
         trains = memory.gradient.size == layout.trainable
         vectors_more = training.optimizer.slots + (not trains)
@@ -164,6 +165,27 @@ class Learner:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(batch)
         return found
+
+    def filled(self, x: Any, y: Any) -> Bound | None:
+        """The schedule with a batch in place that is made like one before it, so that nothing but its
+        labels is left to look at; None where there is more to see."""
+        if type(x) is not np.ndarray or type(y) is not np.ndarray or not x.ndim:
+            return None
+        bound = self._bound.get(len(x))
+        if bound is None or bound.pair is None or self.loss.target not in ("values", "labels"):
+            return None
+        given, truth = bound.pair
+        if x.shape != given.shape or y.shape != truth.shape:
+            return None
+        if x.dtype != given.dtype or y.dtype != truth.dtype:
+            return None
+        # A negative label is a large one without its sign.
+        if self.loss.target == "labels" and y.view(np.uint64).max() >= self._classes:
+            return None
+        self._bound.move_to_end(len(x))
+        np.copyto(given, x)
+        np.copyto(truth, y)
+        return bound
 
     def gradient(self, bound: Bound) -> float:
         """Run forward and backward over the filled batch; returns the mean loss, l2 and l1 included.

@@ -361,6 +361,8 @@ class Net(Answering):
     def _filled(self, x: Any, y: ArrayLike) -> Bound:
         """The training schedule for a batch, its inputs and truth in place."""
         learner = self.learner
+        if (filled := learner.filled(x, y)) is not None:
+            return filled
         inputs, count = as_inputs(self.graph, x, self.dtype)
         truth = as_truth(learner.loss, y, self.graph.output.value, count, self.dtype)
         if not count:

@@ -85,7 +85,7 @@ def _base(plan: Order, life: Lifetime) -> tuple[int, int] | None:
     return next((p for index in life.arrays if (p := plan.arrays[index].part)), None)
 
 
-SWEEP = 32 * 1024
+SWEEP = 64 * 1024
 """Numbers that an update of the weights handles at a time: parameters, gradient and slots of a block
 share a core's cache."""
 

@@ -312,3 +312,29 @@ def test_callbacks_cannot_change_what_trains(change: Callable[[nnspec.Net], None
         net.fit(x, y, on_epoch=lambda epoch: change(net))
     change(net)
     net.fit(x, y, on_epoch=lambda epoch: net.step(x, y))
+
+
+def test_a_batch_like_the_one_before_is_looked_at_no_less() -> None:
+    """The short way into a step takes what the long way takes, and refuses what that refuses."""
+    spec = "4 -> fc5 relu -> fc3\ntrain(loss=cross_entropy, optimizer=sgd(lr=0.1))"
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((6, 4)).astype(np.float32)
+    y = rng.integers(0, 3, 6)
+    short, long = nnspec.compile(spec, seed=1), nnspec.compile(spec, seed=1)
+    for number in range(4):
+        given = x + np.float32(number)
+        # Lists go the long way every time.
+        assert short.step(given, y) == long.step(given.tolist(), y.tolist())
+    for wrong in (np.full(6, 3), np.full(6, -1), y[:5], y.astype(float) + 0.5):
+        with pytest.raises(SpecError):
+            short.step(x, wrong)
+    same: list[Any] = [
+        np.asfortranarray(x), x.astype(np.float64), x[::-1][::-1], x.reshape(6, 2, 2), x.view(Own),
+    ]  # fmt: skip
+    for given in same:
+        assert short.step(given, y) == long.step(x.tolist(), y.tolist())
+    assert short.step(x[:3], y[:3]) == long.step(x[:3].tolist(), y[:3].tolist())
+
+
+class Own(np.ndarray):
+    """An array of somebody's own kind."""
