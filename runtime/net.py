@@ -98,6 +98,7 @@ class Net(Answering):
             for name in (lane_stream(node.name, lane) for lane in range(self._memory.threads))
         }
         self._bound: OrderedDict[int, Bound] = OrderedDict()
+        self._newest = 0
         with quiet():
             self._silent = copy_context()
         self._changes = 0
@@ -193,19 +194,18 @@ class Net(Answering):
         not suit.
         """
         bound = self._bound.get(len(x)) if type(x) is np.ndarray and x.ndim else None
-        if bound is None or bound.only is None:
+        if bound is None or (short := bound.shortcut) is None:
             return super().__call__(x)
-        given, made = bound.only
-        if x.shape != given.shape or x.dtype != given.dtype:
+        shape, dtype, given, made, function, calls = short
+        if x.shape != shape or x.dtype is not dtype:
             return super().__call__(x)
         # Nothing is left to look at: a batch as the one before it.
         with self.turns.answering:
             if bound.preparations:
                 self._prepare(bound)
-            if len(self._bound) > 1 and len(x) in self._bound:
-                self._bound.move_to_end(len(x))
-            np.copyto(given, x)
-            function, calls = bound.runner
+            if self._newest != shape[0]:
+                self._renew(shape[0])
+            given[...] = x
             self._silent.run(function, calls)
             return made.copy()
 
@@ -242,9 +242,15 @@ class Net(Answering):
             self._bound[batch] = found
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
-        self._bound.move_to_end(batch)
+        self._renew(batch)
         self._prepare(found)
         return found
+
+    def _renew(self, batch: int) -> None:
+        """This batch size was asked for last: it is forgotten last."""
+        if batch in self._bound:
+            self._bound.move_to_end(batch)
+        self._newest = batch
 
     def _prepare(self, bound: Bound) -> None:
         """Make of the weights what inference wants of them, where they may be others than before."""
