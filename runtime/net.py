@@ -254,11 +254,13 @@ class Net(Answering):
 
     def _prepare(self, bound: Bound) -> None:
         """Make of the weights what inference wants of them, where they may be others than before."""
-        now = [self._changes, self._ledger.back]
-        if bound.preparations and (self._ledger.out or self._writers or bound.prepared != now):
+        ledger = self._ledger
+        # Both only grow.
+        now = self._changes + ledger.back
+        if bound.preparations and (now not in bound.prepared or ledger.out or self._writers):
             with quiet():
                 run(bound.preparations)
-            bound.prepared[:] = now
+            bound.prepared[:] = [now]
 
     def _at_once(self, count: int) -> int:
         """How many examples are run at a time: as many as there is memory for."""
