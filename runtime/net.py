@@ -193,11 +193,12 @@ class Net(Answering):
         there are several. `x` may also be a data set, or items. Raises SpecError when the shapes do
         not suit.
         """
-        bound = self._bound.get(len(x)) if type(x) is np.ndarray and x.ndim else None
+        sizes = x.shape if type(x) is np.ndarray else ()
+        bound = self._bound.get(sizes[0]) if sizes else None
         if bound is None or (short := bound.shortcut) is None:
             return super().__call__(x)
         shape, dtype, given, made, function, calls = short
-        if x.shape != shape or x.dtype is not dtype:
+        if sizes != shape or x.dtype is not dtype:
             return super().__call__(x)
         # Nothing is left to look at: a batch as the one before it.
         with self.turns.answering:

@@ -119,7 +119,12 @@ def correlate(wide: Array, narrow: Array, g: Geometry, a: Arrays) -> Calls:
     """narrow = W columns(wide): the places of `wide` that each window sees, weighed."""
     calls, columns = gather(wide, g, a)
     yield from calls
-    yield np.matmul, (g.matrix(a.weights["weight"]), columns, g.grouped(narrow))
+    w, products = g.matrix(a.weights["weight"]), g.grouped(narrow)
+    if len(wide) == g.groups == 1:
+        # One product of two matrices needs less about it.
+        yield w[0].dot, (columns[0, 0], products[0, 0])
+    else:
+        yield np.matmul, (w, columns, products)
 
 
 def spread(narrow: Array, wide: Array, padded: str, g: Geometry, a: Arrays) -> Calls:
