@@ -26,7 +26,6 @@ from ..op import (
 from ..shape_errors import RealNumbers, WrongRank
 from ..shapes import Value
 
-
 SMALL = 16 * 1024
 """Numbers of a matrix below which adding the bias takes a good part of the time of its product with
 one vector."""

@@ -39,9 +39,7 @@ def taps(windows: tuple[Window, ...], x: Value) -> Iterator[tuple[int, Index, In
             yield number, (*before, *inputs), (*before, *outputs)
 
 
-def passes(
-    combine: Callable[..., object], of_nothing: float, op: Pool, a: Arrays
-) -> Calls:
+def passes(combine: Callable[..., object], of_nothing: float, op: Pool, a: Arrays) -> Calls:
     """y = what each window sees, combined: axis by axis, a block of images at a time.
 
     A window of k x k takes 2 k calls instead of k k, and the first of them read whole rows.
