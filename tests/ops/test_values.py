@@ -166,7 +166,8 @@ def test_what_is_not_finite_comes_out_of_a_maxpool(
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_pools_take_some_images_at_a_time(turned: bool) -> None:
-    one = bench(CATALOGUE["maxpool"](k=(3,), s=(2,), p=(1,)), (8, 31, 32), batch=40, seed=5)
+    arguments: dict[str, Any] = {"k": (3,), "s": (2,), "p": (1,)}
+    one = bench(CATALOGUE["maxpool"](**arguments), (8, 31, 32), batch=40, seed=5)
     if turned:
         one.values = tuple(v.turned for v in one.values)
         one.inputs = [np.ascontiguousarray(np.moveaxis(x, 1, -1)) for x in one.inputs]
