@@ -192,9 +192,13 @@ def _row(graph: Graph, planned: Schedule, named: Named) -> PlanRow:
 
 
 def _why(step: Step, needs: Needs) -> str:
-    """What decided the kernel, and the norm that it does too."""
-    norm = step.folded
-    return f"{needs.why}, {norm.name} folded in" if norm is not None else needs.why
+    """What decided the kernel, and the norm and the law that it does too."""
+    norm, law = step.folded, step.behind
+    more = [f"{norm.op.name} folded in"] if norm is not None else []
+    more += [f"{law.spelled} in the same sweep"] if law is not None else []
+    if not more or step.node is None:
+        return needs.why
+    return ", ".join((needs.why or step.node.spelled, *more))
 
 
 def _needs(step: Step) -> Needs:

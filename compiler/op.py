@@ -107,6 +107,8 @@ class Trait(Enum):
     """Takes whole numbers too; others refuse them."""
     NO_GRADIENT = auto()
     POOLS = auto()
+    SWEEPS = auto()
+    """Makes its output stretch by stretch: a law behind it is done on each while it is in cache."""
     FOLDS = auto()
     """At inference a number a channel times its input plus another, which the weights before it can
     take in."""

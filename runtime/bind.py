@@ -19,7 +19,7 @@ from ..grammar.diagnostics import SpecError
 from .budget import Budget, zeros
 from .engine import NUMPY, Engine
 from .errors import TooMuchMemory
-from .kernels import MEET, Array, Arrays, Call, Calls, Folded, Preparing
+from .kernels import MEET, Array, Arrays, Behind, Call, Calls, Folded, Preparing
 from .losses import computed
 from .threads import (
     WORTH_HURRYING,
@@ -324,13 +324,17 @@ def _calls(schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane) 
         return tuple(computed(schedule.loss, *judged, scratch))
     kernel = lane.memory.engine.kernel_of(node.op, step.algorithm)
     bundle = _bundle(schedule, step, arrays, lane)
+    law = bundle.behind
     if step.phase is Phase.BACKWARD:
         aside = {name: arrays[index] for name, index in step.aside.items()}
         whole = {w.name: lane.gradients[node.keeper(w)] for w in node.weights if w.name in aside}
         sums = [(np.add, (whole[name], part, whole[name])) for name, part in aside.items()]
-        return (*kernel.backward(node.op, bundle), *sums)
+        calls = tuple(kernel.backward(node.op, bundle))
+        early = () if law.met else law.ready(slice(None))
+        return (*early, *calls, *sums)
     compute = kernel.forward if schedule.mode == "train" else kernel.infer
-    return tuple(compute(node.op, bundle))
+    calls = tuple(compute(node.op, bundle))
+    return calls if law.met else (*calls, *law.finish(output))
 
 
 def _preparations(
@@ -377,9 +381,43 @@ def _bundle(schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane)
         rng=lane.streams.get(node.name),
         shared={name: tuple(map(of, indices)) for name, indices in step.shared.items()},
         folded=_folded(step.folded, memory),
+        behind=_behind(step, arrays, lane),
         lane=step.lane,
         lanes=schedule.lanes,
     )
+
+
+class Law(Behind):
+    """A law on the memory of the operator before it."""
+
+    def __init__(self, step: Step, node: Node, arrays: Sequence[Array], lane: Lane) -> None:
+        self.op, self.values = node.op, node.arrivals
+        self.kernel = lane.memory.engine.kernel_of(node.op, "")
+        self.scratch = {name: arrays[index] for name, index in step.behind_scratch.items()}
+        places = step.output, step.behind_gradient, step.d_output
+        self.flat = [None if index is None else arrays[index].reshape(-1) for index in places]
+
+    def finish(self, made: Array) -> Calls:
+        self.met = True
+        stretch = made.reshape(-1)
+        # A copy would take what the law makes of it.
+        assert np.may_share_memory(stretch, made)
+        own = Arrays(self.values, (stretch,), stretch, scratch=self.scratch)
+        yield from self.kernel.infer(self.op, own)
+
+    def ready(self, stretch: slice) -> Calls:
+        self.met = True
+        # A law whose slope needs its input is none that can be done here.
+        unseen: Any = None
+        made, given, wanted = (None if a is None else a[stretch] for a in self.flat)
+        own = Arrays(
+            self.values, (unseen,), made, scratch=self.scratch, d_output=given, d_inputs=(wanted,)
+        )
+        yield from self.kernel.backward(self.op, own)
+
+
+def _behind(step: Step, arrays: Sequence[Array], lane: Lane) -> Behind:
+    return Behind() if step.behind is None else Law(step, step.behind, arrays, lane)
 
 
 def _folded(node: Node | None, memory: Memory) -> Folded | None:

@@ -44,7 +44,7 @@ NARROW = 16
 class Convolution(Op):
     """What convolutions share: windows that slide over the wider side, and filters in groups."""
 
-    traits = frozenset({Trait.NEURONS, Trait.LINEAR})
+    traits = frozenset({Trait.NEURONS, Trait.LINEAR, Trait.SWEEPS})
     implied = Op.implied | {"k"}
     backwards: ClassVar[str] = ""
     """What its sign bears when it runs backwards."""

@@ -54,12 +54,15 @@ class Elementwise(Op):
 class Add(Elementwise):
     """The sum of its branches."""
 
-    name, traits = "add", frozenset({Trait.MERGES, Trait.LINEAR})
+    name, traits = "add", frozenset({Trait.MERGES, Trait.LINEAR, Trait.SWEEPS})
     source = "He et al. 2015, deep residual learning"
     samples = ("3 -> add[ id | fc3 ]", "2x4x4 -> add[ id | gap | id ]")
 
     def equation(self, m: Any, terms: Terms) -> Symbol:
         return reduce(add, terms.x)
+
+    def needs(self, batch: int, *inputs: Value) -> Needs:
+        return Needs(overwrites_back=True)
 
 
 class Sub(Elementwise):

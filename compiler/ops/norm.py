@@ -27,7 +27,7 @@ class BatchNorm(Op):
     """
 
     name = "bn"
-    traits = frozenset({Trait.NORMALISES, Trait.HANGS, Trait.FOLDS})
+    traits = frozenset({Trait.NORMALISES, Trait.HANGS, Trait.FOLDS, Trait.SWEEPS})
     implied = frozenset({"momentum"})
     source = "Ioffe and Szegedy 2015"
     samples = ("3 -> bn", "2x4x4 -> bn", "5x3 -> bn")

@@ -32,15 +32,14 @@ def lifetimes(plan: Order, float_bytes: int) -> tuple[Lifetime, ...]:
     for view, base in plan.views:
         join(view, base)
     for number, step in enumerate(plan.steps):
-        if step.overwrites is None:
-            continue
-        written, read = step.overwrites
-        root = home[read]
-        alone = all(index == read or home[index] != root for index in step.reads)
-        same = plan.arrays[written].bytes(float_bytes) == plan.arrays[read].bytes(float_bytes)
-        # Whatever lies there already was written before this step: it must be dead by now.
-        if last[root] <= number and owned[root] and same and alone and home[written] != root:
-            join(written, read)
+        spent = {read for _, read in step.overwrites}
+        for written, read in step.overwrites:
+            root = home[read]
+            alone = all(index in spent or home[index] != root for index in step.reads)
+            same = plan.arrays[written].bytes(float_bytes) == plan.arrays[read].bytes(float_bytes)
+            # Whatever lies there already was written before this step: it must be dead by now.
+            if last[root] <= number and owned[root] and same and alone and home[written] != root:
+                join(written, read)
     return tuple(
         Lifetime(
             tuple(group),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..graph import Graph, Node
-from ..op import DType, Needed, Needs, Trait
+from ..op import DType, Elementwise, Needed, Needs, Trait
 from ..training.losses import Loss
 from .lanes import firsts
 from .layout import laid_out
@@ -23,6 +24,8 @@ class Lane:
     values: dict[str, int] = field(default_factory=dict)
     saved: dict[str, dict[str, int]] = field(default_factory=dict)
     arriving: dict[str, list[int]] = field(default_factory=dict)
+    passed: dict[str, int] = field(default_factory=dict)
+    """By the names of those that do the law behind them, the gradient of the law's output."""
     begun: set[str] = field(default_factory=set)
     """Weights, by full name, whose gradient has been written: a further use of them adds to it."""
 
@@ -46,6 +49,13 @@ class Order:
     gradients: tuple[int, ...] = ()
     folds: Mapping[str, Node] = field(default_factory=dict)
     """By the names of those whose weights take it in, the operator behind."""
+    behind: Mapping[str, Node] = field(default_factory=dict)
+    """By the names of those that do it in their own sweep, the law behind."""
+
+    @cached_property
+    def done(self) -> frozenset[str]:
+        """The laws that the operator before them does."""
+        return frozenset(law.name for law in self.behind.values())
 
     @property
     def split(self) -> bool:
@@ -98,8 +108,10 @@ def order(
         graph, batch, mode, tuple(Lane(i, first, count) for i, (count, first) in enumerate(split))
     )
     nodes = graph.nodes if loss is None else _leading_to(graph, graph.output.name)
+    readers = _readers(graph)
     if mode == "infer":
-        plan.folds = _folds(graph)
+        plan.folds = _folds(graph, readers)
+    plan.behind = _behind(plan, readers)
     for node in nodes:
         _forward(plan, node)
     _gather(plan, {node.name for node in nodes}, loss)
@@ -120,12 +132,35 @@ def _leading_to(graph: Graph, name: str) -> tuple[Node, ...]:
     return tuple(node for node in graph.nodes if node.name in wanted)
 
 
-def _folds(graph: Graph) -> dict[str, Node]:
-    """Which operators at inference take in the one behind them, where nobody else reads theirs."""
+def _readers(graph: Graph) -> dict[str, int]:
+    """How many read a node's output, who asks the net included."""
     readers: dict[str, int] = dict.fromkeys(graph.outputs.values(), 1)
     for node in graph.nodes:
         for name in node.inputs:
             readers[name] = readers.get(name, 0) + 1
+    return readers
+
+
+def _behind(plan: Order, readers: Mapping[str, int]) -> dict[str, Node]:
+    """Which operators do the law behind them too, stretch by stretch, where nobody else reads theirs;
+    in training only where neither needs what the other writes over."""
+    found = {}
+    for node in plan.graph.nodes:
+        if not isinstance(node.op, Elementwise) or readers[node.inputs[0]] > 1:
+            continue
+        before = plan.graph[node.inputs[0]]
+        if before.inputs and plan.folds.get(before.inputs[0]) is before:
+            before = plan.graph[before.inputs[0]]
+        if Trait.SWEEPS not in before.op.traits:
+            continue
+        lost = "x" in _needs(plan, node, 1).reads_back or "y" in _needs(plan, before, 1).reads_back
+        if plan.mode == "infer" or not lost:
+            found[before.name] = node
+    return found
+
+
+def _folds(graph: Graph, readers: Mapping[str, int]) -> dict[str, Node]:
+    """Which operators at inference take in the one behind them, where nobody else reads theirs."""
     return {
         node.inputs[0]: node
         for node in graph.nodes
@@ -175,8 +210,9 @@ def _forward(plan: Order, node: Node) -> None:
         for lane, part in zip(plan.lanes, plan.parts(whole), strict=True):
             lane.values[node.name] = part
         return
-    if _passes_through(plan, node):
+    if _passes_through(plan, node) or node.name in plan.done:
         for lane in plan.lanes:
+            lane.saved[node.name] = {}
             lane.values[node.name] = out = _value(plan, lane, node, dtype)
             plan.views.append((out, lane.values[node.inputs[0]]))
         return
@@ -206,6 +242,8 @@ def _forward_step(
     scratch = _scratch(plan, lane, needs, prepared)
     if plan.mode == "infer" and needs.around:
         plan.views.append((inputs[0], scratch[needs.around]))
+    behind = plan.behind.get(node.name)
+    registers = {} if behind is None else _needs(plan, behind, lane.examples).scratch_in(plan.mode)
     return Step(
         Phase.FORWARD,
         node,
@@ -218,7 +256,9 @@ def _forward_step(
         scratch=scratch,
         folded=plan.folds.get(node.name),
         shared=shared,
-        overwrites=(out, inputs[0]) if needs.overwrites else None,
+        overwrites=((out, inputs[0]),) if needs.overwrites else (),
+        behind=behind,
+        behind_scratch=plan.needed(registers, Kind.SCRATCH, lane.number),
     )
 
 
@@ -316,7 +356,7 @@ def _sum(plan: Order, name: str) -> None:
                     lane.examples,
                     inputs=(whole, part),
                     output=both,
-                    overwrites=(both, whole),
+                    overwrites=((both, whole),),
                 )
             )
             lane.arriving[name] = [both, *others]
@@ -327,6 +367,11 @@ def _backward_of(
 ) -> None:
     """The backward step of a node; its inputs' gradients go to the nodes that they come from."""
     (d_output,) = lane.arriving.pop(node.name)
+    if node.name in plan.done and _returns_together(plan, plan.graph[node.inputs[0]]):
+        lane.passed[node.inputs[0]] = d_output
+        shape = plan.arrays[d_output].shape
+        lane.arriving[node.inputs[0]] = [plan.array(shape, "float", Kind.GRADIENT, lane.number)]
+        return
     d_inputs = tuple(
         plan.array((lane.examples, *value.shape), "float", Kind.GRADIENT, lane.number)
         if name in learns
@@ -342,6 +387,12 @@ def _backward_of(
     plan.steps.append(_backward_step(plan, lane, node, d_output, d_inputs, shared))
 
 
+def _returns_together(plan: Order, before: Node) -> bool:
+    """Whether the way back through a law behind is the operator's sweep too: not where it takes much
+    room, which the law's output would have to lie beside."""
+    return _needs(plan, before, 1).overwrites_back
+
+
 def _backward_step(
     plan: Order,
     lane: Lane,
@@ -352,7 +403,13 @@ def _backward_step(
 ) -> Step:
     needs = _needs(plan, node, lane.examples)
     reads_x, reads_y = "x" in needs.reads_back, "y" in needs.reads_back
+    passed = lane.passed.get(node.name)
+    behind = None if passed is None else plan.behind[node.name]
+    law = Needs() if behind is None else _needs(plan, behind, lane.examples)
     first = d_inputs[0]
+    overwrites = [] if passed is None else [(d_output, passed)]
+    if needs.overwrites_back and first is not None:
+        overwrites.append((first, d_output))
     learned = _learned(plan, node)
     kept = [weight for weight in node.weights if weight.name in learned]
     again = [weight for weight in kept if node.keeper(weight) in lane.begun]
@@ -365,7 +422,7 @@ def _backward_step(
         lane.examples,
         algorithm=needs.algorithm,
         inputs=tuple(lane.values[name] if reads_x else None for name in node.inputs),
-        output=lane.values[node.name] if reads_y else None,
+        output=lane.values[node.name] if reads_y or "y" in law.reads_back else None,
         weights=tuple(w.name for w in node.weights if w.name in needs.reads_back),
         saved=lane.saved[node.name],
         scratch=plan.needed(needs.scratch_back, Kind.SCRATCH, lane.number),
@@ -374,7 +431,10 @@ def _backward_step(
         learned=learned,
         aside=plan.needed(aside, Kind.SCRATCH, lane.number),
         shared=shared,
-        overwrites=(first, d_output) if needs.overwrites_back and first is not None else None,
+        overwrites=tuple(overwrites),
+        behind=behind,
+        behind_scratch=plan.needed(law.scratch_back, Kind.SCRATCH, lane.number),
+        behind_gradient=passed,
     )
 
 

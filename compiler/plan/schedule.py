@@ -120,8 +120,13 @@ class Step:
     """The operator behind it that its weights take in."""
     shared: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """What every lane writes, and all read once they have met: an array for each lane."""
-    overwrites: tuple[int, int] | None = None
+    overwrites: tuple[tuple[int, int], ...] = ()
     """(written, read): the first may take the memory of the second."""
+    behind: Node | None = None
+    """The law behind it, done in the same sweep: `output` is what the law has made of it."""
+    behind_scratch: Mapping[str, int] = field(default_factory=dict)
+    behind_gradient: int | None = None
+    """Of the law's output; backward makes `d_output` of it first."""
 
     @property
     def meets(self) -> bool:
@@ -138,6 +143,8 @@ class Step:
             (self.d_output,) if self.phase is Phase.LOSS and self.d_output is not None else ()
         )
         inner: tuple[int, ...] = (*self.scratch.values(), *self.aside.values())
+        inner += tuple(self.behind_scratch.values())
+        inner += () if self.behind_gradient is None or self.d_output is None else (self.d_output,)
         inner += tuple(arrays[self.lane] for arrays in self.shared.values())
         inner += () if backward else tuple(self.saved.values())
         return (*made, *gradient, *(d for d in self.d_inputs if d is not None), *inner)
@@ -145,7 +152,8 @@ class Step:
     @property
     def reads(self) -> tuple[int, ...]:
         backward = self.phase is Phase.BACKWARD
-        late = (self.output, self.d_output, *self.saved.values()) if backward else ()
+        arriving = self.d_output if self.behind_gradient is None else self.behind_gradient
+        late = (self.output, arriving, *self.saved.values()) if backward else ()
         return tuple(i for i in (*self.inputs, *late) if i is not None)
 
 

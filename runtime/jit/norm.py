@@ -42,7 +42,7 @@ class BatchNormLoops(BatchNormKernel):
         loop = _scale_rows if beside(rows) else _scale_maps
         yield bound(loop, rows.of(a.saved["centred"]), rows.of(y), *by)
 
-    def move(self, rows: Rows, x: Array, y: Array, by: Triple) -> Calls:
+    def move(self, rows: Rows, x: Array, y: Array, by: Triple, a: Arrays) -> Calls:
         calls, vectors = met(rows, *by)
         yield from calls
         loop = (rows_moved if beside(rows) else maps_moved)(same(x, y))

@@ -47,6 +47,26 @@ class Folded:
     eps: float
 
 
+class Behind:
+    """The law behind an operator, which is done in the operator's own sweep; here there is none.
+
+    A kernel that makes its output stretch by stretch calls `finish` on each; one that reads the
+    gradient of its output stretch by stretch calls `ready` before. Who calls neither gets it done
+    before and after. `met` says whether it was.
+    """
+
+    met = False
+
+    def finish(self, made: Array) -> Calls:
+        """What the law makes of a contiguous stretch of the output, in place."""
+        return iter(())
+
+    def ready(self, stretch: slice) -> Calls:
+        """The gradient of the output, made of that of the law's, for a stretch of its numbers as they
+        lie in memory."""
+        return iter(())
+
+
 @dataclass(frozen=True)
 class Arrays:
     """The arrays of one use of an operator, every one already shaped, the batch axis first.
@@ -63,6 +83,7 @@ class Arrays:
     shared: what every lane writes and all read once they have met (`MEET`): an array for each lane.
     lane: which of them these arrays belong to. lanes: how many examples each has.
     folded: the operator behind it that its weights take in, at inference.
+    behind: the law behind it.
     rng: the random stream of this use, for operators that draw.
     """
 
@@ -79,6 +100,7 @@ class Arrays:
     rng: np.random.Generator | None = None
     shared: Mapping[str, tuple[Array, ...]] = field(default_factory=dict)
     folded: Folded | None = None
+    behind: Behind = field(default_factory=Behind)
     lane: int = 0
     lanes: tuple[int, ...] = (1,)
 

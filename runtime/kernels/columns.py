@@ -18,9 +18,14 @@ from ...compiler.convolving import mirrored
 from ...compiler.ops.conv import Conv
 from ...compiler.shapes import Window
 from ..constants import ones
-from . import Array, Arrays, Calls, kernel
+from . import Array, Arrays, Behind, Calls, kernel
 from .dense import rows
 from .norm import factored
+
+NOTHING = Behind()
+
+TOGETHER = 256 * 1024
+"""Numbers of maps that a 1x1 convolution reads or makes at a time: they stay in a core's cache."""
 
 
 def seen(maps: Array, windows: Sequence[Window]) -> Array:
@@ -86,8 +91,9 @@ def correlate(
     columns: Array,
     padded: Array | None,
     biases: Array | None = None,
+    behind: Behind = NOTHING,
 ) -> Calls:
-    """made = columns(maps) filters, and the bias added while it is in cache."""
+    """made = columns(maps) filters, the bias added and the law behind done while it is in cache."""
     if padded is not None:
         yield padded.fill, (0,)
     for calls, matrix, (part, band) in blocks(maps, windows, columns, padded):
@@ -96,6 +102,7 @@ def correlate(
         yield matrix.dot, (filters, rows(target))
         if biases is not None:
             yield from added(target, biases)
+        yield from behind.finish(target)
 
 
 def added(maps: Array, biases: Array) -> Calls:
@@ -172,7 +179,7 @@ class ColumnsKernel:
         (x,), y, s = a.inputs, a.output, a.scratch
         assert y is not None
         gathering = op.windows(a.values[0]), s["columns"], s.get("padded")
-        yield from correlate(x, y, s["filters"], *gathering, bias_of(a))
+        yield from correlate(x, y, s["filters"], *gathering, bias_of(a), a.behind)
 
     def backward(self, op: Conv, a: Arrays) -> Calls:
         (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
@@ -233,9 +240,13 @@ class PointwiseKernel(ColumnsKernel):
     def infer(self, op: Conv, a: Arrays) -> Calls:
         (x,), y, biases = a.inputs, a.output, bias_of(a)
         assert y is not None
-        yield rows(x).dot, (a.scratch["filters"], rows(y))
-        if biases is not None:
-            yield from added(y, biases)
+        images = max(1, TOGETHER // max(x[0].size, y[0].size))
+        for first in range(0, len(x), images):
+            part = slice(first, first + images)
+            yield rows(x[part]).dot, (a.scratch["filters"], rows(y[part]))
+            if biases is not None:
+                yield from added(y[part], biases)
+            yield from a.behind.finish(y[part])
 
     def backward(self, op: Conv, a: Arrays) -> Calls:
         """dW = dy^T x, dx = dy W."""

@@ -188,7 +188,8 @@ class ConvKernel:
             yield a.scratch["padded"].fill, (0,)
         for block in g.blocks(len(x)):
             yield from correlate(x[block], y[block], g, a)
-        yield from biased(op, y, a)
+            yield from biased(op, y[block], a)
+            yield from a.behind.finish(y[block])
 
     infer = forward
 

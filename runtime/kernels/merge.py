@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ...compiler.op import BLOCK
 from ...compiler.ops.merge import Add, Concat, MatMul, Max, Mean, Mul, Sub
 from ...compiler.shapes import Value
 from ..constants import scalar
@@ -39,6 +40,12 @@ def gathered(source: Array, target: Array, a: Arrays) -> Calls:
     yield partial(np.add.reduce, source, axis=places, out=target), ()
 
 
+def stretches(array: Array) -> Iterator[slice]:
+    """Of its numbers as they lie in memory, some at a time, so that they stay in cache."""
+    for start in range(0, array.size, BLOCK):
+        yield slice(start, min(start + BLOCK, array.size))
+
+
 def wanted(a: Arrays) -> Iterable[tuple[int, Array]]:
     return ((i, d) for i, d in enumerate(a.d_inputs) if d is not None)
 
@@ -63,10 +70,35 @@ class Folded:
 
 @kernel(Add)
 class AddKernel(Folded):
+    def forward(self, op: Any, a: Arrays) -> Calls:
+        y = a.output
+        assert y is not None
+        if len(a.inputs) < 2 or any(x.shape != y.shape for x in a.inputs):
+            yield from super().forward(op, a)
+            return
+        flat, (first, *others) = y.reshape(-1), (x.reshape(-1) for x in a.inputs)
+        for part in stretches(y):
+            made = flat[part]
+            yield np.add, (first[part], others[0][part], made)
+            for other in others[1:]:
+                yield np.add, (made, other[part], made)
+            yield from a.behind.finish(made)
+
+    infer = forward
+
     def backward(self, op: Add, a: Arrays) -> Calls:
-        assert a.d_output is not None
-        for _, d in wanted(a):
-            yield from gathered(a.d_output, d, a)
+        """Each branch's gradient is the output's; the first may lie where that lies."""
+        dy = a.d_output
+        assert dy is not None
+        copied = [d for _, d in wanted(a) if not np.may_share_memory(d, dy)]
+        whole = [d.reshape(-1) for d in copied if d.shape == dy.shape]
+        for part in stretches(dy):
+            yield from a.behind.ready(part)
+            for d in whole:
+                yield np.copyto, (d[part], dy.reshape(-1)[part])
+        for d in copied:
+            if d.shape != dy.shape:
+                yield from gathered(dy, d, a)
 
 
 @kernel(Sub)

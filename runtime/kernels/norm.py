@@ -7,6 +7,7 @@ behind is the mean of the differences, which is small, so it is known to full pr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,11 @@ class Rows:
     def blocks(self) -> Iterator[slice]:
         for start in range(0, self.cut.rows, self.cut.high):
             yield slice(start, min(start + self.cut.high, self.cut.rows))
+
+    def stretch(self, block: slice) -> slice:
+        """Which of all numbers lie in a block."""
+        width = prod(self.cut.across)
+        return slice(block.start * width, block.stop * width)
 
     def spread(self, number: int, vector: Array) -> tuple[Calls, Array]:
         """A number a channel as it meets a row, and the calls that bring it there."""
@@ -117,6 +123,7 @@ class BatchNormKernel:
         for block in rows.blocks():
             yield np.multiply, (centred[block], factor, made[block])
             yield np.add, (made[block], summand, made[block])
+            yield from a.behind.finish(made[block])
 
     def _gather(self, op: BatchNorm, a: Arrays) -> Calls:
         """Mean and variance over all lanes, this lane's `offset` and `inverse`; the first lane moves
@@ -165,9 +172,13 @@ class BatchNormKernel:
         (x,), y, rows = a.inputs, a.output, Rows(a)
         assert y is not None
         yield from factored(a.weights["scale"], a.state["variance"], op.eps, a.scratch["first"])
-        yield from self.move(rows, x, y, (a.state["mean"], a.scratch["first"], a.weights["shift"]))
+        yield from self.move(
+            rows, x, y, (a.state["mean"], a.scratch["first"], a.weights["shift"]), a
+        )
 
-    def move(self, rows: Rows, x: Array, y: Array, by: tuple[Array, Array, Array]) -> Calls:
+    def move(
+        self, rows: Rows, x: Array, y: Array, by: tuple[Array, Array, Array], a: Arrays
+    ) -> Calls:
         """y = (x - mean) factor + shift."""
         (one, mean), (two, factor), (three, shift) = (
             rows.spread(number, vector) for number, vector in enumerate(by)
@@ -178,6 +189,7 @@ class BatchNormKernel:
             yield np.subtract, (given[block], mean, made[block])
             yield np.multiply, (made[block], factor, made[block])
             yield np.add, (made[block], shift, made[block])
+            yield from a.behind.finish(made[block])
 
     def backward(self, op: BatchNorm, a: Arrays) -> Calls:
         """With n = (x - mean) inverse: dscale = sum dy n, dshift = sum dy,
@@ -219,6 +231,7 @@ class BatchNormKernel:
         given, centred = rows.of(dy), rows.of(a.saved["centred"])
         for block in rows.blocks():
             part = a.scratch["product"][: block.stop - block.start]
+            yield from a.behind.ready(rows.stretch(block))
             yield np.multiply, (given[block], centred[block], part)
             yield from rows.add_up(0, block, given[block])
             yield from rows.add_up(1, block, part)

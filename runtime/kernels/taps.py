@@ -22,7 +22,7 @@ from ...compiler.ops.conv import DepthwiseConv
 from ...compiler.shapes import Window
 from ...compiler.taps import Phase, images, mirrored, phases, repeats
 from ..constants import ones
-from . import Array, Arrays, Call, Calls, kernel
+from . import Array, Arrays, Behind, Call, Calls, kernel
 from .columns import added, bias_of, folded, inner, summed
 
 PLACES, TAPS = "npqr", "abc"
@@ -75,9 +75,10 @@ def weighed(
     filters: Array,
     windows: Sequence[Window],
     padded: Array | None,
-    biases: Array | None = None,
+    biases: Array | None,
+    behind: Behind,
 ) -> Calls:
-    """Block by block, the bias added in cache."""
+    """Block by block, the bias added and the law behind done in cache."""
     if padded is not None:
         yield padded.fill, (0,)
     for calls, block, part in blocks(maps, windows, padded):
@@ -86,6 +87,7 @@ def weighed(
         yield weighing(block, target, filters, windows)
         if biases is not None:
             yield from added(target, biases)
+        yield from behind.finish(target)
 
 
 def spread(weight: Array, filters: Array) -> Calls:
@@ -112,7 +114,7 @@ class TapsKernel:
         (x,), y, s = a.inputs, a.output, a.scratch
         assert y is not None
         windows = op.windows(a.values[0])
-        yield from weighed(x, y, s["filters"], windows, s.get("padded"), bias_of(a))
+        yield from weighed(x, y, s["filters"], windows, s.get("padded"), bias_of(a), a.behind)
 
     def backward(self, op: DepthwiseConv, a: Arrays) -> Calls:
         (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output

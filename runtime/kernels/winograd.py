@@ -26,8 +26,8 @@ from ...compiler.ops.conv import Conv
 from ...compiler.shapes import Window
 from ...compiler.winograd import mirrored
 from ..constants import table
-from . import Array, Arrays, Calls, kernel
-from .columns import bias_of, folded, summed
+from . import Array, Arrays, Behind, Calls, kernel
+from .columns import NOTHING, bias_of, folded, summed
 
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
 """Where the polynomials of a tile are evaluated, beside infinity.
@@ -210,8 +210,9 @@ def correlate(
     bias: Array | None,
     windows: tuple[Window, ...],
     scratch: Mapping[str, Array],
+    behind: Behind = NOTHING,
 ) -> Calls:
-    """y = the transformed filters slid over x, block by block."""
+    """y = the transformed filters slid over x, and the law behind done, block by block."""
     m, room, front, back = matrices(x.dtype), scratch["padded"], scratch["front"], scratch["back"]
     layout: tuple[object, ...] = ()
     for block in blocks(windows, len(x), room):
@@ -230,6 +231,7 @@ def correlate(
         outputs = shaped(front, (4, 4, *block.grid, y.shape[3]))
         yield np.matmul, (m.yields, products.reshape(6, -1), half.reshape(4, -1))
         yield np.matmul, (m.yields, half, outputs.reshape(4, 4, -1))
+        yield from behind.finish(outputs)
         yield from spread(outputs, y[block.images, block.made])
 
 
@@ -247,10 +249,11 @@ def forward(
     bias: Array | None,
     windows: tuple[Window, ...],
     scratch: Mapping[str, Array],
+    behind: Behind = NOTHING,
 ) -> Calls:
     """y = w * x + b."""
     yield from expanded(weight, matrices(x.dtype).expands, scratch)
-    yield from correlate(x, y, bias, windows, scratch)
+    yield from correlate(x, y, bias, windows, scratch, behind)
 
 
 def to_input(
@@ -310,12 +313,13 @@ class WinogradKernel:
     def forward(self, op: Conv, a: Arrays) -> Calls:
         (x,), y, w = a.inputs, a.output, a.weights
         assert y is not None
-        yield from forward(x, y, w["weight"], w.get("bias"), op.windows(a.values[0]), a.scratch)
+        windows = op.windows(a.values[0])
+        yield from forward(x, y, w["weight"], w.get("bias"), windows, a.scratch, a.behind)
 
     def infer(self, op: Conv, a: Arrays) -> Calls:
         (x,), y = a.inputs, a.output
         assert y is not None
-        yield from correlate(x, y, bias_of(a), op.windows(a.values[0]), a.scratch)
+        yield from correlate(x, y, bias_of(a), op.windows(a.values[0]), a.scratch, a.behind)
 
     def backward(self, op: Conv, a: Arrays) -> Calls:
         (x,), (dx,), dy, windows = a.inputs, a.d_inputs, a.d_output, op.windows(a.values[0])
