@@ -202,12 +202,14 @@ def _why(step: Step, needs: Needs) -> str:
 
 
 def _needs(step: Step) -> Needs:
-    """What the operator asked for; of a frozen one what it asks for then."""
+    """What the operator asked for: of a frozen one, and where lanes share the batch, what it asks for
+    then."""
     node = step.node
     if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD):
         return Needs()
     needs = node.applied.needs(step.examples)
-    return needs if needs.algorithm == step.algorithm else node.applied.needs_frozen(step.examples)
+    frozen = node.applied.needs_frozen(step.examples)
+    return next(n for n in (needs, needs.anywhere, frozen) if n.algorithm == step.algorithm)
 
 
 def _op(graph: Graph, step: Step) -> str:

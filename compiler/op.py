@@ -211,6 +211,8 @@ class Needs:
     overwrites: forward may write its output over its first input.
     overwrites_back: backward may write the first input's gradient over the output's gradient.
     product: multiply-adds of the largest matrix product it makes in one call.
+    around: which of what is prepared has the first input at its beginning, and more behind it; ""
+        where the input may lie anywhere.
     shared, shared_back: what a part of a batch has to tell the other parts, in forward or backward,
         while threads split the batch.
     prepared: what of its scratch depends on weights and statistics alone: at inference it is made
@@ -229,6 +231,7 @@ class Needs:
     overwrites_back: bool = False
     product: int = 0
     prepared: frozenset[str] = frozenset()
+    around: str = ""
     shared: Mapping[str, Needed] = field(default_factory=dict)
     shared_back: Mapping[str, Needed] = field(default_factory=dict)
     to_learn: frozenset[str] = frozenset()
@@ -240,6 +243,15 @@ class Needs:
             self,
             scratch_back={n: s for n, s in self.scratch_back.items() if n not in self.to_learn},
             reads_back=self.reads_back - self.to_learn,
+        )
+
+    @property
+    def anywhere(self) -> Needs:
+        """The same where the first input cannot lie as it asks."""
+        if not self.around:
+            return self
+        return replace(
+            self, algorithm="", why="", scratch_infer=None, prepared=frozenset(), around=""
         )
 
     def scratch_in(self, mode: Literal["train", "infer"]) -> Mapping[str, Needed]:

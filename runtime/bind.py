@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -79,6 +79,18 @@ def rounds(calls: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
     yield tuple(calls[begun:])
 
 
+class Shortcut(NamedTuple):
+    """All that an answer takes, looked up once: what a batch has to be like, where it goes, where its
+    answer will be, and what makes the calls, with what it takes."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    given: Array
+    made: Array
+    function: Callable[[Any], None]
+    calls: Any
+
+
 @dataclass(frozen=True)
 class Bound:
     """A schedule that can run: `run()` makes every call in order.
@@ -105,12 +117,14 @@ class Bound:
     prepared: list[int] = field(default_factory=list)
 
     @cached_property
-    def only(self) -> tuple[Array, Array] | None:
-        """The input and the output of a net that has one of each, both of floats."""
+    def shortcut(self) -> Shortcut | None:
+        """Where there is one input and one output, both of floats."""
         if len(self.inputs) > 1 or len(self.outputs) > 1:
             return None
         (given,), (made,) = self.inputs.values(), self.outputs.values()
-        return (given, made) if given.dtype.kind == "f" else None
+        if given.dtype.kind != "f":
+            return None
+        return Shortcut(given.shape, given.dtype, given, made, *self.runner)
 
     @cached_property
     def pair(self) -> tuple[Array, Array] | None:

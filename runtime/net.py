@@ -98,6 +98,7 @@ class Net(Answering):
             for name in (lane_stream(node.name, lane) for lane in range(self._memory.threads))
         }
         self._bound: OrderedDict[int, Bound] = OrderedDict()
+        self._newest = 0
         with quiet():
             self._silent = copy_context()
         self._changes = 0
@@ -192,20 +193,20 @@ class Net(Answering):
         there are several. `x` may also be a data set, or items. Raises SpecError when the shapes do
         not suit.
         """
-        bound = self._bound.get(len(x)) if type(x) is np.ndarray and x.ndim else None
-        if bound is None or bound.only is None:
+        sizes = x.shape if type(x) is np.ndarray else ()
+        bound = self._bound.get(sizes[0]) if sizes else None
+        if bound is None or (short := bound.shortcut) is None:
             return super().__call__(x)
-        given, made = bound.only
-        if x.shape != given.shape or x.dtype != given.dtype:
+        shape, dtype, given, made, function, calls = short
+        if sizes != shape or x.dtype is not dtype:
             return super().__call__(x)
         # Nothing is left to look at: a batch as the one before it.
         with self.turns.answering:
             if bound.preparations:
                 self._prepare(bound)
-            if len(self._bound) > 1 and len(x) in self._bound:
-                self._bound.move_to_end(len(x))
-            np.copyto(given, x)
-            function, calls = bound.runner
+            if self._newest != shape[0]:
+                self._renew(shape[0])
+            given[...] = x
             self._silent.run(function, calls)
             return made.copy()
 
@@ -242,17 +243,25 @@ class Net(Answering):
             self._bound[batch] = found
             if len(self._bound) > REMEMBERED:
                 self._bound.popitem(last=False)
-        self._bound.move_to_end(batch)
+        self._renew(batch)
         self._prepare(found)
         return found
 
+    def _renew(self, batch: int) -> None:
+        """This batch size was asked for last: it is forgotten last."""
+        if batch in self._bound:
+            self._bound.move_to_end(batch)
+        self._newest = batch
+
     def _prepare(self, bound: Bound) -> None:
         """Make of the weights what inference wants of them, where they may be others than before."""
-        now = [self._changes, self._ledger.back]
-        if bound.preparations and (self._ledger.out or self._writers or bound.prepared != now):
+        ledger = self._ledger
+        # Both only grow.
+        now = self._changes + ledger.back
+        if bound.preparations and (now not in bound.prepared or ledger.out or self._writers):
             with quiet():
                 run(bound.preparations)
-            bound.prepared[:] = now
+            bound.prepared[:] = [now]
 
     def _at_once(self, count: int) -> int:
         """How many examples are run at a time: as many as there is memory for."""

@@ -33,6 +33,10 @@ from ..windows import each_axis, slide, unseen
 
 PREPARED = frozenset({"filters", "biases", "factor"})
 
+SHORT = 16
+"""Numbers in a row, for each row of the kernel after the first, up to which it is copied as a part of
+a longer stretch: a copy costs about as much as that many numbers more."""
+
 NARROW = 16
 """Channels, or numbers that a window sees, from which rows of them are long enough."""
 
@@ -44,7 +48,7 @@ class Convolution(Op):
     implied = Op.implied | {"k"}
     backwards: ClassVar[str] = ""
     """What its sign bears when it runs backwards."""
-    to_learn: ClassVar[frozenset[str]] = frozenset({"padded"})
+    to_learn: ClassVar[frozenset[str]] = frozenset({"padded", "rows"})
     """The scratch that the gradient of its input does without."""
 
     k: Sizes = Field(description="kernel")
@@ -194,20 +198,34 @@ class Convolution(Op):
         gathering: dict[str, Needed] = {}
         if not self.pointwise(x):
             gathering["columns"] = Needed((images, groups, taps, places))
+        rows = self._rows(images, wide, windows)
         if any(w.before or w.after for w in windows):
             padded = (w.size + w.before + w.after for w in windows)
             gathering["padded"] = Needed((images, wide, *padded))
             room["padded_gradient"] = gathering["padded"]
         if not self.nobias:
             room["sums"] = Needed((batch, self.shape(x).depth))
+        by_rows = ", short rows in two steps" if rows else ""
         return Needs(
-            why=f"{self._filters(x)}: {self._at_a_time(images)}",
-            scratch=gathering,
-            scratch_back={**gathering, **room},
+            why=f"{self._filters(x)}: {self._at_a_time(images)}{by_rows}",
+            scratch=gathering if self.backwards else {**gathering, **rows},
+            scratch_back={**gathering, **rows, **room},
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x) // groups,
             to_learn=frozenset({"x", "products", "total", "sums", *self.to_learn}),
         )
+
+    @staticmethod
+    def _rows(images: int, wide: int, windows: tuple[Window, ...]) -> dict[str, Needed]:
+        """What the taps of a row see, where it pays to gather that first: the rows of one tap then
+        lie one after the other, and are copied as one for each row of the kernel."""
+        if len(windows) < 2:
+            return {}
+        *_, high, across = windows
+        if across.kernel == 1 or high.stride > 1 or across.output > SHORT * (high.kernel - 1):
+            return {}
+        beyond = (w.size + w.before + w.after for w in windows[:-1])
+        return {"rows": Needed((images, wide, across.kernel, *beyond, across.output))}
 
     def _filters(self, x: Value) -> str:
         """`3x3 stride 2, 16 to 32 channels`."""

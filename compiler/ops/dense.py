@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -24,6 +25,10 @@ from ..op import (
 )
 from ..shape_errors import RealNumbers, WrongRank
 from ..shapes import Value
+
+SMALL = 16 * 1024
+"""Numbers of a matrix below which adding the bias takes a good part of the time of its product with
+one vector."""
 
 
 def features(x: Value, operator: str) -> int:
@@ -82,10 +87,21 @@ class Fc(Op):
         return "·".join(map(str, (*inputs[0].shape, self.n)))
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        return Needs(
+        needs = Needs(
             reads_back=frozenset({"x", "weight"}),
             product=batch * self.macs(*inputs),
             to_learn=frozenset({"x"}),
+        )
+        (x,) = inputs
+        if batch > 1 or x.rank > 1 or self.nobias or self.n * (x.size + 1) > SMALL:
+            return needs
+        return replace(
+            needs,
+            algorithm="one product",
+            why=f"{x.size} to {self.n}, one example: at inference b is a column of W",
+            scratch_infer={"matrix": Needed((self.n, x.size + 1)), "row": Needed((x.size + 1,))},
+            prepared=frozenset({"matrix", "row"}),
+            around="row",
         )
 
     def equation(self, m: Any, terms: Terms) -> Symbol:

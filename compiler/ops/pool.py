@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
 from ..algebra import Symbol
-from ..op import Layout, Margins, Needed, Needs, Op, Refused, Sizes, Terms, Trait
+from ..op import BLOCK, Layout, Margins, Needed, Needs, Op, Refused, Sizes, Terms, Trait
 from ..shape_errors import PaddingTooLarge, WrongRank
 from ..shapes import Value, Window
 from ..windows import slide, unseen
@@ -55,6 +55,24 @@ class Pool(Op):
         stride = all(w.stride == w.kernel for w in windows)
         return kernel, *(s for s in super().settings()[1:] if not (stride and s[:1] == "s"))
 
+    def passes(self, x: Value) -> tuple[tuple[int, Window], ...]:
+        """The axes of a batch that windows slide along, one after the other: rows of rows first.
+
+        What a window takes is taken of its rows, and then of what these gave.
+        """
+        first = 1 if x.interleaved else 2
+        axes = tuple((first + i, w) for i, w in enumerate(self.windows(x)))
+        return tuple((i, w) for i, w in axes if w.kernel > 1 or w.output < w.size) or axes[-1:]
+
+    def between(self, batch: int, x: Value) -> dict[str, Needed]:
+        """What is left after each pass but the last, of so many images at a time as stay in cache."""
+        shape, rooms = [batch, *x.shape], {}
+        for axis, window in self.passes(x)[:-1]:
+            shape[axis] = window.output
+            rooms[f"along axis {axis}"] = tuple(shape[1:])
+        images = max(1, min(batch, BLOCK // max(map(math.prod, rooms.values()), default=1)))
+        return {name: Needed((images, *room)) for name, room in rooms.items()}
+
     def layout(self, *inputs: Value) -> Layout:
         return "either"
 
@@ -80,6 +98,7 @@ class MaxPool(Pool):
         return Needs(
             saved={"winner": index},
             scratch={"mask": mask, "index": index},
+            scratch_infer=self.between(batch, *inputs),
             scratch_back={"mask": mask, "share": Needed(output)},
         )
 
@@ -94,7 +113,7 @@ class AvgPool(Pool):
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         share = Needed((batch, *self.shape(*inputs).shape))
-        return Needs(scratch_back={"share": share})
+        return Needs(scratch=self.between(batch, *inputs), scratch_back={"share": share})
 
 
 class GlobalAverage(Op):

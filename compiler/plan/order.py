@@ -41,7 +41,7 @@ class Order:
     arrays: list[Array] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     views: list[tuple[int, int]] = field(default_factory=list)
-    """(array, array that it is a view of)."""
+    """(array, array that it is a view of, or begins where that does)."""
     inputs: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, int] = field(default_factory=dict)
     target: int | None = None
@@ -189,7 +189,9 @@ def _learned(plan: Order, node: Node) -> tuple[str, ...]:
 def _needs(plan: Order, node: Node, examples: int) -> Needs:
     if plan.mode == "train" and node.weights and not _learned(plan, node):
         return node.applied.needs_frozen(examples)
-    return node.applied.needs(examples)
+    needs = node.applied.needs(examples)
+    # Lanes have parts of one input, side by side.
+    return needs.anywhere if plan.split else needs
 
 
 def _shared(plan: Order, wanted: Mapping[str, Needed]) -> dict[str, tuple[int, ...]]:
@@ -237,6 +239,9 @@ def _forward_step(
     needs = _needs(plan, node, lane.examples)
     saved = plan.needed(needs.saved, Kind.SAVED, lane.number) if plan.mode == "train" else {}
     lane.saved[node.name] = saved
+    scratch = _scratch(plan, lane, needs, prepared)
+    if plan.mode == "infer" and needs.around:
+        plan.views.append((inputs[0], scratch[needs.around]))
     behind = plan.behind.get(node.name)
     registers = {} if behind is None else _needs(plan, behind, lane.examples).scratch_in(plan.mode)
     return Step(
@@ -248,7 +253,7 @@ def _forward_step(
         inputs=inputs,
         output=out,
         saved=saved,
-        scratch=_scratch(plan, lane, needs, prepared),
+        scratch=scratch,
         folded=plan.folds.get(node.name),
         shared=shared,
         overwrites=((out, inputs[0]),) if needs.overwrites else (),

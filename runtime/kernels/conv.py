@@ -69,6 +69,25 @@ def seen(array: Array, g: Geometry) -> Array:
     return as_strided(array, shape, (*array.strides[:2], *taps, *places))
 
 
+def along_rows(array: Array, g: Geometry) -> Array:
+    """(m, C, *padded) as a view (m, C, taps of a row, *other axes, places of a row)."""
+    across, step = g.windows[-1], array.strides[-1]
+    shape = (*array.shape[:2], across.kernel, *array.shape[2:-1], across.output)
+    tap, place = step * across.dilation, step * across.stride
+    return as_strided(array, shape, (*array.strides[:2], tap, *array.strides[2:-1], place))
+
+
+def stretches(rows: Array, g: Geometry) -> Array:
+    """What `along_rows` showed, copied, as a view like `seen`'s, the last two axes of places as one:
+    the rows of a tap lie one after the other."""
+    image, channel, across, *steps, place = rows.strides
+    taps = (s * w.dilation for s, w in zip(steps, g.windows[:-1], strict=True))
+    outer = (s * w.stride for s, w in zip(steps[:-1], g.windows[:-2], strict=True))
+    *others, high, wide = g.outputs
+    shape = (*rows.shape[:2], *g.kernel, *others, high * wide)
+    return as_strided(rows, shape, (image, channel, *taps, across, *outer, place))
+
+
 def inner(array: Array, g: Geometry) -> Array:
     """The part of a padded array that is not padding."""
     index: tuple[Any, ...] = (..., *(slice(w.before, w.before + w.size) for w in g.windows))
@@ -87,6 +106,10 @@ def gather(x: Array, g: Geometry, a: Arrays) -> tuple[Calls, Array]:
         if g.pads:
             yield np.copyto, (inner(padded, g), x)
         view = seen(padded, g)
+        if "rows" in a.scratch:
+            rows = a.scratch["rows"][: len(x)]
+            yield np.copyto, (rows, along_rows(padded, g))
+            view = stretches(rows, g)
         yield np.copyto, (columns.reshape(view.shape), view)
 
     return calls(), columns
@@ -96,7 +119,12 @@ def correlate(wide: Array, narrow: Array, g: Geometry, a: Arrays) -> Calls:
     """narrow = W columns(wide): the places of `wide` that each window sees, weighed."""
     calls, columns = gather(wide, g, a)
     yield from calls
-    yield np.matmul, (g.matrix(a.weights["weight"]), columns, g.grouped(narrow))
+    w, products = g.matrix(a.weights["weight"]), g.grouped(narrow)
+    if len(wide) == g.groups == 1:
+        # One product of two matrices needs less about it.
+        yield w[0].dot, (columns[0, 0], products[0, 0])
+    else:
+        yield np.matmul, (w, columns, products)
 
 
 def spread(narrow: Array, wide: Array, padded: str, g: Geometry, a: Arrays) -> Calls:

@@ -47,6 +47,21 @@ class FcKernel:
             yield dy.dot, (a.weights["weight"], rows(a.d_inputs[0]))
 
 
+@kernel(Fc, "one product")
+class OneProductKernel(FcKernel):
+    """At inference of one example y = (W b) (x 1): x lies before a 1 that is there for good."""
+
+    def prepare(self, op: Fc, a: Arrays) -> Calls:
+        matrix, row = a.scratch["matrix"], a.scratch["row"]
+        yield np.copyto, (matrix[:, :-1], a.weights["weight"])
+        yield np.copyto, (matrix[:, -1], a.weights["bias"])
+        yield row[-1:].fill, (1,)
+
+    def infer(self, op: Fc, a: Arrays) -> Calls:
+        assert a.output is not None
+        yield a.scratch["matrix"].dot, (a.scratch["row"], a.output[0])
+
+
 @kernel(Maxout)
 class MaxoutKernel:
     """y = the largest of k affine maps; of equal ones the first."""

@@ -1,16 +1,19 @@
-"""Pooling: one strided view of the input for each tap of the window, no window ever gathered."""
+"""Pooling: one strided view of the input for each tap of the window, no window ever gathered.
+
+Where nobody asks which tap won, rows come first and then columns of what is left of them.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ...compiler.ops.pool import AvgPool, GlobalAverage, GlobalMax, MaxPool
+from ...compiler.ops.pool import AvgPool, GlobalAverage, GlobalMax, MaxPool, Pool
 from ...compiler.shapes import Value, Window
 from ..constants import filled, scalar, table
 from . import Array, Arrays, Calls, kernel
@@ -34,6 +37,58 @@ def taps(windows: tuple[Window, ...], x: Value) -> Iterator[tuple[int, Index, In
                 for (first, last, start), w in zip(inside, windows, strict=True)
             )
             yield number, (*before, *inputs), (*before, *outputs)
+
+
+def passes(combine: Callable[..., object], of_nothing: float, op: Pool, a: Arrays) -> Calls:
+    """y = what each window sees, combined: axis by axis, a block of images at a time.
+
+    A window of k x k takes 2 k calls instead of k k, and the first of them read whole rows.
+    """
+    (x,), y = a.inputs, a.output
+    assert y is not None
+    steps = op.passes(a.values[0])
+    rooms = [a.scratch[f"along axis {axis}"] for axis, _ in steps[:-1]]
+    images = len(rooms[0]) if rooms else len(x)
+    for first in range(0, len(x), images):
+        source = x[first : first + images]
+        targets = [*(room[: len(source)] for room in rooms), y[first : first + images]]
+        for (axis, window), target in zip(steps, targets, strict=True):
+            yield from along(axis, window, combine, of_nothing, source, target)
+            source = target
+
+
+def along(
+    axis: int,
+    window: Window,
+    combine: Callable[..., object],
+    of_nothing: float,
+    x: Array,
+    y: Array,
+) -> Calls:
+    """y = what a window that slides along one axis sees, combined; padding is never touched."""
+    every: Index = (slice(None),) * axis
+    whole: list[Array] = []
+    parts: list[tuple[Array, Array]] = []
+    for tap in range(window.kernel):
+        begin, end, start = window.inside(tap)
+        if end > begin:
+            stop = start + (end - begin - 1) * window.stride + 1
+            seen = x[*every, start : stop : window.stride]
+            if end - begin == window.output:
+                whole.append(seen)
+            else:
+                parts.append((seen, y[*every, begin:end]))
+    match whole:
+        case [one, other, *others]:
+            yield partial(combine, one, other, out=y), ()
+        case [one]:
+            others = []
+            yield np.copyto, (y, one)
+        case _:
+            others = []
+            yield y.fill, (of_nothing,)
+    for seen, target in (*((other, y) for other in others), *parts):
+        yield partial(combine, seen, target, out=target), ()
 
 
 def apart(windows: tuple[Window, ...]) -> bool:
@@ -61,11 +116,7 @@ class MaxPoolKernel:
             yield partial(np.maximum, winner[written], place, out=winner[written]), ()
 
     def infer(self, op: MaxPool, a: Arrays) -> Calls:
-        (x,), y = a.inputs, a.output
-        assert y is not None
-        yield y.fill, (-math.inf,)
-        for _, read, written in taps(op.windows(a.values[0]), a.values[0]):
-            yield partial(np.maximum, x[read], y[written], out=y[written]), ()
+        yield from passes(np.maximum, -math.inf, op, a)
 
     def backward(self, op: MaxPool, a: Arrays) -> Calls:
         dx, dy, winner = a.d_inputs[0], a.d_output, a.saved["winner"]
@@ -99,13 +150,10 @@ def counted(windows: tuple[Window, ...], x: Value, dtype: np.dtype[np.generic]) 
 @kernel(AvgPool)
 class AvgPoolKernel:
     def forward(self, op: AvgPool, a: Arrays) -> Calls:
-        (x,), y = a.inputs, a.output
+        y = a.output
         assert y is not None
-        windows = op.windows(a.values[0])
-        yield y.fill, (0,)
-        for _, read, written in taps(windows, a.values[0]):
-            yield np.add, (x[read], y[written], y[written])
-        yield np.divide, (y, counted(windows, a.values[0], y.dtype), y)
+        yield from passes(np.add, 0, op, a)
+        yield np.divide, (y, counted(op.windows(a.values[0]), a.values[0], y.dtype), y)
 
     infer = forward
 

@@ -127,9 +127,21 @@ def test_every_operator_with_a_choice_says_why() -> None:
     assert said["conv1"] == ("last", "columns", gathered)
     pointwise = "1x1, 64 to 64 channels: one product over all places, bn folded in"
     assert said["conv2"] == ("last", "pointwise", pointwise)
-    assert said["conv3"] == ("first", "", "3x3, 64 to 4 channels: 4 images at a time")
-    assert said["dwconv1"][2] == "3x3, 4 to 4 channels in 4 groups: 4 images at a time"
+    assert said["conv3"] == (
+        "first",
+        "",
+        "3x3, 64 to 4 channels: 4 images at a time, short rows in two steps",
+    )
+    assert (
+        said["dwconv1"][2]
+        == "3x3, 4 to 4 channels in 4 groups: 4 images at a time, short rows in two steps"
+    )
     assert said["convt1"][2] == "2x2 stride 2, 4 to 2 channels: 4 images at a time"
+    (alone,) = nnspec.plan("3 -> fc4", mode="infer").steps[-1:]
+    assert (alone.algorithm, alone.why) == (
+        "one product",
+        "3 to 4, one example: at inference b is a column of W",
+    )
     deep = nnspec.plan("32x9x9 -> dwconv 3x3 nobias bn", mode="infer", threads=1, batch=4)
     (tapped,) = (row for row in deep.steps if row.name == "dwconv1")
     assert (tapped.layout, tapped.algorithm) == ("last", "taps")

@@ -99,6 +99,30 @@ def test_a_map_past_the_block_is_gathered_one_image_at_a_time() -> None:
     assert needs.scratch["columns"].shape == (1, 1, 64 * 9, 510 * 510)
 
 
+@pytest.mark.parametrize(
+    ("k", "s", "p", "d", "shape", "pays"),
+    [
+        ((5, 5), (1, 1), (2, 2), (1, 1), (2, 9, 28), True),
+        ((3, 2), (1, 2), (1, 0), (2, 3), (3, 8, 11), True),
+        ((2, 3, 2), (2, 1, 3), (1, 1, 0), (1, 2, 1), (2, 4, 6, 7), True),
+        ((3, 3), (2, 1), (1, 1), (1, 1), (2, 7, 7), False),
+        ((3, 1), (1, 1), (1, 0), (1, 1), (2, 7, 7), False),
+        ((1, 3), (1, 1), (0, 1), (1, 1), (2, 7, 7), False),
+        ((3, 3), (1, 1), (0, 0), (1, 1), (1, 4, 35), False),
+    ],
+)
+def test_short_rows_become_stretches(
+    k: Any, s: Any, p: Any, d: Any, shape: tuple[int, ...], pays: bool
+) -> None:
+    one = operator("conv", {"n": 2, "k": k, "s": s, "p": p, "d": d}, shape)
+    needs = one.op.needs(5, *one.values)
+    assert ("rows" in needs.scratch) == ("rows" in needs.scratch_back) == pays
+    assert ("two steps" in needs.why) == pays
+    theirs = BY_AXES["conv"][len(shape) - 2]
+    agree(one, lambda x, w: theirs(x, w["weight"], w["bias"], stride=s, padding=p, dilation=d))
+    np.testing.assert_array_equal(one.infer(), one.forward()[0])
+
+
 @pytest.mark.parametrize("kind", ["max", "avg"])
 @pytest.mark.parametrize(("arguments", "shape"), named("maxpool"))
 def test_pools(arguments: dict[str, Any], shape: tuple[int, ...], kind: str) -> None:
@@ -124,7 +148,32 @@ def test_pools_whose_last_window_hangs_over(kind: str, size: int, k: int, s: int
         return BY_AXES[kind][1](x, k, stride=s, padding=p, ceil_mode=True)
 
     arguments = {"k": (k,), "s": (s,), "p": (p,), "ceil": True}
-    agree(operator(f"{kind}pool", arguments, (2, size, 5)), theirs)
+    one = operator(f"{kind}pool", arguments, (2, size, 5))
+    agree(one, theirs)
+    np.testing.assert_array_equal(one.infer(), one.forward()[0])
+
+
+@pytest.mark.parametrize(("arguments", "shape"), named("maxpool"))
+def test_what_is_not_finite_comes_out_of_a_maxpool(
+    arguments: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    one = operator("maxpool", arguments, shape)
+    flat = one.inputs[0].reshape(-1)
+    flat[::7], flat[2::5], flat[3::11] = np.nan, -np.inf, np.inf
+    np.testing.assert_array_equal(one.infer(), one.forward()[0])
+    assert np.isnan(one.infer()).any()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_pools_take_some_images_at_a_time(turned: bool) -> None:
+    arguments: dict[str, Any] = {"k": (3,), "s": (2,), "p": (1,)}
+    one = bench(CATALOGUE["maxpool"](**arguments), (8, 31, 32), batch=40, seed=5)
+    if turned:
+        one.values = tuple(v.turned for v in one.values)
+        one.inputs = [np.ascontiguousarray(np.moveaxis(x, 1, -1)) for x in one.inputs]
+    (room,) = one.op.needs(40, *one.values).scratch_in("infer").values()
+    assert room.shape[0] == BLOCK // (8 * 16 * 32) == 16
+    np.testing.assert_array_equal(one.infer(), one.forward()[0])
 
 
 def test_padding_never_wins_a_maxpool() -> None:

@@ -144,6 +144,20 @@ def test_no_memory_is_used_by_two_lanes() -> None:
     assert ordered[-1][1] <= plan.arena_bytes
 
 
+def test_lanes_of_one_example_each(use: Threads) -> None:
+    """No input can lie before a 1 where it lies before another lane's."""
+    use(2)
+    spec = "5 -> fc4 relu -> fc3"
+    net = nnspec.compile(spec, seed=0, dtype="float64")
+    x = np.random.default_rng(0).standard_normal((2, 5))
+    found = net(x)
+    assert net.inference(2).schedule.lanes == (1, 1)
+    for row in nnspec.plan(spec, mode="infer", batch=2, threads=2).steps:
+        assert not row.algorithm
+        assert not row.why
+    np.testing.assert_allclose(found, [net(x[:1])[0], net(x[1:])[0]], rtol=0, atol=1e-14)
+
+
 def test_a_lane_that_fails_ends_the_step(use: Threads) -> None:
     use(2)
     made, x, y = given(NETS["bn"], 8)

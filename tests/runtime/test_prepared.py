@@ -129,5 +129,45 @@ def test_the_short_way_in_is_the_long_one(batch: int) -> None:
         net(x[:, :2])
 
 
+SMALL = [
+    "5 -> fc4 relu -> fc3",
+    "5 -> fc4 -> fc3 -> fc1",
+    "6 -> fc5 -> fc4 tanh -> add[ fc4 | fc4 relu -> fc4 | id ] -> fc2",
+    "5 -> add[ fc3 | fc3 | fc4 -> fc3 ] -> dropout0.5 -> fc3 sigmoid",
+    "2x4x4 -> conv3 3x3 -> flatten -> add[ fc4 | fc4 nobias ] -> dropout0.5 -> fc3",
+]
+
+
+@pytest.mark.parametrize("spec", SMALL)
+def test_a_bias_is_a_column_where_one_example_is_asked_for(spec: str) -> None:
+    net = nnspec.compile(spec, seed=0, dtype="float64")
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((7, *net.graph.inputs[0].value.shape))
+    for _ in range(2):
+        for weight in net.weights.values():
+            weight[:] = rng.standard_normal(weight.shape)
+        del weight
+        # Twice over: nothing writes over the 1 behind an input.
+        for _ in range(2):
+            found = np.concatenate([net(x[i : i + 1]) for i in range(len(x))])
+            np.testing.assert_allclose(found, net(x), rtol=0, atol=1e-12)
+    small = {s.algorithm for s in net.inference(1).schedule.steps if s.node and s.node.weights}
+    assert "one product" in small
+    assert "one product" not in {s.algorithm for s in net.inference(2).schedule.steps}
+
+
+def test_a_large_matrix_has_no_column_more() -> None:
+    plan = schedule(nnspec.graph("300 -> fc100 -> fc10"), 1, "infer")
+    assert [s.algorithm for s in plan.steps] == ["", "one product"]
+
+
+def test_what_was_asked_for_last_is_forgotten_last() -> None:
+    net = nnspec.compile("3 -> fc2", seed=0)
+    x = np.zeros((9, 3), np.float32)
+    for batch in (1, 2, 3, 4, 1, 1, 5):
+        net(x[:batch])
+    assert [*net._bound] == [3, 4, 1, 5]
+
+
 def test_backward_is_not_planned() -> None:
     assert all(s.phase is Phase.FORWARD for s in schedule(nnspec.graph(SPEC), 2, "infer").steps)
