@@ -34,7 +34,8 @@ def configure_plan(parser: argparse.ArgumentParser) -> None:
         "  nnspec plan specs/vision/resnet50.nn --mode infer --format json\n\n"
         "channels: where those of maps lie, first or last; how: the algorithm, and why that one;\n"
         "examples: `2 x 32` are two threads of 32 each, `meet` where they wait for each other;\n"
-        "read, written: bytes, each array once; scratch: what the step needs for itself alone",
+        "read, written: bytes, each array once; scratch: what the step needs for itself alone\n\n"
+        "NNSPEC_WINOGRAD=0 does without Winograd's tiles, over which a NaN or a huge number spreads",
     )
 
 

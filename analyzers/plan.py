@@ -64,6 +64,8 @@ class Plan:
     meetings: how often they wait for each other.
     arena, weights: bytes of what lives and dies in the pass, and of what stays: weights, gradients,
         statistics, the optimiser's memory.
+    alone: the arena's bytes where one thread makes all steps. Where memory has no room for that of
+        several, fewer share the batch.
     macs: multiply-adds of the whole pass. moved: bytes read and written, scratch both.
     """
 
@@ -75,6 +77,7 @@ class Plan:
     why: str
     meetings: int
     arena: int
+    alone: int
     weights: int
     macs: int
     moved: int
@@ -114,6 +117,7 @@ def plan(
         why=_split(graph, planned, count),
         meetings=sum(row.meets for row in rows),
         arena=planned.arena_bytes,
+        alone=_alone(graph, planned),
         weights=memory.total - memory.arena - memory.augmentation,
         macs=sum(row.macs for row in rows),
         moved=sum(row.read + row.written + 2 * row.scratch for row in rows),
@@ -144,6 +148,12 @@ def _scheduled(graph: Graph, batch: int | None, mode: Mode, threads: int) -> Sch
         return schedule(graph, batch or 1, mode, threads=threads)
     loss = graph.training.learned_by(graph.output.value)
     return schedule(graph, batch or graph.training.batch, mode, loss, threads=threads)
+
+
+def _alone(graph: Graph, planned: Schedule) -> int:
+    if len(planned.lanes) == 1:
+        return planned.arena_bytes
+    return _scheduled(graph, planned.batch, planned.mode, 1).arena_bytes
 
 
 def _split(graph: Graph, planned: Schedule, threads: int) -> str:

@@ -218,6 +218,7 @@ class Needs:
     prepared: what of its scratch depends on weights and statistics alone: at inference it is made
         when these have changed, not for every batch.
     to_learn: what of `reads_back` and `scratch_back` serves the gradients of its weights alone.
+    to_return: what of `scratch_back` serves the gradients of its inputs alone.
     """
 
     algorithm: str = ""
@@ -235,6 +236,7 @@ class Needs:
     shared: Mapping[str, Needed] = field(default_factory=dict)
     shared_back: Mapping[str, Needed] = field(default_factory=dict)
     to_learn: frozenset[str] = frozenset()
+    to_return: frozenset[str] = frozenset()
 
     @property
     def unlearning(self) -> Needs:
@@ -253,6 +255,12 @@ class Needs:
         return replace(
             self, algorithm="", why="", scratch_infer=None, prepared=frozenset(), around=""
         )
+
+    @property
+    def unreturning(self) -> Needs:
+        """The same where nobody asks for the gradients of its inputs."""
+        left = {n: s for n, s in self.scratch_back.items() if n not in self.to_return}
+        return replace(self, scratch_back=left)
 
     def scratch_in(self, mode: Literal["train", "infer"]) -> Mapping[str, Needed]:
         """What forward needs for itself."""

@@ -3,7 +3,7 @@ at a time, and everything that each writes is looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -29,11 +29,22 @@ def first_broken(bound: Bound, memory: Memory, chosen: Array | None = None) -> B
     for number, group in enumerate(bound.groups):
         group.run()
         rest = [step for later in bound.groups[number + 1 :] for step in later.steps[:1]]
-        for step in group.steps:
-            for what, array in _written(bound, memory, step, rest):
-                if told := _counted(array):
-                    return Broken(f"{told} in {what}")
+        made = _together(_written(bound, memory, step, rest) for step in group.steps)
+        learned = _together(_learned(bound, step) for step in group.steps)
+        sums = {what: [np.sum(parts, axis=0)] for what, parts in learned.items()}
+        for what, parts in {**made, **sums}.items():
+            if told := _counted(*parts):
+                return Broken(f"{told} in {what}")
     return Broken()
+
+
+def _together(lanes: Iterable[Iterable[tuple[str, Array]]]) -> dict[str, list[Array]]:
+    """What the lanes have of the same."""
+    found: dict[str, list[Array]] = {}
+    for lane in lanes:
+        for what, array in lane:
+            found.setdefault(what, []).append(array)
+    return found
 
 
 def in_batch(bound: Bound, chosen: Array) -> Broken:
@@ -85,6 +96,8 @@ def _listed(what: str, numbers: list[int]) -> str:
 def _written(
     bound: Bound, memory: Memory, work: Work, rest: Sequence[Work]
 ) -> Iterator[tuple[str, Array]]:
+    """What a lane's step writes of values and their gradients, in the user's words."""
+
     def of(index: int) -> Array:
         return view(bound.schedule, bound.arena, index)
 
@@ -101,7 +114,7 @@ def _written(
         assert work.output is not None
         reader = next(step.node for step in rest if step.node is not None)
         yield f"the sum of the gradients that reach `{reader.name}`", of(work.output)
-    elif work.phase is Phase.JOIN:
+    elif work.phase is Phase.JOIN and work.lane == 0:
         for keeper, gradient in memory.gradients.items():
             yield f"the gradient of weight `{keeper}`", gradient
     elif work.phase is Phase.BACKWARD:
@@ -110,22 +123,31 @@ def _written(
             if place is not None:
                 which = f" {index + 1}" if len(work.d_inputs) > 1 else ""
                 yield f"the gradient of the input{which} of `{name}`", of(place)
-        for weight in work.node.weights:
-            keeper = work.node.keeper(weight)
-            if keeper in memory.gradients:
-                yield f"the gradient of weight `{keeper}`", memory.gradients[keeper]
 
 
-def _counted(array: Array) -> str:
+def _learned(bound: Bound, work: Work) -> Iterator[tuple[str, Array]]:
+    """The part that a lane's step finds of each of its weights' gradients."""
+    if work.phase is not Phase.BACKWARD:
+        return
+    assert work.node is not None
+    gradients = bound.gradients[work.lane]
+    for weight in work.node.weights:
+        keeper = work.node.keeper(weight)
+        if keeper in gradients:
+            yield f"the gradient of weight `{keeper}`", gradients[keeper]
+
+
+def _counted(*parts: Array) -> str:
     """`2 NaN and 1 infinite of 640 numbers`; empty when all are finite."""
-    if array.dtype.kind != "f":
+    if any(part.dtype.kind != "f" for part in parts):
         return ""
-    finite = np.isfinite(array)
-    if finite.all():
+    broken = sum(int((~np.isfinite(part)).sum()) for part in parts)
+    if not broken:
         return ""
-    if array.size == 1:
-        return "NaN" if np.isnan(array).all() else "infinity"
-    nan = int(np.isnan(array).sum())
-    infinite = int((~finite).sum()) - nan
-    parts = [f"{count:,} {what}" for count, what in ((nan, "NaN"), (infinite, "infinite")) if count]
-    return f"{' and '.join(parts)} of {array.size:,} numbers"
+    nan = sum(int(np.isnan(part).sum()) for part in parts)
+    size = sum(part.size for part in parts)
+    if size == 1:
+        return "NaN" if nan else "infinity"
+    counts = (nan, "NaN"), (broken - nan, "infinite")
+    told = [f"{count:,} {what}" for count, what in counts if count]
+    return f"{' and '.join(told)} of {size:,} numbers"

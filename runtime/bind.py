@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -101,6 +102,7 @@ class Bound:
     preparations: calls to make before the first batch, and again when weights or statistics change.
     groups: the steps in order, those of several lanes together.
     lanes: for each lane all of its calls.
+    gradients: for each lane, by name, what it finds of them; the first's are the net's own.
     inputs, outputs: by name, batch first. `target`, `loss`: the truth and the mean loss.
     prepared: for which of the net's changes `preparations` were made last.
     """
@@ -110,6 +112,7 @@ class Bound:
     preparations: tuple[Call, ...]
     groups: tuple[Group, ...]
     lanes: tuple[tuple[Call, ...], ...]
+    gradients: tuple[Mapping[str, Array], ...]
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
     target: Array | None
@@ -197,30 +200,59 @@ def bind_batch(
     streams: Mapping[str, np.random.Generator],
     loss: Loss | None = None,
 ) -> Bound:
-    """Plan a batch and bind the plan; raises SpecError when the budget has no room for it, with the
-    largest batch that would fit."""
+    """Plan a batch and bind the plan: in as many lanes as pay, in fewer where the budget has room for
+    those alone. Raises SpecError when it has room for none, with the largest batch that would fit."""
 
-    def plan(examples: int) -> Schedule:
-        return schedule(graph, examples, mode, loss, memory.parameters.itemsize, threads)
+    def plans(examples: int) -> Iterator[Schedule]:
+        """From the most lanes to one, for each has memory of its own."""
+        lanes = memory.threads
+        while lanes:
+            found = schedule(graph, examples, mode, loss, memory.parameters.itemsize, lanes)
+            yield found
+            lanes = len(found.lanes) - 1
 
-    threads = memory.threads
-    planned, budget = plan(batch), memory.budget
-    wanted = planned.arena_bytes + ALIGNMENT
-    if not budget.room_for(wanted):
-        left = budget.left()
-        fits = _largest(lambda examples: plan(examples).arena_bytes + ALIGNMENT <= left, batch)
-        what = f"a batch of {batch:,}"
-        raise SpecError([TooMuchMemory(None, wanted, left, budget.asked, what, fits)])
-    return bind(planned, memory, streams)
+    budget = memory.budget
+    for planned in plans(batch):
+        if budget.room_for(_taken(planned)):
+            return bind(planned, memory, streams)
+    left = budget.left()
+    fits = _largest(plans, left, planned)
+    what = f"a batch of {batch:,}"
+    raise SpecError([TooMuchMemory(None, _taken(planned), left, budget.asked, what, fits)])
 
 
-def _largest(fits: Callable[[int], bool], too_many: int) -> int:
-    """The largest number below that fits, 0 where none does."""
-    low, high = 0, too_many
+def _taken(plan: Schedule) -> int:
+    return plan.arena_bytes + ALIGNMENT
+
+
+def _largest(plans: Callable[[int], Iterable[Schedule]], left: int, too_large: Schedule) -> int:
+    """The largest batch, smaller than that of a plan of one lane, that `left` bytes hold; 0 where they
+    hold none.
+
+    A larger batch may take less: its scratch depends on the blocks that it falls into. So what bisection
+    finds is where the search begins, and what the examples alone take is where it ends.
+    """
+
+    def fits(examples: int) -> bool:
+        return any(_taken(plan) <= left for plan in plans(examples))
+
+    low, high = 0, too_large.batch
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+    most = min(too_large.batch - 1, left * too_large.batch // max(1, _of_examples(too_large)))
+    return next((examples for examples in range(most, low, -1) if fits(examples)), low)
+
+
+def _of_examples(plan: Schedule) -> int:
+    """The most bytes in use at once of what is as long as the batch: twice as many for twice the batch."""
+    changes = [0] * (len(plan.steps) + 2)
+    for life in plan.lifetimes:
+        array = plan.arrays[life.arrays[0]]
+        if array.kind not in (Kind.SCRATCH, Kind.PREPARED) and array.shape[:1] == (plan.batch,):
+            changes[life.first + 1] += life.bytes
+            changes[min(life.last, len(plan.steps) - 1) + 2] -= life.bytes
+    return max(accumulate(changes))
 
 
 def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Generator]) -> Bound:
@@ -246,6 +278,7 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
             )
             for lane in range(len(lanes))
         ),
+        tuple(lane.gradients for lane in lanes),
         {name: arrays[index] for name, index in schedule.inputs.items()},
         {name: arrays[index] for name, index in schedule.outputs.items()},
         None if schedule.target is None else arrays[schedule.target],

@@ -24,13 +24,15 @@ class Engine:
     ----------
     kernel_of: how an operator is computed, by the algorithm that the plan chose.
     sweep: the calls that move the weights.
+    loops: whose they are, with the version where it may be another than NumPy's.
     """
 
     kernel_of: Callable[[Op, str], Kernel]
     sweep: Callable[[Training, Vectors, Mapping[str, Array]], Calls]
+    loops: str
 
 
-NUMPY = Engine(kernel_of, sweep)
+NUMPY = Engine(kernel_of, sweep, "numpy")
 """The reference."""
 
 

@@ -14,6 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
+from ..compiler import winograd
 from ..compiler.expressions import literal
 from ..compiler.files import from_here
 from ..compiler.settings import as_text
@@ -77,7 +78,7 @@ def identity(run: Run, held: Examples | None, notes: Mapping[str, Any]) -> dict[
         "held_data": "" if held is None else _checksum(run, held, judging),
         "lets": {name: literal(worth) for name, worth in graph.lets.items()},
         "files": from_here(graph.files, graph.source.name),
-        "versions": _versions(),
+        "versions": {**_versions(), "loops": memory.engine.loops},
         "notes": dict(notes),
     }
 
@@ -89,6 +90,7 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "threads": str(available()),
+        "winograd": "on" if winograd.allowed() else "off",
     }
 
 

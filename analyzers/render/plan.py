@@ -259,6 +259,8 @@ def _totals(found: Plan) -> Iterator[str]:
     kept = "weights, gradients, optimiser" if found.mode == "train" else "weights"
     yield f"memory: {arena}, {size(found.weights)} for what stays ({kept})"
     yield _shared_out(found)
+    if found.alone < found.arena:
+        yield f"where memory is short, fewer share it: one thread takes {size(found.alone)} (arena)"
 
 
 def _shared_out(found: Plan) -> str:

@@ -149,7 +149,8 @@ class Convolution(Op):
                 product=self.macs(x),
                 to_learn=frozenset({"x"}),
             )
-        if winograd.suits(windows, batch, depth, n, self.groups(x)):
+        tiled = winograd.suits(windows, batch, depth, n, self.groups(x))
+        if tiled and winograd.allowed():
             return self._tiled(batch, x)
         gathering, back = gathered("", batch, windows, depth), mirrored(windows)
         if back is None:
@@ -161,7 +162,7 @@ class Convolution(Op):
             }
         return Needs(
             algorithm="columns",
-            why=f"{self._filters(x)}: windows gathered",
+            why=f"{self._filters(x)}: windows gathered{f', {winograd.OFF}' if tiled else ''}",
             scratch={"filters": filters, **gathering, **({} if self.nobias else biases)},
             scratch_infer={"filters": filters, **gathering, **biases, "factor": Needed((n,))},
             prepared=PREPARED,
@@ -169,6 +170,7 @@ class Convolution(Op):
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x),
             to_learn=frozenset({"x", "part", "total", *gathering}),
+            to_return=frozenset(returning),
         )
 
     def _tiled(self, batch: int, x: Value) -> Needs:
@@ -186,6 +188,7 @@ class Convolution(Op):
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x),
             to_learn=frozenset({"x", *learning}),
+            to_return=frozenset(back),
         )
 
     def _plain(self, batch: int, x: Value) -> Needs:
@@ -213,6 +216,7 @@ class Convolution(Op):
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x) // groups,
             to_learn=frozenset({"x", "products", "total", "sums", *self.to_learn}),
+            to_return=frozenset({"padded_gradient"}),
         )
 
     @staticmethod
@@ -332,15 +336,17 @@ class DepthwiseConv(Convolution):
         )
         biases, sums = Needed((repeats(y) * y.depth,)), {"part": filters, "total": filters}
         own = {"filters": filters, **padded}
+        returning = taps.returning(batch, windows, x.depth)
         return Needs(
             algorithm="taps",
             why=f"{self._filters(x)}: tap by tap",
             scratch=own if self.nobias else {**own, "biases": biases},
             scratch_infer={**own, "biases": biases, "factor": Needed((x.depth,))},
             prepared=PREPARED,
-            scratch_back={**padded, **sums, **taps.returning(batch, windows, x.depth)},
+            scratch_back={**padded, **sums, **returning},
             reads_back=frozenset({"x", "weight"}),
             to_learn=frozenset({"x", *padded, *sums}),
+            to_return=frozenset(returning),
         )
 
     def shape(self, *inputs: Value) -> Value:

@@ -402,6 +402,8 @@ def _backward_step(
     shared: Mapping[str, tuple[int, ...]],
 ) -> Step:
     needs = _needs(plan, node, lane.examples)
+    if all(d_input is None for d_input in d_inputs):
+        needs = needs.unreturning
     reads_x, reads_y = "x" in needs.reads_back, "y" in needs.reads_back
     passed = lane.passed.get(node.name)
     behind = None if passed is None else plan.behind[node.name]

@@ -12,6 +12,8 @@ from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 
+from numba import __version__
+
 from ...compiler.op import Elementwise, Op
 from ..engine import Engine
 from ..kernels import Kernel, Kernels
@@ -34,4 +36,4 @@ def kernel_of(op: Op, algorithm: str = "") -> Kernel:
 for _family in sorted(module.name for module in iter_modules(__path__)):
     import_module(f"{__name__}.{_family}")
 
-ENGINE = Engine(kernel_of, import_module(f"{__name__}.optimizers").sweep)
+ENGINE = Engine(kernel_of, import_module(f"{__name__}.optimizers").sweep, f"numba {__version__}")

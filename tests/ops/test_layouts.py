@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import nnspec
 from nnspec.compiler.ops import CATALOGUE
+from nnspec.compiler.plan.build import schedule
+from nnspec.compiler.plan.schedule import Phase
 from nnspec.compiler.shapes import Value
 from nnspec.runtime.kernels import Array
 
@@ -115,3 +119,31 @@ def test_every_algorithm_is_tried() -> None:
         _, turned = both(name, arguments, shapes, 40)
         tried.add(turned.op.needs(40, *turned.values).algorithm)
     assert tried >= {"", "columns", "pointwise", "winograd", "taps"}
+
+
+@pytest.mark.parametrize(("name", "arguments", "shapes"), turning())
+def test_weights_learn_without_what_only_serves_the_inputs(
+    name: str, arguments: dict[str, Any], shapes: Any
+) -> None:
+    _, turned = both(name, arguments, shapes, 40)
+    _, wanted = turned.backward()
+    needs, arrays = turned.op.needs(40, *turned.values), turned.arrays_back()
+    scratch = {n: arrays.scratch[n] for n in needs.unreturning.scratch_back}
+    assert scratch.keys() == arrays.scratch.keys() - needs.to_return
+    asked = replace(arrays, scratch=scratch, d_inputs=(None,) * len(arrays.d_inputs))
+    turned.run(turned.calls_back(asked))
+    for weight, right in wanted.items():
+        np.testing.assert_array_equal(arrays.d_weights[weight], right)
+
+
+@pytest.mark.parametrize("first", ["conv32 5x5 p2", "conv32 3x3 p1", "dwconv3 p1", "conv4 3x3 p1"])
+def test_nobody_asks_the_first_layer_for_its_inputs_gradient(first: str) -> None:
+    graph = nnspec.graph(f"16x16x16 -> {first} relu -> {first} -> gap -> fc3")
+    plan = schedule(graph, 8, "train", graph.training.learned_by(graph.output.value))
+    late, early = (
+        {name for name in step.scratch if name == "padded_gradient" or name.startswith("back")}
+        for step in plan.steps
+        if step.phase is Phase.BACKWARD and step.node and "conv" in step.node.op.name
+    )
+    assert late
+    assert not early

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import nnspec
 from nnspec.__main__ import main
 from nnspec.compiler.plan.build import schedule
 from nnspec.grammar.diagnostics import SpecError
+from nnspec.runtime import bind
 from nnspec.runtime import budget as budget_module
 from nnspec.runtime.bind import FLOATS, aligned, allocate
 from nnspec.runtime.budget import Budget, as_bytes, free_memory
@@ -77,6 +79,46 @@ def test_the_largest_batch_that_fits_does(most: str) -> None:
     # a run holds the best weights besides.
     some = max(1, fits // 4)
     assert len(net.fit(X, Y, batch=some, validation=(X, Y))) == 1
+
+
+TILED = "16x8x8 -> conv64 3x3 p1 relu -> conv64 3x3 p1 relu -> gap -> fc10"
+"""Of 17 examples a block is smaller than of 16, and with it the scratch."""
+
+
+@cache
+def arena(batch: int, threads: int) -> int:
+    graph = nnspec.graph(TILED)
+    loss = graph.training.learned_by(graph.output.value)
+    return schedule(graph, batch, "train", loss, threads=threads).arena_bytes
+
+
+@pytest.mark.parametrize("most", ["6MiB", "8MiB"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_larger_batch_fits(most: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A larger batch may take less memory, and so may fewer threads: all are tried here."""
+    monkeypatch.setattr(bind, "available", lambda: threads)
+    net = nnspec.compile(TILED, max_memory=most)
+    x, y = np.zeros((60, 16, 8, 8), np.float32), np.zeros(60, np.int64)
+    with pytest.raises(SpecError) as error:
+        net.step(x, y)
+    found = refusal(error)
+    assert found.left is not None
+    taken = {batch: min(arena(batch, n) for n in (1, threads)) for batch in range(1, 60)}
+    assert found.fits == max(batch for batch in taken if taken[batch] + 64 <= found.left)
+    assert np.isfinite(net.step(x[: found.fits], y[: found.fits]))
+
+
+def test_fewer_threads_share_a_batch_that_fits_so_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bind, "available", lambda: 3)
+    x, y = np.random.default_rng(0).standard_normal((60, 16, 8, 8)), np.arange(60) % 10
+    wanted = nnspec.compile(TILED, seed=0).gradients(x, y)[1]["fc1.weight"]
+    kept = 2 * nnspec.compile(TILED).params * 4 + 4096
+    for threads in (3, 2, 1):
+        most = arena(60, threads) + kept
+        net = nnspec.compile(TILED, seed=0, max_memory=most, optimizer="sgd")
+        assert len(net.learner.bound(60).lanes) == threads
+        np.testing.assert_allclose(net.gradients(x, y)[1]["fc1.weight"], wanted, atol=1e-6)
+        assert net._memory.budget.held <= most
 
 
 def test_inference_takes_fewer_at_a_time() -> None:

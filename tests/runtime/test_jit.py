@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,15 @@ from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime import bind
 from nnspec.runtime.net import DType, Net
 
-pytest.importorskip("numba", reason="the extra `jit` is not installed")
+numba = pytest.importorskip("numba", reason="the extra `jit` is not installed")
 
 SPECS = Path(__file__).parents[2] / "specs" / "course"
 CLOSE: dict[DType, float] = {"float32": 1e-5, "float64": 1e-12}
 STEPS = 5
 
-NETS = [
-    *(sample for kind in CATALOGUE.values() for sample in kind.samples),
+SAMPLES = [sample for kind in CATALOGUE.values() for sample in kind.samples]
+
+SHAPES = [
     "6 -> fc9 gelu -> fc8 silu -> fc7 mish -> fc6 softplus -> fc5 selu -> fc3",
     "2x9x7 -> conv4 3x3 p1 -> bn relu -> maxpool3 s2 p1 -> conv3 3x3 p1 -> bn -> gap",
     "2x20x20 -> scale -> maxpool17 s1",
@@ -50,6 +52,8 @@ NETS = [
     "7x24 -> scale -> bn -> scale",
     "7x24 -> scale -> maxpool3 s2 p1 -> scale",
 ]
+"""Nets whose windows, strides and layouts the samples have not. A loop is the same for each of them but
+for its bounds, and the samples show it in either precision: here they take turns."""
 
 INTERLEAVED = [
     "16x9x7 -> conv16 3x3 p1 -> bn -> maxpool3 s2 p1 -> bn -> avgpool3 s1 p1 -> conv17 1x1",
@@ -106,8 +110,13 @@ def everything(net: Net) -> dict[str, np.ndarray[Any, Any]]:
     return {name: array.copy() for name, array in (*net.weights.items(), *net.state.items())}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("spec", NETS)
+@pytest.mark.parametrize(
+    ("spec", "dtype"),
+    [
+        *((spec, dtype) for spec in SAMPLES for dtype in CLOSE),
+        *zip(SHAPES, cycle(CLOSE), strict=False),
+    ],
+)
 def test_as_numpy_computes(spec: str, dtype: DType) -> None:
     """Outputs, and of nets that learn the gradient and what five steps make of them."""
     close = CLOSE[dtype]
@@ -128,9 +137,26 @@ def test_as_numpy_computes(spec: str, dtype: DType) -> None:
     alike({"y": np.asarray(other(x))}, {"y": np.asarray(one(x))}, close)
 
 
+def test_a_run_tells_whose_loops_made_it(tmp_path: Path) -> None:
+    """Their bits differ, so one that goes on with the others says so."""
+    one, other = both("3 -> fc4 relu -> fc1", loss="mse")
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    for net, loops in ((one, "numpy"), (other, f"numba {numba.__version__}")):
+        net.fit(x, y, epochs=1, run=tmp_path / loops)
+        assert json.loads((tmp_path / loops / "run.json").read_text())["versions"]["loops"] == loops
+        net.fit(x, y, epochs=2, run=tmp_path / loops, resume=True)
+    said = f"begun with loops numpy, here is loops numba {numba.__version__}: its bits may differ"
+    with pytest.warns(UserWarning, match=said):
+        both("3 -> fc4 relu -> fc1", loss="mse")[1].fit(
+            x, y, epochs=3, run=tmp_path / "numpy", resume=True
+        )
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("spec", [*INTERLEAVED, *(spec for spec in NETS if " bn" in spec)])
+@pytest.mark.parametrize(
+    "spec", [*INTERLEAVED, *(spec for spec in (*SAMPLES, *SHAPES) if " bn" in spec)]
+)
 def test_threads_that_share_a_batch(
     spec: str, threads: int, dtype: DType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,12 @@ from nnspec.compiler.plan import lanes as planned
 from nnspec.compiler.plan.build import schedule
 from nnspec.compiler.plan.schedule import EVERY, Phase
 from nnspec.runtime import bind, threads
+from nnspec.runtime.answering import quiet
+from nnspec.runtime.autopsy import first_broken
 from nnspec.runtime.kernels import MEET, Array
 from nnspec.runtime.net import DType
+
+from ..safety.broken_numbers import behind
 
 Threads = Callable[[int], None]
 
@@ -183,6 +187,37 @@ def test_numbers_that_break_in_a_lane_are_named(use: Threads) -> None:
     made.weights["fc2.weight"][:] = 1e200
     with pytest.raises(nnspec.SpecError, match="output of `fc2`"):
         made.step(np.abs(x), y)
+
+
+@pytest.mark.parametrize("lane", [0, 1])
+def test_a_gradient_that_breaks_in_a_lane_is_named_where_it_was_made(
+    lane: int, use: Threads
+) -> None:
+    use(2)
+    made, x, y = given(NETS["mlp"], 8)
+    bound = made._filled(x, y)
+    for name, one in (("fc2", lane), ("fc1", 0)):
+        work = next(
+            number
+            for number, step in enumerate(bound.schedule.steps)
+            if step.phase is Phase.BACKWARD and step.lane == one
+            if step.node is not None and step.node.name == name
+        )
+        bound = behind(bound, work, bound.gradients[one][f"{name}.weight"], 7, np.nan)
+    found = first_broken(bound, made.learner.memory)
+    assert found.where == "1 NaN of 15 numbers in the gradient of weight `fc2.weight`"
+
+
+@pytest.mark.parametrize("lane", [0, 1])
+def test_the_numbers_of_every_lane_are_counted(lane: int, use: Threads) -> None:
+    use(2)
+    made, x, y = given(NETS["mlp"], 7)
+    made.weights["fc1.weight"][:] = 1e200
+    x[:] = 1
+    x[6 * lane] = 1e200
+    with quiet():
+        found = first_broken(made._filled(x, y), made.learner.memory)
+    assert found.where == "5 infinite of 35 numbers in the output of `fc1`"
 
 
 def test_warnings_stay_away(use: Threads, recwarn: pytest.WarningsRecorder) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+import nnspec
 from nnspec.compiler import winograd as plan
 from nnspec.compiler.op import Needed
 from nnspec.compiler.shapes import Window
@@ -220,3 +222,39 @@ def test_others_are_left_to_columns(
 ) -> None:
     assert plan.suits(SAME, 2, 8, 8, 1)
     assert not plan.suits(windows, batch, channels, filters, groups)
+
+
+TILED = "16x12x12 -> conv16 3x3 p1"
+
+
+def places(spec: str) -> int:
+    """How many places of the first filter's map are not finite where one of the input is not."""
+    x = np.ones((8, 16, 12, 12), np.float32)
+    x[0, 0, 5, 5] = np.nan
+    return int((~np.isfinite(nnspec.compile(spec, seed=0)(x)[0, 0])).sum())
+
+
+def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A NaN then reaches those places alone whose windows see it; the plan says so, and a run."""
+    assert places(TILED) > 9
+    for value, algorithm in (("1", "winograd"), ("0", "columns")):
+        monkeypatch.setenv("NNSPEC_WINOGRAD", value)
+        (step,) = (s for s in nnspec.plan(TILED, batch=8, mode="infer").steps if s.algorithm)
+        assert step.algorithm == algorithm
+        assert step.why.endswith("windows gathered, NNSPEC_WINOGRAD=0") == (value == "0")
+    assert places(TILED) == 9
+
+
+def test_a_run_tells_whether_it_was_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    net = nnspec.compile("3 -> fc1", loss="mse")
+    net.fit(x, y, epochs=1, run=tmp_path / "run")
+    monkeypatch.setenv("NNSPEC_WINOGRAD", "0")
+    with pytest.warns(UserWarning, match="begun with winograd on, here is winograd off"):
+        net.fit(x, y, epochs=2, run=tmp_path / "run", resume=True)
+
+
+def test_windows_that_no_tile_suits_are_not_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NNSPEC_WINOGRAD", "0")
+    plan = nnspec.plan("16x12x12 -> conv16 5x5 p2", batch=8, mode="infer")
+    assert not any("NNSPEC_WINOGRAD" in step.why for step in plan.steps)

@@ -22,7 +22,7 @@ from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.plan.schedule import Step
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.answering import quiet
-from nnspec.runtime.autopsy import _written
+from nnspec.runtime.autopsy import _learned, _written
 from nnspec.runtime.bind import Bound, Group
 from nnspec.runtime.kernels import Array, Call
 from nnspec.runtime.learner import NotFinite
@@ -75,7 +75,8 @@ def searched(text: str, seed: int, found: Found) -> None:
     loss, gradient = batch.gradient(batch.bound)
     steps = batch.bound.schedule.steps
     for index, work in enumerate(steps):
-        for told, array in list(_written(batch.bound, batch.memory, work, steps[index + 1 :])):
+        written = _written(batch.bound, batch.memory, work, steps[index + 1 :])
+        for told, array in [*written, *_learned(batch.bound, work)]:
             if array.dtype.kind != "f" or not array.size:
                 continue
             bad = rng.choice(BAD)
