@@ -7,7 +7,8 @@ SHELL := /bin/bash
 BIN := $(VENV)/bin
 OUT ?= $(VENV)/demo
 export PYTHONPATH := .dev
-# Two test processes with two BLAS threads each would wait for each other.
+# Two test processes with two BLAS threads each would wait for each other. Each takes one half of the
+# files, so that what a file sets up or compiles is made once, and when done what the other has left.
 test: export OPENBLAS_NUM_THREADS := 1
 test: export OMP_NUM_THREADS := 1
 
@@ -76,7 +77,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m compileall -q grammar compiler analyzers runtime __init__.py __main__.py

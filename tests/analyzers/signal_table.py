@@ -74,7 +74,9 @@ class Measured:
         return tuple(number for number in self.numbers if number.told is not None)
 
 
-def measured(pair: Pair, seconds: float = 10.0) -> Measured:
+def measured(pair: Pair, enough: float = ENOUGH, seconds: float = math.inf) -> Measured:
+    """Until the standard error of every number that is told is at most `enough`, or the time is over:
+    without one the same draws on every machine."""
     graph, told = pair.graph, signal(pair.graph)
     begun, wanted, draws = time.monotonic(), 8, []
     for draw in _draws(graph, pair.batch):
@@ -83,7 +85,7 @@ def measured(pair: Pair, seconds: float = 10.0) -> Measured:
         if len(draws) < wanted and not (late and len(draws) > 1):
             continue
         numbers = _numbers(graph, draws, told)
-        if late or all(n.error <= ENOUGH for n in numbers if n.told is not None):
+        if late or all(n.error <= enough for n in numbers if n.told is not None):
             break
         wanted = int(wanted * 1.4)
     zeros = {name: float(np.mean([draw[name][3] for draw in draws])) for name in draws[0]}
@@ -164,7 +166,7 @@ def main() -> None:
     for pair in PAIRS:
         if wanted not in pair.name:
             continue
-        row = measured(pair, seconds)
+        row = measured(pair, seconds=seconds)
         worst = max(row.told, key=lambda number: abs(number.off))
         error = max(number.error for number in row.told)
         print(

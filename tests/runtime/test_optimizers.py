@@ -36,9 +36,10 @@ def test_against_torch(optimizer: str, l2: float, spec: str) -> None:
 
 DTYPES: tuple[DType, ...] = ("float32", "float64")
 PLANS: dict[str, Callable[[Optimizer], LRScheduler]] = {
-    "step(every=3, by=0.5)": lambda o: StepLR(o, 60, 0.5),
-    "cosine": lambda o: CosineAnnealingLR(o, 200),
+    "step(every=3, by=0.5)": lambda o: StepLR(o, 18, 0.5),
+    "cosine": lambda o: CosineAnnealingLR(o, 60),
 }
+"""Over 60 steps, which are 10 epochs."""
 
 
 @pytest.mark.parametrize("optimizer", IN_TORCH)
@@ -54,10 +55,10 @@ def test_schedules_against_torch(optimizer: str, schedule: str) -> None:
 
     same(
         *together(
-            CONVNET, optimizer, 200, PLANS[schedule], shorten, schedule=schedule, clip=0.4, l2=l2
+            CONVNET, optimizer, 60, PLANS[schedule], shorten, schedule=schedule, clip=0.4, l2=l2
         )
     )
-    assert 20 < sum(clipped) <= 200
+    assert 20 < sum(clipped) <= 60
 
 
 @pytest.mark.parametrize("optimizer", IN_TORCH)
