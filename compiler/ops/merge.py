@@ -62,7 +62,7 @@ class Add(Elementwise):
         return reduce(add, terms.x)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        return Needs(overwrites_back=True)
+        return Needs(overwrites_back=inputs[0].shape == self.shape(*inputs).shape)
 
 
 class Sub(Elementwise):

@@ -78,7 +78,7 @@ def test_single_precision(optimizer: str) -> None:
         np.testing.assert_allclose(single.weights[name], weight, rtol=0, atol=1e-3)
 
 
-LARGE = "150 -> fc300 relu -> fc3"
+LARGE = "250 -> fc300 relu -> fc3"
 """Its matrices end inside the second block of an update's sweep."""
 
 
