@@ -135,15 +135,27 @@ def spread(narrow: Array, wide: Array, padded: str, g: Geometry, a: Arrays) -> C
         return
     columns = a.scratch["columns"][: len(wide)]
     target = a.scratch[padded][: len(wide)] if g.pads else wide
-    view = seen(target, g)
-    taps = columns.reshape(view.shape)
     yield np.matmul, (w, g.grouped(narrow), columns)
     yield target.fill, (0,)
+    if "rows" in a.scratch:
+        rows = a.scratch["rows"][: len(wide)]
+        yield rows.fill, (0,)
+        yield from added(columns, stretches(rows, g), g)
+        view = along_rows(target, g)
+        for tap in range(g.kernel[-1]):
+            yield np.add, (view[:, :, tap], rows[:, :, tap], view[:, :, tap])
+    else:
+        yield from added(columns, seen(target, g), g)
+    if g.pads:
+        yield np.copyto, (wide, inner(target, g))
+
+
+def added(columns: Array, view: Array, g: Geometry) -> Calls:
+    """What each tap is for each place, added where it belongs."""
+    taps = columns.reshape(view.shape)
     for tap in product(*map(range, g.kernel)):
         here: tuple[Any, ...] = (slice(None), slice(None), *tap)
         yield np.add, (view[here], taps[here], view[here])
-    if g.pads:
-        yield np.copyto, (wide, inner(target, g))
 
 
 def filters(wide: Array, narrow: Array, g: Geometry, a: Arrays, *, first: bool) -> Calls:
