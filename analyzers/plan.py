@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..compiler import environment
 from ..compiler.errors import BadSetting
 from ..compiler.graph import Graph, Node
 from ..compiler.op import Needs
@@ -126,10 +127,9 @@ def plan(
 
 
 def cores() -> int:
-    """Those that this process may use, unless NNSPEC_THREADS says how many."""
-    asked = os.environ.get("NNSPEC_THREADS", "")
-    if asked.isdecimal():
-        return max(1, int(asked))
+    """Those that this process may use, unless NNSPEC_THREADS says how many. Raises SpecError."""
+    if asked := environment.threads():
+        return asked
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 

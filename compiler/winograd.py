@@ -7,7 +7,6 @@ channels), holds. Maps are channels last.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -71,17 +70,6 @@ class Room:
     @property
     def outputs(self) -> tuple[int, int, int]:
         return TILE * self.down, TILE * self.across, self.images
-
-
-OFF = "NNSPEC_WINOGRAD=0"
-"""What the environment says where tiles are not wanted: one number that is no number, or larger by far
-than those beside it, spoils all outputs of its tiles, where a window spoils those that see it."""
-
-
-def allowed() -> bool:
-    """Whether the environment lets tiles be."""
-    variable, _, off = OFF.partition("=")
-    return os.environ.get(variable) != off
 
 
 def suits(windows: Sequence[Window], batch: int, channels: int, filters: int, groups: int) -> bool:

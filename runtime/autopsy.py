@@ -104,7 +104,8 @@ def _written(
     name = work.node.name if work.node else ""
     if work.phase is Phase.FORWARD:
         assert work.output is not None
-        yield f"the output of `{name}`", of(work.output)
+        last = work.behind.name if work.behind else name
+        yield f"the output of `{last}`", of(work.output)
     elif work.phase is Phase.LOSS:
         assert work.output is not None
         yield "the loss", of(work.output)

@@ -20,7 +20,7 @@ from ..grammar.diagnostics import SpecError
 from .budget import Budget, zeros
 from .engine import NUMPY, Engine
 from .errors import TooMuchMemory
-from .kernels import MEET, Array, Arrays, Behind, Call, Calls, Folded, Preparing
+from .kernels import MEET, NOTHING, Array, Arrays, Behind, Call, Calls, Folded, Preparing
 from .losses import computed
 from .threads import (
     WORTH_HURRYING,
@@ -211,8 +211,13 @@ def bind_batch(
             yield found
             lanes = len(found.lanes) - 1
 
-    budget = memory.budget
+    budget, tried = memory.budget, []
     for planned in plans(batch):
+        if _taken(planned) <= budget.left():
+            return bind(planned, memory, streams)
+        tried.append(planned)
+    # What other batches hold is let go only where none fits beside it.
+    for planned in tried:
         if budget.room_for(_taken(planned)):
             return bind(planned, memory, streams)
     left = budget.left()
@@ -422,13 +427,13 @@ def _bundle(schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane)
         rng=lane.streams.get(node.name),
         shared={name: tuple(map(of, indices)) for name, indices in step.shared.items()},
         folded=_folded(step.folded, memory),
-        behind=_behind(step, arrays, lane),
+        behind=_following(step, arrays, lane),
         lane=step.lane,
         lanes=schedule.lanes,
     )
 
 
-class Law(Behind):
+class Following(Behind):
     """A law on the memory of the operator before it."""
 
     def __init__(self, step: Step, node: Node, arrays: Sequence[Array], lane: Lane) -> None:
@@ -441,8 +446,8 @@ class Law(Behind):
     def finish(self, made: Array) -> Calls:
         self.met = True
         stretch = made.reshape(-1)
-        # A copy would take what the law makes of it.
-        assert np.may_share_memory(stretch, made)
+        if not np.may_share_memory(stretch, made):
+            raise ValueError("a law is done in place: on a stretch without gaps, not on a copy")
         own = Arrays(self.values, (stretch,), stretch, scratch=self.scratch)
         yield from self.kernel.infer(self.op, own)
 
@@ -457,8 +462,8 @@ class Law(Behind):
         yield from self.kernel.backward(self.op, own)
 
 
-def _behind(step: Step, arrays: Sequence[Array], lane: Lane) -> Behind:
-    return Behind() if step.behind is None else Law(step, step.behind, arrays, lane)
+def _following(step: Step, arrays: Sequence[Array], lane: Lane) -> Behind:
+    return NOTHING if step.behind is None else Following(step, step.behind, arrays, lane)
 
 
 def _folded(node: Node | None, memory: Memory) -> Folded | None:

@@ -108,7 +108,8 @@ def _shared(found: Profile) -> str:
 
 
 def _choices(found: Profile) -> list[tuple[str, ...]]:
-    """Which columns to show, the most first: a number is shown whole or not at all."""
+    """Which columns to show, the most first: a number is shown whole or not at all, but where not
+    even the last choice has room."""
     times = ("forward", "backward") if found.mode == "train" else ("forward",)
     held, rates = ("least", "reached"), ("products", "memory")
     return [

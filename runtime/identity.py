@@ -14,7 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ..compiler import winograd
+from ..compiler import environment
 from ..compiler.expressions import literal
 from ..compiler.files import from_here
 from ..compiler.settings import as_text
@@ -90,7 +90,7 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "threads": str(available()),
-        "winograd": "on" if winograd.allowed() else "off",
+        "winograd": "on" if environment.tiles() else "off",
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from ..compiler import environment
 from ..compiler.graph import Graph
 from ..compiler.plan.lanes import pays
 from .kernels import MEET, Call
@@ -51,10 +52,10 @@ def blas() -> tuple[Any, ...]:
     """The libraries that multiply matrices for NumPy.
 
     Where NumPy brings its own, that one; others of the process may be PyTorch's or SciPy's, whose
-    threads are their affair. Else all of them: NumPy's is among them.
+    threads are their affair. Else all that are known.
     """
     libraries = controller().select(user_api="blas").lib_controllers
-    numpys = Path(np.__file__).parent
+    numpys = Path(np.__file__).resolve().parent
     homes = numpys, numpys.with_name("numpy.libs")
     own = [one for one in libraries if any(home in Path(one.filepath).parents for home in homes)]
     return tuple(own or libraries)
@@ -68,9 +69,9 @@ def blas_threads() -> int:
 @cache
 def available() -> int:
     """How many threads a net may use: what NNSPEC_THREADS says, else what BLAS was given when it was
-    first asked, which is a thread a core unless OPENBLAS_NUM_THREADS and its like say less."""
-    asked = os.environ.get("NNSPEC_THREADS", "")
-    return max(1, int(asked)) if asked.isdecimal() else blas_threads()
+    first asked, which is a thread a core unless OPENBLAS_NUM_THREADS and its like say less. Raises
+    SpecError where NNSPEC_THREADS is no number of threads."""
+    return environment.threads() or blas_threads()
 
 
 def run(calls: Iterable[Call]) -> None:
@@ -228,14 +229,14 @@ def limited(count: int | None) -> Iterator[int]:
     if count is None:
         yield available()
         return
-    before = os.environ.get("NNSPEC_THREADS")
-    os.environ["NNSPEC_THREADS"] = str(count)
+    before = os.environ.get(environment.THREADS)
+    os.environ[environment.THREADS] = str(count)
     available.cache_clear()
     try:
         with blas_limited(count):
             yield count
     finally:
-        os.environ.pop("NNSPEC_THREADS")
+        os.environ.pop(environment.THREADS)
         if before is not None:
-            os.environ["NNSPEC_THREADS"] = before
+            os.environ[environment.THREADS] = before
         available.cache_clear()

@@ -268,7 +268,7 @@ def _shared_out(found: Plan) -> str:
     if len(lanes) == 1:
         why = f": {found.why}" if found.why else ""
         return f"one thread makes all steps{why}"
-    each = f"{lanes[0]} examples each" if len(set(lanes)) == 1 else f"{split(lanes)} examples"
+    each = f"{lanes[0]:,} examples each" if len(set(lanes)) == 1 else f"{split(lanes)} examples"
     times = "once" if found.meetings == 1 else f"{found.meetings} times"
     meets = f"they meet {times}" if found.meetings else "they meet at the end alone"
     return f"{len(lanes)} threads share the batch, {each}; {meets}"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
-from .. import taps, winograd
+from .. import environment, taps, winograd
 from ..algebra import Symbol
 from ..convolving import COLUMNS, gathered, mirrored, repeats, spread
 from ..op import (
@@ -150,7 +150,7 @@ class Convolution(Op):
                 to_learn=frozenset({"x"}),
             )
         tiled = winograd.suits(windows, batch, depth, n, self.groups(x))
-        if tiled and winograd.allowed():
+        if tiled and environment.tiles():
             return self._tiled(batch, x)
         gathering, back = gathered("", batch, windows, depth), mirrored(windows)
         if back is None:
@@ -162,7 +162,7 @@ class Convolution(Op):
             }
         return Needs(
             algorithm="columns",
-            why=f"{self._filters(x)}: windows gathered{f', {winograd.OFF}' if tiled else ''}",
+            why=f"{self._filters(x)}: windows gathered{f', {environment.TILES}=0' if tiled else ''}",
             scratch={"filters": filters, **gathering, **({} if self.nobias else biases)},
             scratch_infer={"filters": filters, **gathering, **biases, "factor": Needed((n,))},
             prepared=PREPARED,

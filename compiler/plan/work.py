@@ -93,11 +93,14 @@ def traffic(plan: Schedule, step: Step) -> Traffic:
     if step.phase is Phase.JOIN:
         stretch = plan.parameters.trainable // len(plan.lanes) * plan.float_bytes
         return Traffic(len(plan.lanes) * stretch, stretch, 0)
-    own = {*step.scratch.values(), *step.aside.values()}
+    own = {*step.scratch.values(), *step.aside.values(), *step.behind_scratch.values()}
     # What is prepared once is only read in a pass.
     prepared = {index for index in own if plan.arrays[index].kind is Kind.PREPARED}
     inner = own - prepared
-    read, written = ({*step.reads} | prepared) - inner, {*step.writes} - own - {*step.reads}
+    # Between a law and its operator a gradient stays in cache.
+    between = set() if step.behind_gradient is None else {step.d_output}
+    read = ({*step.reads} | prepared) - inner
+    written = {*step.writes} - own - {*step.reads} - between
     weights, gradients = (plan.float_bytes * count for count in _learned(step))
     return Traffic(
         _sizes(plan, read) + weights, _sizes(plan, written) + gradients, _sizes(plan, inner)

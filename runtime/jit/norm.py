@@ -41,12 +41,14 @@ class BatchNormLoops(BatchNormKernel):
         yield from calls
         loop = _scale_rows if beside(rows) else _scale_maps
         yield bound(loop, rows.of(a.saved["centred"]), rows.of(y), *by)
+        yield from a.behind.finish(y)
 
     def move(self, rows: Rows, x: Array, y: Array, by: Triple, a: Arrays) -> Calls:
         calls, vectors = met(rows, *by)
         yield from calls
         loop = (rows_moved if beside(rows) else maps_moved)(same(x, y))
         yield bound(loop, rows.of(x), rows.of(y), *vectors)
+        yield from a.behind.finish(y)
 
     def add_up(self, rows: Rows, dy: Array, a: Arrays) -> Calls:
         swept = rows.of(dy), rows.of(a.saved["centred"])

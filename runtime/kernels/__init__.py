@@ -67,6 +67,9 @@ class Behind:
         return iter(())
 
 
+NOTHING = Behind()
+
+
 @dataclass(frozen=True)
 class Arrays:
     """The arrays of one use of an operator, every one already shaped, the batch axis first.
@@ -100,7 +103,7 @@ class Arrays:
     rng: np.random.Generator | None = None
     shared: Mapping[str, tuple[Array, ...]] = field(default_factory=dict)
     folded: Folded | None = None
-    behind: Behind = field(default_factory=Behind)
+    behind: Behind = NOTHING
     lane: int = 0
     lanes: tuple[int, ...] = (1,)
 

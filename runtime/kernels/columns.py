@@ -18,11 +18,9 @@ from ...compiler.convolving import mirrored
 from ...compiler.ops.conv import Conv
 from ...compiler.shapes import Window
 from ..constants import ones
-from . import Array, Arrays, Behind, Calls, kernel
+from . import NOTHING, Array, Arrays, Behind, Calls, kernel
 from .dense import rows
 from .norm import factored
-
-NOTHING = Behind()
 
 TOGETHER = 256 * 1024
 """Numbers of maps that a 1x1 convolution reads or makes at a time: they stay in a core's cache."""

@@ -26,8 +26,8 @@ from ...compiler.ops.conv import Conv
 from ...compiler.shapes import Window
 from ...compiler.winograd import mirrored
 from ..constants import table
-from . import Array, Arrays, Behind, Calls, kernel
-from .columns import NOTHING, bias_of, folded, summed
+from . import NOTHING, Array, Arrays, Behind, Calls, kernel
+from .columns import bias_of, folded, summed
 
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
 """Where the polynomials of a tile are evaluated, beside infinity.
@@ -231,8 +231,14 @@ def correlate(
         outputs = shaped(front, (4, 4, *block.grid, y.shape[3]))
         yield np.matmul, (m.yields, products.reshape(6, -1), half.reshape(4, -1))
         yield np.matmul, (m.yields, half, outputs.reshape(4, 4, -1))
-        yield from behind.finish(outputs)
-        yield from spread(outputs, y[block.images, block.made])
+        made = y[block.images, block.made]
+        # Of whole tiles the law would do what hangs over, too.
+        if made.flags.c_contiguous:
+            yield from spread(outputs, made)
+            yield from behind.finish(made)
+        else:
+            yield from behind.finish(outputs)
+            yield from spread(outputs, made)
 
 
 def expanded(weight: Array, matrix: Array, scratch: Mapping[str, Array]) -> Calls:

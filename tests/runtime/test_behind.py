@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import nnspec
+from nnspec.compiler.op import Elementwise, Op
+from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.plan import lanes, order
 from nnspec.compiler.plan.build import schedule
 from nnspec.compiler.plan.schedule import Mode
@@ -89,6 +91,10 @@ def run(spec: str, dtype: DType, *, jit: bool = False) -> list[Array]:
     return [*losses, *weights.values(), net(x), net(x[:1])]
 
 
+def is_law(kind: type[Op]) -> bool:
+    return issubclass(kind, Elementwise)
+
+
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order, "_behind", lambda plan, readers: {})
 
@@ -113,6 +119,20 @@ def test_compiled_loops_too(name: str, use: Threads, monkeypatch: pytest.MonkeyP
     apart(monkeypatch)
     for one, other in zip(together, run(NETS[name], "float64", jit=True), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("law", sorted(kind.name for kind in CATALOGUE.values() if is_law(kind)))
+@pytest.mark.parametrize("side", [13, 14, 30])
+def test_tiles_that_hang_over(law: str, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A law with registers, on whole tiles that hold more than the value has."""
+    spec = f"16x{side}x{side} -> conv24 3x3 p1 {law} -> conv16 3x3 p1 bn {law} -> gap -> fc3"
+    rng = np.random.default_rng(0)
+    for batch in (1, 3, 5):
+        x = rng.standard_normal((batch, 16, side, side)).astype(np.float32)
+        together = nnspec.compile(spec, seed=0)(x)
+        with monkeypatch.context() as patched:
+            apart(patched)
+            np.testing.assert_array_equal(nnspec.compile(spec, seed=0)(x), together)
 
 
 def function(call: Any) -> Any:
@@ -145,3 +165,14 @@ def test_stretch_by_stretch(spec: str, batch: int, mode: Mode) -> None:
     cuts = [number for number, call in enumerate(host) if function(call) is np.maximum]
     assert len(cuts) > 1
     assert cuts[-1] - cuts[0] >= len(cuts)
+
+
+@pytest.mark.parametrize("mode", ["train", "infer"])
+@pytest.mark.parametrize("name", list(NETS))
+def test_no_more_is_moved_than_apart(
+    name: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The foretold bytes of a pass: of numbers in cache none are counted as going to memory."""
+    together = nnspec.plan(NETS[name], batch=8, mode=mode, threads=1)
+    apart(monkeypatch)
+    assert together.moved <= nnspec.plan(NETS[name], batch=8, mode=mode, threads=1).moved

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import nnspec
+from nnspec.__main__ import main
 from nnspec.compiler.plan import lanes as planned
 from nnspec.compiler.plan.build import schedule
 from nnspec.compiler.plan.schedule import EVERY, Phase
@@ -350,3 +351,18 @@ def test_only_numpys_blas_is_asked_and_told(monkeypatch: pytest.MonkeyPatch) -> 
         assert threads.blas_threads() == 5
     finally:
         threads.blas.cache_clear()
+
+
+@pytest.mark.parametrize("wrong", ["abc", "0", "-3", "1.5"])
+@pytest.mark.parametrize("command", ["plan", "train", "profile"])
+def test_threads_that_are_no_number_are_refused(
+    wrong: str, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NNSPEC_THREADS", wrong)
+    threads.available.cache_clear()
+    data = ["--data", "digits", "--epochs", "1"] if command == "train" else []
+    assert main([command, "64 -> fc10", *data]) == 1
+    assert f"`NNSPEC_THREADS` cannot be `{wrong}`" in capsys.readouterr().err
+    monkeypatch.setenv("NNSPEC_THREADS", "")
+    threads.available.cache_clear()
+    assert threads.available() == threads.blas_threads()

@@ -19,6 +19,7 @@ import nnspec
 from nnspec.compiler import winograd as plan
 from nnspec.compiler.op import Needed
 from nnspec.compiler.shapes import Window
+from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime.kernels import Calls, winograd
 
 Array = NDArray[Any]
@@ -243,6 +244,9 @@ def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         assert step.algorithm == algorithm
         assert step.why.endswith("windows gathered, NNSPEC_WINOGRAD=0") == (value == "0")
     assert places(TILED) == 9
+    monkeypatch.setenv("NNSPEC_WINOGRAD", "off")
+    with pytest.raises(SpecError, match="NNSPEC_WINOGRAD"):
+        nnspec.plan(TILED, batch=8, mode="infer")
 
 
 def test_a_run_tells_whether_it_was_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

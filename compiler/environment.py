@@ -1,0 +1,32 @@
+"""What the environment says of every plan of a process."""
+
+from __future__ import annotations
+
+import os
+
+from ..grammar.diagnostics import SpecError
+from .errors import BadSetting
+
+THREADS, TILES = "NNSPEC_THREADS", "NNSPEC_WINOGRAD"
+
+
+def threads() -> int | None:
+    """How many threads a net may use; None where nobody says. Raises SpecError."""
+    asked = os.environ.get(THREADS, "").strip()
+    if not asked:
+        return None
+    if not asked.isdecimal() or not int(asked):
+        problem, advice = f"cannot be `{asked}`", "give a whole number from 1, or unset it"
+        raise SpecError([BadSetting(None, THREADS, problem, advice)])
+    return int(asked)
+
+
+def tiles() -> bool:
+    """Whether convolutions may go by Winograd's tiles: one number that is no number, or larger by far
+    than those beside it, spoils all outputs of its tiles, where a window spoils those that see it.
+    Raises SpecError."""
+    asked = os.environ.get(TILES, "").strip()
+    if asked not in ("", "0", "1"):
+        problem, advice = f"cannot be `{asked}`", "0 does without tiles; 1, or nothing, allows them"
+        raise SpecError([BadSetting(None, TILES, problem, advice)])
+    return asked != "0"
