@@ -11,7 +11,7 @@ CALLS = (
     "a compiled graph has no calls in between"
 )
 ACTIVATIONS = (
-    "bias and relu are passes of their own over the output, and a product waits for its threads; "
+    "bias and relu are calls of their own, over numbers in cache, and a product waits for its threads; "
     "compiled kernels do both while the numbers are in registers"
 )
 ADAM = (

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import nnspec
 
@@ -31,7 +32,9 @@ ROUNDS = 5
 """Of processes with one thread and with more, in turns."""
 WORDS = (
     "nnspec alone, a training step. The exponent is the slope of the line through the last four "
-    "points of log time against log size: 1.0 is in proportion, less is better than that."
+    "points of log time against log size: 1.0 is in proportion, less is better than that. Beside the "
+    "threads stands what processes of one thread each get done at the same time, who share nothing: the "
+    "best that the machine gives."
 )
 
 
@@ -104,16 +107,29 @@ def by_threads(cases: Sequence[Case], options: Options) -> tuple[list[Table], tu
         options.say(f"scaling {case.title}: threads")
         # In turns, for the machine is not equally fast all the time.
         rounds = [
-            [alone(case, cores[:count], options.quick) for count in (1, THREADS)]
+            (
+                alone(case, cores[:1], options.quick),
+                alone(case, cores[:THREADS], options.quick),
+                beside(case, cores[:THREADS], options.quick),
+            )
             for _ in range(1 if options.quick else ROUNDS)
         ]
-        one, two = (statistics.median(times) for times in zip(*rounds, strict=True))
-        ratios = [first / second for first, second in rounds]
+        one, two, both = (statistics.median(times) for times in zip(*rounds, strict=True))
+        ratios = [first / second for first, second, _ in rounds]
         told = f"{statistics.median(ratios):.2f}"
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        rows.append((case.title, f"{1e3 * one:.1f} ms", f"{1e3 * two:.1f} ms", told, spread))
-    head = ("training step", "1 thread", f"{THREADS} threads", "times as fast", "all rounds")
+        apart = f"{THREADS * one / both:.2f}"
+        rows.append((case.title, f"{1e3 * one:.1f} ms", f"{1e3 * two:.1f} ms", told, spread, apart))
+    names = "times as fast", "all rounds", f"{THREADS} processes, as much done"
+    head = ("training step", "1 thread", f"{THREADS} threads", *names)
     return [Table("Against the threads", head, tuple(rows))], ()
+
+
+def beside(case: Case, cores: Sequence[int], quick: bool) -> float:
+    """Seconds of a training step in processes of one core each that run at the same time: what the
+    machine gives to those who share nothing."""
+    with ThreadPoolExecutor(len(cores)) as pool:
+        return statistics.fmean(pool.map(lambda core: alone(case, [core], quick), cores))
 
 
 def alone(case: Case, cores: Sequence[int], quick: bool) -> float:
