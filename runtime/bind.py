@@ -21,6 +21,7 @@ from .budget import Budget, zeros
 from .engine import NUMPY, Engine
 from .errors import TooMuchMemory
 from .kernels import MEET, NOTHING, Array, Arrays, Behind, Call, Calls, Folded, Preparing
+from .kernels.products import parts, product
 from .losses import computed
 from .threads import (
     WORTH_HURRYING,
@@ -53,7 +54,8 @@ class Memory:
 
 @dataclass(frozen=True)
 class Group:
-    """Steps that all lanes make at the same time, and the calls of each."""
+    """Steps that all lanes make at the same time, and the calls of each; where one lane makes them all,
+    those of the threads that help it."""
 
     steps: tuple[Step, ...]
     calls: tuple[tuple[Call, ...], ...]
@@ -101,7 +103,7 @@ class Bound:
     arena: the one allocation behind all arrays, in bytes.
     preparations: calls to make before the first batch, and again when weights or statistics change.
     groups: the steps in order, those of several lanes together.
-    lanes: for each lane all of its calls.
+    lanes: for each lane all of its calls, or for each thread that helps the only one.
     gradients: for each lane, by name, what it finds of them; the first's are the net's own.
     inputs, outputs: by name, batch first. `target`, `loss`: the truth and the mean loss.
     prepared: for which of the net's changes `preparations` were made last.
@@ -269,19 +271,20 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
     arrays = [view(schedule, arena, index) for index in range(len(schedule.arrays))]
     lanes = _lanes(schedule, arrays, memory, streams)
     steps = [_calls(schedule, step, arrays, lanes[step.lane]) for step in schedule.steps]
+    groups = tuple(_grouped(schedule.steps, steps))
+    # At inference nobody else has work while the library's threads spin.
+    if len(lanes) == 1 and schedule.mode == "train":
+        groups = tuple(_shared_out(group, memory.threads) for group in groups)
     return Bound(
         schedule,
         arena,
         tuple(_preparations(schedule, arrays, lanes)),
-        tuple(_grouped(schedule.steps, steps)),
+        groups,
         tuple(
             tuple(
-                c
-                for step, calls in zip(schedule.steps, steps, strict=True)
-                for c in calls
-                if step.lane == lane
+                call for group in groups for calls in group.calls[lane : lane + 1] for call in calls
             )
-            for lane in range(len(lanes))
+            for lane in range(max((len(group.calls) for group in groups), default=1))
         ),
         tuple(lane.gradients for lane in lanes),
         {name: arrays[index] for name, index in schedule.inputs.items()},
@@ -331,6 +334,22 @@ def _grouped(steps: Sequence[Step], calls: Sequence[tuple[Call, ...]]) -> Iterat
         if number == len(steps) or steps[number].lane == 0:
             yield Group(tuple(steps[begun:number]), tuple(calls[begun:number]))
             begun = number
+
+
+def _shared_out(group: Group, threads: int) -> Group:
+    """The same where one lane has the whole batch and other threads do their part of its large products."""
+    (calls,) = group.calls
+    if threads == 1 or not any(function is product for function, _ in calls):
+        return group
+    lanes: list[list[Call]] = [[] for _ in range(threads)]
+    for call in calls:
+        if call[0] is product:
+            left, right, out = cast(tuple[Array, Array, Array], call[1])
+            for lane, part in zip(lanes, parts(left, right, out, threads), strict=True):
+                lane += (MEET, part, MEET)
+        else:
+            lanes[0].append(call)
+    return Group(group.steps, tuple(map(tuple, lanes)))
 
 
 def view(schedule: Schedule, arena: Array, index: int) -> Array:

@@ -136,7 +136,7 @@ def profile(
             last, swept = learner.sweep, sum(map(len, (*learner.updates, learner.limits)))
         else:
             bound, last, swept = net.inference(batch), nothing, 0
-        count = len(bound.lanes)
+        count = len(bound.schedule.lanes)
         threads = count if count > 1 else blas_threads()
         neighbours = Neighbours()
         passes = _passes(Clock(bound), last, _drawn(net, bound))
@@ -180,6 +180,7 @@ class Clock:
 
     def __init__(self, bound: Bound) -> None:
         self.stamps: list[list[float]] = [[] for _ in bound.lanes]
+        self.sharing = len(bound.schedule.lanes)
         self.lanes = [
             tuple(_stamped(bound.groups, lane, stamps)) for lane, stamps in enumerate(self.stamps)
         ]
@@ -194,7 +195,9 @@ class Clock:
         else:
             together(self.lanes)
         whole = perf_counter() - begun
-        by_lane = [[stop - start for start, stop in pairwise(stamps)] for stamps in self.stamps]
+        # A thread that only helps does not know what it waits for.
+        sharing = self.stamps[: self.sharing]
+        by_lane = [[stop - start for start, stop in pairwise(stamps)] for stamps in sharing]
         groups = [statistics.fmean(times) for times in zip(*by_lane, strict=True)]
         return [*groups, max(0.0, whole - sum(groups))]
 
@@ -203,9 +206,8 @@ def _stamped(groups: Sequence[Group], lane: int, stamps: list[float]) -> Iterato
     stamp: Call = (_look, (stamps.append, perf_counter))
     yield stamp
     for group in groups:
-        for step, calls in zip(group.steps, group.calls, strict=True):
-            if step.lane == lane:
-                yield from calls
+        for calls in group.calls[lane : lane + 1]:
+            yield from calls
         yield stamp
 
 

@@ -18,9 +18,8 @@ from ..compiler import environment
 from ..compiler.graph import Graph
 from ..compiler.plan.lanes import pays
 from .kernels import MEET, Call
+from .kernels.products import WORTH_SHARING
 
-WORTH_SHARING = 50_000_000
-"""Multiply-adds of one matrix product from which a second thread pays for its hand-over."""
 WORTH_LIMITING, WORTH_HURRYING = 100_000, 1_000_000
 """Multiply-adds of the largest product of a pass between which BLAS is held to one thread for it: below,
 to tell BLAS takes longer than it brings; above, its threads pay where nothing else is waited for."""

@@ -48,7 +48,7 @@ def objection(graph: Graph, batch: int) -> str:
         return f"{batch * macs:,} multiply-adds of forward are too few to share"
     if macs < REUSE * params:
         times = f"{macs / params:.1f}".removesuffix(".0")
-        return f"an example uses a weight {times} times on average: BLAS shares the products out"
+        return f"an example uses a weight {times} times on average: the products are shared out"
     return ""
 
 

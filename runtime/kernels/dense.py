@@ -9,6 +9,7 @@ import numpy as np
 from ...compiler.ops.dense import Embed, Fc, Maxout
 from ..constants import ones, scalar, table
 from . import Array, Arrays, Calls, kernel
+from .products import multiplied
 
 
 def rows(array: Array) -> Array:
@@ -28,7 +29,7 @@ class FcKernel:
             x, y = x[0], y[0]
             yield w.dot, (x, y)
         else:
-            yield x.dot, (w.T, y)
+            yield multiplied(x, w.T, y)
         if not op.nobias:
             yield np.add, (y, a.weights["bias"], y)
 
@@ -39,12 +40,12 @@ class FcKernel:
         assert a.d_output is not None
         dy = rows(a.d_output)
         if "weight" in a.d_weights:
-            yield dy.T.dot, (rows(a.inputs[0]), a.d_weights["weight"])
+            yield multiplied(dy.T, rows(a.inputs[0]), a.d_weights["weight"])
         if "bias" in a.d_weights:
             # A product with ones is twice as fast as a sum over the first axis.
             yield ones(len(dy), dy.dtype).dot, (dy, a.d_weights["bias"])
         if a.d_inputs[0] is not None:
-            yield dy.dot, (a.weights["weight"], rows(a.d_inputs[0]))
+            yield multiplied(dy, a.weights["weight"], rows(a.d_inputs[0]))
 
 
 @kernel(Fc, "one product")

@@ -14,14 +14,12 @@ ACTIVATIONS = (
     "bias and relu are calls of their own, over numbers in cache, and a product waits for its threads; "
     "compiled kernels do both while the numbers are in registers"
 )
-ADAM = (
-    "Adam makes ten NumPy sweeps over blocks in cache where a compiled loop makes one, and the product's "
-    "threads are still spinning when it begins"
-)
+ADAM = "Adam makes ten NumPy sweeps over blocks in cache where a compiled loop makes one"
+SPINNING = f"{ADAM}, and the product's threads are still spinning when it begins"
 
 REASONS: tuple[tuple[str, str, str, str], ...] = (
     ("training", "c *", "*", ADAM),
-    ("training", "b *", "*", ADAM),
+    ("training", "b *", "*", SPINNING),
     (
         "training",
         "d *",

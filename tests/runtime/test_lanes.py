@@ -21,7 +21,7 @@ from nnspec.compiler.plan.schedule import EVERY, Phase
 from nnspec.runtime import bind, threads
 from nnspec.runtime.answering import quiet
 from nnspec.runtime.autopsy import first_broken
-from nnspec.runtime.kernels import MEET, Array
+from nnspec.runtime.kernels import MEET, Array, products
 from nnspec.runtime.net import DType
 
 from ..safety.broken_numbers import behind
@@ -366,3 +366,53 @@ def test_threads_that_are_no_number_are_refused(
     monkeypatch.setenv("NNSPEC_THREADS", "")
     threads.available.cache_clear()
     assert threads.available() == threads.blas_threads()
+
+
+@pytest.fixture
+def sharing(monkeypatch: pytest.MonkeyPatch) -> Threads:
+    """Let so many threads share every product of a fully connected layer."""
+    monkeypatch.setattr(products, "WORTH_SHARING", 0)
+
+    def to(count: int) -> None:
+        monkeypatch.setattr(bind, "available", lambda: count)
+
+    return to
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(
+    "spec", ["7 -> fc5 relu -> fc2 -> fc3", "4x7 -> fc5 tanh -> flatten -> fc3"]
+)
+def test_products_that_threads_share(spec: str, count: int, sharing: Threads) -> None:
+    """One lane has the whole batch, others their part of its products: the same numbers, and the same
+    bits every time."""
+    sharing(1)
+    alone, x, y = given(spec, 8)
+    wanted = [alone.step(x, y) for _ in range(3)]
+    sharing(count)
+    for _ in range(2):
+        made, _, _ = given(spec, 8)
+        bound = made.learner.bound(8)
+        assert (len(bound.schedule.lanes), len(bound.lanes)) == (1, count)
+        np.testing.assert_allclose([made.step(x, y) for _ in range(3)], wanted, rtol=1e-12)
+        for name, weight in alone.weights.items():
+            np.testing.assert_allclose(made.weights[name], weight, rtol=1e-9, atol=1e-12)
+    runs = [given(spec, 8)[0] for _ in range(2)]
+    first, second = ([net.step(x, y) for _ in range(3)] for net in runs)
+    assert first == second
+
+
+def test_groups_of_shared_products_run_alone(sharing: Threads) -> None:
+    """Step by step, in one thread: for the profile, the autopsy and gradients checked."""
+    sharing(2)
+    made, x, y = given("7 -> fc5 relu -> fc3", 8)
+    loss, gradients = made.gradients(x, y)
+    bound = made.learner.bound(8)
+    made.learner.filled(x, y)
+    for group in bound.groups:
+        group.run()
+    assert float(bound.loss) == pytest.approx(loss, rel=1e-12)
+    for name, gradient in made.learner.memory.gradients.items():
+        np.testing.assert_allclose(gradient, gradients[name], rtol=1e-12)
+    parts = nnspec.profile("7 -> fc5 relu -> fc3", batch=8).parts
+    assert {part.layer for part in parts} == {"fc1", "fc2", ""}
