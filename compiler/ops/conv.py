@@ -195,13 +195,15 @@ class Convolution(Op):
         windows, groups, (wide, narrow) = self.windows(x), self.groups(x), self.sides(x)
         places = math.prod(w.output for w in windows)
         taps = wide // groups * math.prod(w.kernel for w in windows)
-        images = max(1, min(batch, COLUMNS // max(1, groups * taps * places)))
+        row = self._row(wide, windows)
+        each = groups * taps * places + (math.prod(row) if row else 0)
+        images = max(1, min(batch, COLUMNS // max(1, each)))
         filters = (groups, narrow // groups, taps)
         room = {"products": Needed((images, *filters)), "total": Needed(filters)}
         gathering: dict[str, Needed] = {}
         if not self.pointwise(x):
             gathering["columns"] = Needed((images, groups, taps, places))
-        rows = self._rows(images, wide, windows)
+        rows = {"rows": Needed((images, *row))} if row else {}
         if any(w.before or w.after for w in windows):
             padded = (w.size + w.before + w.after for w in windows)
             gathering["padded"] = Needed((images, wide, *padded))
@@ -220,16 +222,17 @@ class Convolution(Op):
         )
 
     @staticmethod
-    def _rows(images: int, wide: int, windows: tuple[Window, ...]) -> dict[str, Needed]:
-        """What the taps of a row see, where it pays to gather that first: the rows of one tap then
-        lie one after the other, and are copied as one for each row of the kernel."""
+    def _row(wide: int, windows: tuple[Window, ...]) -> tuple[int, ...]:
+        """What the taps of a row see of an image, where it pays to gather that first: the rows of one
+        tap then lie one after the other, and are copied as one for each row of the kernel. Empty where
+        it does not pay."""
         if len(windows) < 2:
-            return {}
+            return ()
         *_, high, across = windows
         if across.kernel == 1 or high.stride > 1 or across.output > SHORT * (high.kernel - 1):
-            return {}
+            return ()
         beyond = (w.size + w.before + w.after for w in windows[:-1])
-        return {"rows": Needed((images, wide, across.kernel, *beyond, across.output))}
+        return wide, across.kernel, *beyond, across.output
 
     def _filters(self, x: Value) -> str:
         """`3x3 stride 2, 16 to 32 channels`."""
