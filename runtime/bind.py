@@ -444,7 +444,7 @@ def _bundle(schedule: Schedule, step: Step, arrays: Sequence[Array], lane: Lane)
         d_inputs=tuple(of(index) for index in step.d_inputs),
         d_weights={**gradients, **aside},
         rng=lane.streams.get(node.name),
-        shared={name: tuple(map(of, indices)) for name, indices in step.shared.items()},
+        shared={name: arrays[index] for name, index in step.shared.items()},
         folded=_folded(step.folded, memory),
         behind=_following(step, arrays, lane),
         lane=step.lane,

@@ -67,7 +67,12 @@ class BatchNorm(Op):
         return Needs(
             saved={"centred": Needed((batch, *x.shape)), "inverse": channel, "offset": channel},
             scratch={**room, **few, "wide": Needed((3, cut.length))},
-            scratch_back={**room, **few, "wide": Needed((3, cut.length))},
+            scratch_back={
+                **room,
+                "first": channel,
+                "both": Needed((2, x.channels)),
+                "wide": Needed((3, cut.length)),
+            },
             scratch_infer={"first": channel, "wide": Needed((3, cut.length))},
             shared={"moments": Needed((3, x.channels))},
             shared_back={"slopes": Needed((2, x.channels))},

@@ -194,11 +194,11 @@ def _needs(plan: Order, node: Node, examples: int) -> Needs:
     return needs.anywhere if plan.split else needs
 
 
-def _shared(plan: Order, wanted: Mapping[str, Needed]) -> dict[str, tuple[int, ...]]:
-    """An array for each lane, which all read."""
+def _shared(plan: Order, wanted: Mapping[str, Needed]) -> dict[str, int]:
+    """A row for each lane, which all read."""
+    lanes = len(plan.lanes)
     return {
-        name: tuple(plan.whole(n.shape, n.dtype, Kind.SCRATCH) for _ in plan.lanes)
-        for name, n in wanted.items()
+        name: plan.whole((lanes, *n.shape), n.dtype, Kind.SCRATCH) for name, n in wanted.items()
     }
 
 
@@ -231,7 +231,7 @@ def _forward_step(
     lane: Lane,
     node: Node,
     dtype: DType,
-    shared: Mapping[str, tuple[int, ...]],
+    shared: Mapping[str, int],
     prepared: dict[tuple[str, Needed], int],
 ) -> Step:
     inputs = tuple(lane.values[name] for name in node.inputs)
@@ -363,7 +363,7 @@ def _sum(plan: Order, name: str) -> None:
 
 
 def _backward_of(
-    plan: Order, lane: Lane, node: Node, learns: set[str], shared: Mapping[str, tuple[int, ...]]
+    plan: Order, lane: Lane, node: Node, learns: set[str], shared: Mapping[str, int]
 ) -> None:
     """The backward step of a node; its inputs' gradients go to the nodes that they come from."""
     (d_output,) = lane.arriving.pop(node.name)
@@ -399,7 +399,7 @@ def _backward_step(
     node: Node,
     d_output: int,
     d_inputs: tuple[int | None, ...],
-    shared: Mapping[str, tuple[int, ...]],
+    shared: Mapping[str, int],
 ) -> Step:
     needs = _needs(plan, node, lane.examples)
     if all(d_input is None for d_input in d_inputs):

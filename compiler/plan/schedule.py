@@ -118,8 +118,8 @@ class Step:
     added to it."""
     folded: Node | None = None
     """The operator behind it that its weights take in."""
-    shared: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """What every lane writes, and all read once they have met: an array for each lane."""
+    shared: Mapping[str, int] = field(default_factory=dict)
+    """What every lane writes, and all read once they have met: a row for each lane."""
     overwrites: tuple[tuple[int, int], ...] = ()
     """(written, read): the first may take the memory of the second."""
     behind: Node | None = None
@@ -145,7 +145,7 @@ class Step:
         inner: tuple[int, ...] = (*self.scratch.values(), *self.aside.values())
         inner += tuple(self.behind_scratch.values())
         inner += () if self.behind_gradient is None or self.d_output is None else (self.d_output,)
-        inner += tuple(arrays[self.lane] for arrays in self.shared.values())
+        inner += tuple(self.shared.values())
         inner += () if backward else tuple(self.saved.values())
         return (*made, *gradient, *(d for d in self.d_inputs if d is not None), *inner)
 

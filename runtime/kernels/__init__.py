@@ -83,7 +83,7 @@ class Arrays:
     Attributes
     ----------
     values: shape facts of the inputs, without the batch axis.
-    shared: what every lane writes and all read once they have met (`MEET`): an array for each lane.
+    shared: what every lane writes and all read once they have met (`MEET`): a row for each lane.
     lane: which of them these arrays belong to. lanes: how many examples each has.
     folded: the operator behind it that its weights take in, at inference.
     behind: the law behind it.
@@ -101,7 +101,7 @@ class Arrays:
     d_inputs: tuple[Array | None, ...] = ()
     d_weights: Mapping[str, Array] = field(default_factory=dict)
     rng: np.random.Generator | None = None
-    shared: Mapping[str, tuple[Array, ...]] = field(default_factory=dict)
+    shared: Mapping[str, Array] = field(default_factory=dict)
     folded: Folded | None = None
     behind: Behind = NOTHING
     lane: int = 0

@@ -22,7 +22,7 @@ from ...compiler.ops.norm import (
     RowNorm,
     stretches,
 )
-from ..constants import filled, ones, scalar
+from ..constants import filled, ones, scalar, table
 from . import MEET, Array, Arrays, Calls, kernel
 from .activation import along_channels
 
@@ -65,10 +65,14 @@ class Rows:
         else:
             yield ones(len(rows), rows.dtype).dot, (rows, sums[block.start // self.cut.high])
 
-    def total(self, number: int, target: Array) -> Calls:
-        """The sum of each channel."""
-        sums = self.scratch["sums"][number].reshape(-1, self.cut.channels)
-        yield ones(len(sums), sums.dtype).dot, (sums, target)
+    def total(self, share: float, target: Array) -> Calls:
+        """The first sum of each channel, times `share`; where `target` has two rows, both sums."""
+        sums = self.scratch["sums"].reshape(2, -1, self.cut.channels)
+        shares = filled(share, sums.shape[1], sums.dtype)
+        if target.ndim == 1:
+            yield shares.dot, (sums[0], target)
+        else:
+            yield np.matmul, (shares, sums, target)
 
 
 @kernel(BatchNorm)
@@ -84,6 +88,9 @@ class BatchNormKernel:
         (x,), y, rows = a.inputs, a.output, Rows(a)
         assert y is not None
         yield from self.centre(rows, x, a)
+        _, rest, squares = a.shared["moments"][a.lane]
+        yield np.multiply, (rest, rest, a.scratch["first"])
+        yield np.subtract, (squares, a.scratch["first"], squares)
         yield MEET
         yield from self._gather(op, a)
         first, second = a.scratch["first"], a.scratch["second"]
@@ -95,14 +102,13 @@ class BatchNormKernel:
     def centre(self, rows: Rows, x: Array, a: Arrays) -> Calls:
         """centred = x less its mean, and this lane's moments: the mean, that of what is left, and that
         of its squares."""
-        mean, rest, squares = a.shared["moments"][a.lane]
-        share = scalar(a.values[0].channels / x.size, x.dtype)
+        moments = a.shared["moments"][a.lane]
+        share = a.values[0].channels / x.size
         given, centred = rows.of(x), rows.of(a.saved["centred"])
         for block in rows.blocks():
             yield from rows.add_up(0, block, given[block])
-        yield from rows.total(0, mean)
-        yield np.multiply, (mean, share, mean)
-        calls, wide = rows.spread(0, mean)
+        yield from rows.total(share, moments[0])
+        calls, wide = rows.spread(0, moments[0])
         yield from calls
         for block in rows.blocks():
             part = centred[block]
@@ -111,9 +117,7 @@ class BatchNormKernel:
             yield np.multiply, (part, part, square)
             yield from rows.add_up(0, block, part)
             yield from rows.add_up(1, block, square)
-        for number, moment in enumerate((rest, squares)):
-            yield from rows.total(number, moment)
-            yield np.multiply, (moment, share, moment)
+        yield from rows.total(share, moments[1:])
 
     def scale(self, rows: Rows, y: Array, factor: Array, summand: Array, a: Arrays) -> Calls:
         """y = centred factor + summand."""
@@ -128,45 +132,44 @@ class BatchNormKernel:
     def _gather(self, op: BatchNorm, a: Arrays) -> Calls:
         """Mean and variance over all lanes, this lane's `offset` and `inverse`; the first lane moves
         the running statistics."""
-        mean, variance, square = (a.scratch[name] for name in ("first", "second", "third"))
+        mean, apart, square = (a.scratch[name] for name in ("first", "second", "third"))
         offset, inverse = a.saved["offset"], a.saved["inverse"]
-        dtype, examples = mean.dtype, sum(a.lanes)
-        shares = [scalar(count / examples, dtype) for count in a.lanes]
-        lanes = list(zip(shares, a.shared["moments"], strict=True))
+        dtype, examples, moments = mean.dtype, sum(a.lanes), a.shared["moments"]
         # All means are taken from the first lane's, for of large numbers only differences are precise.
-        origin = a.shared["moments"][0][0]
-        yield mean.fill, (0,)
-        for share, (own, rest, _) in lanes:
-            yield np.subtract, (own, origin, offset)
-            yield np.add, (offset, rest, offset)
-            yield np.multiply, (offset, share, offset)
-            yield np.add, (mean, offset, mean)
-        yield variance.fill, (0,)
-        for share, (own, rest, squares) in lanes:
-            # About the whole mean: squares - 2 off rest + off^2, with off = mean - own.
-            yield np.subtract, (origin, own, offset)
-            yield np.add, (offset, mean, offset)
-            yield np.subtract, (offset, rest, square)
-            yield np.subtract, (square, rest, square)
-            yield np.multiply, (square, offset, square)
-            yield np.add, (square, squares, square)
-            yield np.multiply, (square, share, square)
+        origin, own = moments[0, 0], moments[a.lane, 0]
+        variance = inverse
+        yield np.copyto, (mean, moments[0, 1])
+        yield shares(a.lanes, dtype).dot, (moments[:, 2], variance)
+        for lane in range(1, len(a.lanes)):
+            so_far, more = sum(a.lanes[:lane]), a.lanes[lane]
+            yield np.subtract, (moments[lane, 0], origin, apart)
+            yield np.add, (apart, moments[lane, 1], apart)
+            yield np.subtract, (apart, mean, apart)
+            yield np.multiply, (apart, scalar(more / (so_far + more), dtype), square)
+            yield np.add, (mean, square, mean)
+            yield np.multiply, (apart, apart, square)
+            weight = so_far * more / (so_far + more) / examples
+            yield np.multiply, (square, scalar(weight, dtype), square)
             yield np.add, (variance, square, variance)
-        yield np.subtract, (origin, a.shared["moments"][a.lane][0], offset)
+        yield np.subtract, (origin, own, offset)
         yield np.add, (offset, mean, offset)
-        yield np.add, (mean, origin, mean)
+        if a.lane == 0:
+            yield np.add, (mean, origin, mean)
+            yield from self._run(op, a, mean, variance)
         yield np.add, (variance, scalar(op.eps, dtype), inverse)
         yield np.sqrt, (inverse, inverse)
         yield np.divide, (scalar(1, dtype), inverse, inverse)
-        if a.lane == 0:
-            value = a.values[0]
-            count = examples * value.size // value.channels
-            unbiased = count / (count - 1) if count > 1 else 1.0
-            for name, newest, factor in (("mean", mean, 1.0), ("variance", variance, unbiased)):
-                running = a.state[name]
-                yield np.multiply, (running, scalar(1 - op.momentum, dtype), running)
-                yield np.multiply, (newest, scalar(op.momentum * factor, dtype), newest)
-                yield np.add, (running, newest, running)
+
+    def _run(self, op: BatchNorm, a: Arrays, mean: Array, variance: Array) -> Calls:
+        """The running statistics move by `momentum`, the variance unbiased."""
+        value, step, dtype = a.values[0], a.scratch["second"], mean.dtype
+        count = sum(a.lanes) * value.size // value.channels
+        unbiased = count / (count - 1) if count > 1 else 1.0
+        for name, newest, factor in (("mean", mean, 1.0), ("variance", variance, unbiased)):
+            running = a.state[name]
+            yield np.multiply, (running, scalar(1 - op.momentum, dtype), running)
+            yield np.multiply, (newest, scalar(op.momentum * factor, dtype), step)
+            yield np.add, (running, step, running)
 
     def infer(self, op: BatchNorm, a: Arrays) -> Calls:
         (x,), y, rows = a.inputs, a.output, Rows(a)
@@ -197,8 +200,8 @@ class BatchNormKernel:
         dy, (dx,), rows = a.d_output, a.d_inputs, Rows(a)
         assert dy is not None
         offset, inverse = a.saved["offset"], a.saved["inverse"]
-        d_shift, d_scale = a.shared["slopes"][a.lane]
-        first, second, third = (a.scratch[name] for name in ("first", "second", "third"))
+        slopes, first, both = a.shared["slopes"], a.scratch["first"], a.scratch["both"]
+        d_shift, d_scale = slopes[a.lane]
         yield from self.add_up(rows, dy, a)
         yield np.multiply, (offset, d_shift, first)
         yield np.subtract, (d_scale, first, d_scale)
@@ -208,18 +211,13 @@ class BatchNormKernel:
         if dx is None:
             return
         yield MEET
-        others = list(a.shared["slopes"])
-        yield np.copyto, (second, others[0][0])
-        yield np.copyto, (third, others[0][1])
-        for other in others[1:]:
-            yield np.add, (second, other[0], second)
-            yield np.add, (third, other[1], third)
         # dx = first dy - second centred + third
-        share = scalar(a.values[0].channels / (dy.size // len(dy) * sum(a.lanes)), dy.dtype)
+        second, third = both
+        share = a.values[0].channels / (dy.size // len(dy) * sum(a.lanes))
+        means = filled(share, len(slopes), dy.dtype)
+        yield means.dot, (slopes.reshape(len(slopes), -1), both.reshape(-1))
         yield np.multiply, (a.weights["scale"], inverse, first)
-        for vector in (second, third):
-            yield np.multiply, (vector, share, vector)
-            yield np.multiply, (vector, first, vector)
+        yield np.multiply, (both, first, both)
         yield np.multiply, (third, inverse, third)
         wide = a.scratch["wide"][2, : offset.size]
         yield np.multiply, (third, offset, wide)
@@ -235,8 +233,7 @@ class BatchNormKernel:
             yield np.multiply, (given[block], centred[block], part)
             yield from rows.add_up(0, block, given[block])
             yield from rows.add_up(1, block, part)
-        for number, slope in enumerate(a.shared["slopes"][a.lane]):
-            yield from rows.total(number, slope)
+        yield from rows.total(1.0, a.shared["slopes"][a.lane])
 
     def combine(
         self, rows: Rows, dy: Array, dx: Array, by: tuple[Array, Array, Array], a: Arrays
@@ -253,6 +250,15 @@ class BatchNormKernel:
             yield np.multiply, (given[block], factor, made[block])
             yield np.subtract, (made[block], part, made[block])
             yield np.add, (made[block], summand, made[block])
+
+
+def shares(lanes: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """What part of the batch each lane has."""
+
+    def make() -> Array:
+        return np.array([examples / sum(lanes) for examples in lanes], dtype)
+
+    return table(("shares", lanes, dtype.str), make)
 
 
 def factored(scale: Array, variance: Array, eps: float, factor: Array) -> Calls:

@@ -36,9 +36,9 @@ def all_poisoned(needed: Mapping[str, Needed]) -> dict[str, Array]:
     return {name: poisoned(n) for name, n in needed.items()}
 
 
-def all_shared(needed: Mapping[str, Needed]) -> dict[str, tuple[Array, ...]]:
+def all_shared(needed: Mapping[str, Needed]) -> dict[str, Array]:
     """Where one lane has the whole batch."""
-    return {name: (array,) for name, array in all_poisoned(needed).items()}
+    return {name: array[None] for name, array in all_poisoned(needed).items()}
 
 
 @dataclass
