@@ -139,7 +139,8 @@ class BatchNormKernel:
         origin, own = moments[0, 0], moments[a.lane, 0]
         variance = inverse
         yield np.copyto, (mean, moments[0, 1])
-        yield shares(a.lanes, dtype).dot, (moments[:, 2], variance)
+        # `dot` would copy what is not in one piece.
+        yield np.matmul, (shares(a.lanes, dtype), moments[:, 2], variance)
         for lane in range(1, len(a.lanes)):
             so_far, more = sum(a.lanes[:lane]), a.lanes[lane]
             yield np.subtract, (moments[lane, 0], origin, apart)
