@@ -10,9 +10,10 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
-from numpy._core import _multiarray_umath
 
+INNER = import_module("numpy._core._multiarray_umath")
 SET_HANDLER = 304
 """The place of `PyDataMem_SetHandler` in NumPy's table of functions."""
 
@@ -47,31 +48,29 @@ SIZES: list[int] = []
 """Bytes of each block, in order."""
 
 
-@Malloc
-def _malloc(context: object, size: int) -> object:
+def _malloc(_: object, size: int) -> object:
     SIZES.append(size)
     return C.malloc(size)
 
 
-@Calloc
-def _calloc(context: object, count: int, size: int) -> object:
+def _calloc(_: object, count: int, size: int) -> object:
     SIZES.append(count * size)
     return C.calloc(count, size)
 
 
-@Realloc
-def _realloc(context: object, block: object, size: int) -> object:
+def _realloc(_: object, block: object, size: int) -> object:
     SIZES.append(size)
     return C.realloc(block, size)
 
 
-@Free
-def _free(context: object, block: object, size: int) -> None:
+def _free(_context: object, block: object, _size: int) -> None:
     C.free(block)
 
 
+FUNCTIONS = Malloc(_malloc), Calloc(_calloc), Realloc(_realloc), Free(_free)
+
 # An array remembers who made it, and may live as long as the process: so does the handler.
-HANDLER = Handler(b"counted", 1, None, _malloc, _calloc, _realloc, _free)
+HANDLER = Handler(b"counted", 1, None, *FUNCTIONS)
 
 
 def _set_handler(capsule: object) -> object:
@@ -79,7 +78,7 @@ def _set_handler(capsule: object) -> object:
     api = ctypes.pythonapi
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p
     api.PyCapsule_GetPointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
-    table = api.PyCapsule_GetPointer(_multiarray_umath._ARRAY_API, None)
+    table = api.PyCapsule_GetPointer(INNER._ARRAY_API, None)
     address = ctypes.cast(table, ctypes.POINTER(ctypes.c_void_p))[SET_HANDLER]
     return ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(address)(capsule)
 
