@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-
 INNER = import_module("numpy._core._multiarray_umath")
 SET_HANDLER = 304
 """The place of `PyDataMem_SetHandler` in NumPy's table of functions."""
