@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..compiler import environment
 from ..compiler.errors import BadSetting
 from ..compiler.graph import Graph, Node
-from ..compiler.op import Needs
+from ..compiler.op import Needs, Trait
 from ..compiler.plan.build import schedule
 from ..compiler.plan.lanes import objection
 from ..compiler.plan.layout import Turned
@@ -205,8 +205,12 @@ def _why(step: Step, needs: Needs) -> str:
     """What decided the kernel, and the norm and the law that it does too."""
     norm, law = step.folded, step.behind
     more = [f"{norm.op.name} folded in"] if norm is not None else []
-    more += [f"{law.spelled} in the same sweep"] if law is not None else []
-    if not more or step.node is None:
+    if step.node is None:
+        return needs.why
+    chooses = Trait.CHOOSES in step.node.op.traits
+    where = "of what it chose" if chooses else "in the same sweep"
+    more += [f"{law.spelled} {where}"] if law is not None else []
+    if not more:
         return needs.why
     return ", ".join((needs.why or step.node.spelled, *more))
 

@@ -109,6 +109,11 @@ class Trait(Enum):
     POOLS = auto()
     SWEEPS = auto()
     """Makes its output stretch by stretch: a law behind it is done on each while it is in cache."""
+    RISES = auto()
+    """Never falls where its input rises, to the last bit: the largest of what it makes is made of the
+    largest."""
+    CHOOSES = auto()
+    """Of what a window sees it takes the largest, and nothing else."""
     FOLDS = auto()
     """At inference a number a channel times its input plus another, which the weights before it can
     take in."""

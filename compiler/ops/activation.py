@@ -21,7 +21,7 @@ SLOPE, CUBIC = 2.0 * math.sqrt(2.0 / math.pi), 0.044715
 class Relu(Elementwise):
     """max(0, x)."""
 
-    name, traits = "relu", RECTIFIER
+    name, traits = "relu", RECTIFIER | {Trait.RISES}
     source = "Nair and Hinton 2010; CS231n, neural networks 1, 'Commonly used activation functions'"
     samples = ("3 -> relu", "2x4x4 -> relu")
 
@@ -35,7 +35,7 @@ class Relu(Elementwise):
 class Relu6(Elementwise):
     """min(max(0, x), 6)."""
 
-    name, traits = "relu6", RECTIFIER
+    name, traits = "relu6", RECTIFIER | {Trait.RISES}
     source = "Krizhevsky 2010, convolutional deep belief networks on CIFAR-10"
     samples = ("3 -> relu6",)
 

@@ -211,9 +211,20 @@ class Convolution(Op):
         if not self.nobias:
             room["sums"] = Needed((batch, self.shape(x).depth))
         by_rows = ", short rows in two steps" if rows else ""
+        gathered = gathering if self.backwards else {**gathering, **rows}
+        biased = None
+        # Not where the filters, which are copied for it, are more than the columns.
+        if "columns" in gathering and self.ones(x) and narrow <= places:
+            biased = {
+                **gathered,
+                "columns": Needed((images, groups, taps + 1, places)),
+                "filters": Needed((groups, narrow // groups, taps + 1)),
+            }
         return Needs(
             why=f"{self._filters(x)}: {self._at_a_time(images)}{by_rows}",
-            scratch=gathering if self.backwards else {**gathering, **rows},
+            scratch=gathered,
+            scratch_infer=biased,
+            prepared=PREPARED,
             scratch_back={**gathering, **rows, **room},
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x) // groups,
@@ -233,6 +244,10 @@ class Convolution(Op):
             return ()
         beyond = (w.size + w.before + w.after for w in windows[:-1])
         return wide, across.kernel, *beyond, across.output
+
+    def ones(self, x: Value) -> bool:
+        """Whether at inference the bias may be a column of the filters, which meets ones."""
+        return not (self.nobias or self.backwards) and self.groups(x) == 1
 
     def _filters(self, x: Value) -> str:
         """`3x3 stride 2, 16 to 32 channels`."""

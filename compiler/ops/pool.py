@@ -87,6 +87,7 @@ class MaxPool(Pool):
     """The largest number in each window; padding never wins, a tie belongs to the first."""
 
     name, takes = "maxpool", "max"
+    traits = frozenset({Trait.POOLS, Trait.CHOOSES})
     source = "CS231n, convolutional networks, 'Pooling layer'"
     samples = ("2x8x8 -> maxpool2", "2x9x7 -> maxpool3 s2 ceil", "2x8 -> maxpool3 s1 p1")
 
@@ -143,7 +144,7 @@ class GlobalMax(Op):
     first."""
 
     name = "gmp"
-    traits = frozenset({Trait.POOLS})
+    traits = frozenset({Trait.POOLS, Trait.CHOOSES})
     source = "Oquab et al. 2015, is object localization for free?"
     samples = ("2x4x4 -> gmp", "3x5 -> gmp")
 

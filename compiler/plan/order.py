@@ -143,10 +143,15 @@ def _readers(graph: Graph) -> dict[str, int]:
 
 def _behind(plan: Order, readers: Mapping[str, int]) -> dict[str, Node]:
     """Which operators do the law behind them too, stretch by stretch, where nobody else reads theirs;
-    in training only where neither needs what the other writes over."""
+    in training only where neither needs what the other writes over. At inference who chooses from
+    what a rising law makes chooses first."""
     found = {}
+    choosing = _choosing(plan.graph, readers) if plan.mode == "infer" else {}
     for node in plan.graph.nodes:
         if not isinstance(node.op, Elementwise) or readers[node.inputs[0]] > 1:
+            continue
+        if node.name in choosing and Trait.RISES in node.op.traits:
+            found[choosing[node.name]] = node
             continue
         before = plan.graph[node.inputs[0]]
         if before.inputs and plan.folds.get(before.inputs[0]) is before:
@@ -157,6 +162,15 @@ def _behind(plan: Order, readers: Mapping[str, int]) -> dict[str, Node]:
         if plan.mode == "infer" or not lost:
             found[before.name] = node
     return found
+
+
+def _choosing(graph: Graph, readers: Mapping[str, int]) -> dict[str, str]:
+    """By the name of what they choose from, and nobody else reads, those who choose."""
+    return {
+        node.inputs[0]: node.name
+        for node in graph.nodes
+        if Trait.CHOOSES in node.op.traits and readers[node.inputs[0]] == 1
+    }
 
 
 def _folds(graph: Graph, readers: Mapping[str, int]) -> dict[str, Node]:

@@ -110,16 +110,20 @@ def gather(x: Array, g: Geometry, a: Arrays) -> tuple[Calls, Array]:
             rows = a.scratch["rows"][: len(x)]
             yield np.copyto, (rows, along_rows(padded, g))
             view = stretches(rows, g)
-        yield np.copyto, (columns.reshape(view.shape), view)
+        image, channels, *taps = view.shape
+        shape = image, g.groups, channels // g.groups, *taps
+        # Behind the taps there may be ones.
+        some = columns[:, :, : math.prod(shape[2:]) // columns.shape[3]]
+        yield np.copyto, (some.reshape(shape), view.reshape(shape))
 
     return calls(), columns
 
 
-def correlate(wide: Array, narrow: Array, g: Geometry, a: Arrays) -> Calls:
+def correlate(wide: Array, narrow: Array, w: Array, g: Geometry, a: Arrays) -> Calls:
     """narrow = W columns(wide): the places of `wide` that each window sees, weighed."""
     calls, columns = gather(wide, g, a)
     yield from calls
-    w, products = g.matrix(a.weights["weight"]), g.grouped(narrow)
+    products = g.grouped(narrow)
     if len(wide) == g.groups == 1:
         # One product of two matrices needs less about it.
         yield w[0].dot, (columns[0, 0], products[0, 0])
@@ -199,11 +203,29 @@ class ConvKernel:
         if g.pads:
             yield a.scratch["padded"].fill, (0,)
         for block in g.blocks(len(x)):
-            yield from correlate(x[block], y[block], g, a)
+            yield from correlate(x[block], y[block], g.matrix(a.weights["weight"]), g, a)
             yield from biased(op, y[block], a)
             yield from a.behind.finish(y[block])
 
-    infer = forward
+    def prepare(self, op: Convolution, a: Arrays) -> Calls:
+        """The bias is one more tap of each filter, and what it sees is 1."""
+        (filters,), weight = a.scratch["filters"], a.weights["weight"]
+        yield np.copyto, (filters[:, :-1], weight.reshape(len(weight), -1))
+        yield np.copyto, (filters[:, -1], a.weights["bias"])
+
+    def infer(self, op: Convolution, a: Arrays) -> Calls:
+        if "filters" not in a.scratch:
+            yield from self.forward(op, a)
+            return
+        (x,), y, columns = a.inputs, a.output, a.scratch["columns"]
+        assert y is not None
+        g = geometry(op, a, len(columns))
+        if g.pads:
+            yield a.scratch["padded"].fill, (0,)
+        yield columns[:, :, -1].fill, (1,)
+        for block in g.blocks(len(x)):
+            yield from correlate(x[block], y[block], a.scratch["filters"], g, a)
+            yield from a.behind.finish(y[block])
 
     def backward(self, op: Convolution, a: Arrays) -> Calls:
         (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
@@ -245,4 +267,4 @@ class TransposedConvKernel:
             if "weight" in a.d_weights:
                 yield from filters(dy[block], x[block], g, a, first=block.start == 0)
             if dx is not None:
-                yield from correlate(dy[block], dx[block], g, a)
+                yield from correlate(dy[block], dx[block], g.matrix(a.weights["weight"]), g, a)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import product
-from typing import Any, TypeAlias
+from itertools import pairwise, product
+from typing import Any, TypeAlias, cast
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ...compiler.ops.pool import AvgPool, GlobalAverage, GlobalMax, MaxPool, Pool
 from ...compiler.shapes import Value, Window
@@ -80,7 +81,8 @@ def along(
                 parts.append((seen, y[*every, begin:end]))
     match whole:
         case [one, other, *others]:
-            yield partial(combine, one, other, out=y), ()
+            first, second, target = in_one(one, other, y)
+            yield partial(combine, first, second, out=target), ()
         case [one]:
             others = []
             yield np.copyto, (y, one)
@@ -89,6 +91,21 @@ def along(
             yield y.fill, (of_nothing,)
     for seen, target in (*((other, y) for other in others), *parts):
         yield partial(combine, seen, target, out=target), ()
+
+
+def in_one(*arrays: Array) -> tuple[Array, ...]:
+    """Arrays of one shape as one row each, where all can be: to step through several axes takes a call
+    longer than a small map does."""
+    found = tuple(map(straight, arrays))
+    return arrays if any(row is None for row in found) else cast(tuple[Array, ...], found)
+
+
+def straight(array: Array) -> Array | None:
+    """The numbers of an array as a row, where they lie evenly; a view."""
+    axes = [(size, step) for size, step in zip(array.shape, array.strides, strict=True) if size > 1]
+    if any(step != size * inner for (_, step), (size, inner) in pairwise(axes)):
+        return None
+    return as_strided(array, (array.size,), (axes[-1][1] if axes else array.itemsize,))
 
 
 def apart(windows: tuple[Window, ...]) -> bool:

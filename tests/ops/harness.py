@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,10 @@ class Bench:
             state=self.state() if state is None else state,
             rng=None,
         )
-        self.run(kernel_of(self.op, needs.algorithm).infer(self.op, arrays))
+        kernel: Any = kernel_of(self.op, needs.algorithm)
+        if needs.prepared & arrays.scratch.keys():
+            self.run(kernel.prepare(self.op, arrays))
+        self.run(kernel.infer(self.op, arrays))
         return output
 
     def arrays(self, needs: Needs, inputs: tuple[Array, ...], output: Array) -> Arrays:

@@ -37,6 +37,12 @@ NETS = {
     "read twice": "8x8x8 -> h: conv8 3x3 p1 -> relu -> add[ id | @h ] relu -> gap -> fc3",
     "last": "8x8x8 -> conv3 3x3 p1 bn -> gap -> flatten -> fc3 relu",
     "frozen": "8x8x8 -> conv8 3x3 p1 bn freeze relu -> conv8 3x3 p1 freeze bn relu -> gap -> fc3",
+    "chosen from": "1x16x16 -> conv6 5x5 p2 relu -> maxpool2 -> conv8 3x3 p1 relu6 -> maxpool3 s2 p1 -> gap -> fc3",
+    "chosen from tiles": "8x12x12 -> conv16 3x3 p1 bn relu -> maxpool2 -> conv8 1x1 relu -> gmp -> fc3",
+    "chosen from, and read": "8x8x8 -> conv8 3x3 p1 relu -> add[ maxpool2 | avgpool2 ] -> gap -> fc3",
+    "chosen from a sum": "8x8x8 -> add[ conv8 3x3 p1 | id ] relu -> maxpool2 -> relu -> maxpool2 -> gap -> fc3",
+    "chosen from inputs": "8x9x9 -> relu -> maxpool3 s2 ceil -> relu6 -> gmp -> fc3",
+    "falling": "8x9x9 -> conv8 3x3 p1 silu -> maxpool2 -> conv8 3x3 p1 tanh -> maxpool2 -> gap -> fc3",
     "frozen below": "8x8x8 -> conv8 3x3 p1 freeze relu -> conv8 3x3 p1 relu -> gap -> fc3",
 }  # fmt: skip
 
@@ -73,6 +79,11 @@ def behind(spec: str, mode: Mode) -> set[tuple[str, str]]:
         ("of its input", set(), {"conv1 gelu1", "bn1 silu1"}),
         ("read twice", {"add1 relu2"}, {"add1 relu2"}),
         ("last", set(), set()),
+        ("chosen from", {"conv1 relu1", "conv2 relu61"}, {"maxpool1 relu1", "maxpool2 relu61"}),
+        ("chosen from tiles", {"bn1 relu1", "conv2 relu2"}, {"maxpool1 relu1", "gmp1 relu2"}),
+        ("chosen from, and read", {"conv1 relu1"}, {"conv1 relu1"}),
+        ("chosen from inputs", set(), {"maxpool1 relu1", "gmp1 relu61"}),
+        ("falling", {"conv2 tanh1"}, {"conv1 silu1", "conv2 tanh1"}),
     ],
 )
 def test_which(name: str, training: set[str], inference: set[str]) -> None:
