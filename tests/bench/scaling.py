@@ -8,10 +8,13 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 import nnspec
+from nnspec.runtime.kernels import MEET, Call
+from nnspec.runtime.threads import together
 
 from . import THREADS
 from .nets import CASES, Case, batches
@@ -30,11 +33,13 @@ CHAINS = {
 PACE, CHILD = Pace(3, 0.1), Pace(5, 0.3)
 ROUNDS = 5
 """Of processes with one thread and with more, in turns."""
+SIDE, PRODUCTS = 256, 480
+"""Of square matrices that a core's cache holds, and how many products of them."""
 WORDS = (
     "nnspec alone, a training step. The exponent is the slope of the line through the last four "
-    "points of log time against log size: 1.0 is in proportion, less is better than that. Beside the "
-    "threads stands what processes of one thread each get done at the same time, who share nothing: the "
-    "best that the machine gives."
+    "points of log time against log size: 1.0 is in proportion, less is better than that. Beside what "
+    "threads bring a step stands what they bring to matrix products alone, of which each thread has its "
+    "own, where they wait for each other as often as in the step: the best that the machine gives."
 )
 
 
@@ -110,30 +115,30 @@ def by_threads(cases: Sequence[Case], options: Options) -> tuple[list[Table], tu
             (
                 alone(case, cores[:1], options.quick),
                 alone(case, cores[:THREADS], options.quick),
-                beside(case, cores[:THREADS], options.quick),
             )
             for _ in range(1 if options.quick else ROUNDS)
         ]
-        one, two, both = (statistics.median(times) for times in zip(*rounds, strict=True))
-        ratios = [first / second for first, second, _ in rounds]
-        told = f"{statistics.median(ratios):.2f}"
-        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        apart = f"{THREADS * one / both:.2f}"
-        rows.append((case.title, f"{1e3 * one:.1f} ms", f"{1e3 * two:.1f} ms", told, spread, apart))
-    names = "times as fast", "all rounds", f"{THREADS} processes, as much done"
+        steps, bare = (
+            [(one[what], two[what]) for one, two in rounds] for what in ("step", "products")
+        )
+        one, two = (
+            f"{1e3 * statistics.median(times):.1f} ms" for times in zip(*steps, strict=True)
+        )
+        told, spread = gained(steps)
+        rows.append((case.title, one, two, told, spread, " in ".join(gained(bare))))
+    names = "times as fast", "all rounds", "matrix products alone"
     head = ("training step", "1 thread", f"{THREADS} threads", *names)
     return [Table("Against the threads", head, tuple(rows))], ()
 
 
-def beside(case: Case, cores: Sequence[int], quick: bool) -> float:
-    """Seconds of a training step in processes of one core each that run at the same time: what the
-    machine gives to those who share nothing."""
-    with ThreadPoolExecutor(len(cores)) as pool:
-        return statistics.fmean(pool.map(lambda core: alone(case, [core], quick), cores))
+def gained(rounds: Sequence[tuple[float, float]]) -> tuple[str, str]:
+    """How many times as fast the second is: the median, and from the least to the most."""
+    ratios = [first / second for first, second in rounds]
+    return f"{statistics.median(ratios):.2f}", f"{min(ratios):.2f} to {max(ratios):.2f}"
 
 
-def alone(case: Case, cores: Sequence[int], quick: bool) -> float:
-    """Seconds of a training step in a process of its own that has these cores."""
+def alone(case: Case, cores: Sequence[int], quick: bool) -> dict[str, float]:
+    """Seconds of a training step, and of matrix products, in a process that has these cores."""
     count = str(len(cores))
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NNSPEC_THREADS")
     command = [sys.executable, "-m", "tests.bench.scaling", case.key, json.dumps(quick)]
@@ -144,12 +149,31 @@ def alone(case: Case, cores: Sequence[int], quick: bool) -> float:
         capture_output=True,
         text=True,
     )
-    return float(done.stdout)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def products(lanes: int, meetings: int) -> Callable[[], None]:
+    """Matrix products, shared by lanes that wait for each other so many times."""
+    rng = np.random.default_rng(0)
+    calls: list[list[Call]] = []
+    for _ in range(lanes):
+        left, right, out = rng.standard_normal((3, SIDE, SIDE), np.float32)
+        between = [(left.dot, (right, out))] * (PRODUCTS // lanes // max(1, meetings))
+        calls.append([call for _ in range(max(1, meetings)) for call in (*between, MEET)])
+    return lambda: together(calls)
 
 
 def main(key: str, quick: bool) -> None:
     (case,) = (case for case in CASES if case.key == key)
-    print(step_seconds(case, case.batch, Pace(3, 0.15) if quick else CHILD))
+    net = case.compiled()
+    lanes = net.learner.bound(case.batch).lanes
+    steps = {
+        "step": our_step(net, batches(net, case.batch, 1)),
+        "products": products(len(lanes), sum(call is MEET for call in lanes[0])),
+    }
+    times = in_turns(steps, Pace(3, 0.15) if quick else CHILD)
+    print(json.dumps({name: statistics.median(found) for name, found in times.items()}))
 
 
 if __name__ == "__main__":
