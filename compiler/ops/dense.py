@@ -29,6 +29,12 @@ from ..shapes import Value
 SMALL = 16 * 1024
 """Numbers of a matrix below which adding the bias takes a good part of the time of its product with
 one vector."""
+TURNED = 256 * 1024
+"""Numbers of a matrix that inference keeps turned: BLAS then reads it in the order in which it packs it.
+Larger ones would take too much memory twice."""
+FEW = ((64, 32 * 1024), (128, 1024 * 1024))
+"""Up to so many rows, and from so many weights, W x^T is faster than x W^T, and y^T turned back in the
+sum with the bias: by a tenth to a half with OpenBLAS on AVX-512 (tests/bench/products.py)."""
 
 
 def features(x: Value, operator: str) -> int:
@@ -93,7 +99,10 @@ class Fc(Op):
             to_learn=frozenset({"x"}),
         )
         (x,) = inputs
-        if batch > 1 or x.rank > 1 or self.nobias or self.n * (x.size + 1) > SMALL:
+        rows, taken = batch * x.size // x.shape[-1], x.shape[-1]
+        if rows > 1:
+            return self._of_rows(rows, taken, needs)
+        if x.rank > 1 or self.nobias or self.n * (x.size + 1) > SMALL:
             return needs
         return replace(
             needs,
@@ -102,6 +111,24 @@ class Fc(Op):
             scratch_infer={"matrix": Needed((self.n, x.size + 1)), "row": Needed((x.size + 1,))},
             prepared=frozenset({"matrix", "row"}),
             around="row",
+        )
+
+    def _of_rows(self, rows: int, taken: int, needs: Needs) -> Needs:
+        """Which side of the product is turned."""
+        weights, why, scratch = self.n * taken, [], {}
+        if any(rows <= most and weights >= least for most, least in FEW):
+            why.append("few rows, so W x^T")
+            scratch["turned output"] = Needed((self.n, rows))
+        infer = None
+        if weights <= TURNED:
+            why.append("at inference x by W^T, turned once")
+            infer = {"turned": Needed((taken, self.n))}
+        return replace(
+            needs,
+            why=", ".join((f"{taken} to {self.n}", *why)) if why else "",
+            scratch=scratch,
+            scratch_infer=infer,
+            prepared=frozenset({"turned"}),
         )
 
     def equation(self, m: Any, terms: Terms) -> Symbol:

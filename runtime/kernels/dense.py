@@ -17,6 +17,14 @@ def rows(array: Array) -> Array:
     return array.reshape(-1, array.shape[-1])
 
 
+def biased(op: Fc, product: Array, y: Array, a: Arrays) -> Calls:
+    """y = product + b."""
+    if not op.nobias:
+        yield np.add, (product, a.weights["bias"], y)
+    elif product is not y:
+        yield np.copyto, (y, product)
+
+
 @kernel(Fc)
 class FcKernel:
     """y = x W^T + b, with W (out, in)."""
@@ -24,16 +32,30 @@ class FcKernel:
     def forward(self, op: Fc, a: Arrays) -> Calls:
         assert a.output is not None
         x, y, w = rows(a.inputs[0]), rows(a.output), a.weights["weight"]
+        turned = a.scratch.get("turned output")
         if len(x) == 1:
             # A product of a matrix and a vector, and vectors of one shape, take half the time.
             x, y = x[0], y[0]
             yield w.dot, (x, y)
+            yield from biased(op, y, y, a)
+        elif turned is not None:
+            yield multiplied(w, x.T, turned)
+            yield from biased(op, turned.T, y, a)
         else:
             yield multiplied(x, w.T, y)
-        if not op.nobias:
-            yield np.add, (y, a.weights["bias"], y)
+            yield from biased(op, y, y, a)
 
-    infer = forward
+    def prepare(self, op: Fc, a: Arrays) -> Calls:
+        yield np.copyto, (a.scratch["turned"], a.weights["weight"].T)
+
+    def infer(self, op: Fc, a: Arrays) -> Calls:
+        assert a.output is not None
+        if "turned" not in a.scratch:
+            yield from self.forward(op, a)
+            return
+        y = rows(a.output)
+        yield rows(a.inputs[0]).dot, (a.scratch["turned"], y)
+        yield from biased(op, y, y, a)
 
     def backward(self, op: Fc, a: Arrays) -> Calls:
         """dW = dy^T x, db = the sum of dy over rows, dx = dy W."""

@@ -14,7 +14,17 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from . import THREADS, front_end, inference, memory, overhead, scaling, training, wall
+from . import (
+    THREADS,
+    front_end,
+    inference,
+    memory,
+    overhead,
+    products,
+    scaling,
+    training,
+    wall,
+)
 from .machine import described
 from .nets import chosen
 from .options import Options
@@ -23,7 +33,7 @@ from .results import Section, Skipped, as_section, merged
 
 SECTIONS: Mapping[str, Callable[[Options], Section]] = {
     room.NAME: room.measured
-    for room in (training, inference, memory, scaling, overhead, wall, front_end)
+    for room in (training, inference, memory, scaling, overhead, products, wall, front_end)
 }
 NONE = "none"
 EXAMPLES = """examples:

@@ -16,6 +16,7 @@ TITLES = {
     "memory": "Memory of a training run",
     "scaling": "Growth with batch, depth and threads",
     "overhead": "What a layer costs in Python",
+    "products": "Products of fully connected layers",
     "wall": "A whole training, from the command line",
     "front_end": "Before a net runs",
 }
