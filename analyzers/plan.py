@@ -205,12 +205,10 @@ def _why(step: Step, needs: Needs) -> str:
     """What decided the kernel, and the norm and the law that it does too."""
     norm, law = step.folded, step.behind
     more = [f"{norm.op.name} folded in"] if norm is not None else []
-    if step.node is None:
-        return needs.why
-    chooses = Trait.CHOOSES in step.node.op.traits
-    where = "of what it chose" if chooses else "in the same sweep"
-    more += [f"{law.spelled} {where}"] if law is not None else []
-    if not more:
+    if law is not None and step.node is not None:
+        chooses = Trait.CHOOSES in step.node.op.traits
+        more.append(f"{law.spelled} {'of what it chose' if chooses else 'in the same sweep'}")
+    if not more or step.node is None:
         return needs.why
     return ", ".join((needs.why or step.node.spelled, *more))
 

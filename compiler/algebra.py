@@ -164,10 +164,10 @@ class Recorder:
         return Term("minimum", (x, float(bound)))
 
     def above(self, x: Term, bound: float) -> Term:
-        return Term("greater", (x, float(bound)))
+        return Term("cast", (Term("greater", (x, float(bound))),))
 
 
-# A mask may only be multiplied into a float; erf works in an array of its own.
+# A mask is only cast, for arithmetic with it would ask for memory; erf works in an array of its own.
 MASKS = frozenset({"greater"})
 EXTRA_FLOATS = {"erf": 1}
 

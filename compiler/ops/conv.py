@@ -195,8 +195,8 @@ class Convolution(Op):
         windows, groups, (wide, narrow) = self.windows(x), self.groups(x), self.sides(x)
         places = math.prod(w.output for w in windows)
         taps = wide // groups * math.prod(w.kernel for w in windows)
-        row = self._row(wide, windows)
-        each = groups * taps * places + (math.prod(row) if row else 0)
+        row, column = self._row(wide, windows), taps + self.takes_bias(x)
+        each = groups * column * places + (math.prod(row) if row else 0)
         images = max(1, min(batch, COLUMNS // max(1, each)))
         filters = (groups, narrow // groups, taps)
         room = {"products": Needed((images, *filters)), "total": Needed(filters)}
@@ -211,18 +211,18 @@ class Convolution(Op):
         if not self.nobias:
             room["sums"] = Needed((batch, self.shape(x).depth))
         by_rows = ", short rows in two steps" if rows else ""
-        gathered = gathering if self.backwards else {**gathering, **rows}
+        forward = gathering if self.backwards else {**gathering, **rows}
         biased = None
         # Not where the filters, which are copied for it, are more than the columns.
-        if "columns" in gathering and self.ones(x) and narrow <= places:
+        if "columns" in gathering and self.takes_bias(x) and narrow <= places:
             biased = {
-                **gathered,
-                "columns": Needed((images, groups, taps + 1, places)),
-                "filters": Needed((groups, narrow // groups, taps + 1)),
+                **forward,
+                "columns": Needed((images, groups, column, places)),
+                "filters": Needed((groups, narrow // groups, column)),
             }
         return Needs(
             why=f"{self._filters(x)}: {self._at_a_time(images)}{by_rows}",
-            scratch=gathered,
+            scratch=forward,
             scratch_infer=biased,
             prepared=PREPARED,
             scratch_back={**gathering, **rows, **room},
@@ -245,8 +245,8 @@ class Convolution(Op):
         beyond = (w.size + w.before + w.after for w in windows[:-1])
         return wide, across.kernel, *beyond, across.output
 
-    def ones(self, x: Value) -> bool:
-        """Whether at inference the bias may be a column of the filters, which meets ones."""
+    def takes_bias(self, x: Value) -> bool:
+        """Whether at inference the bias may be a tap of the filters, which sees ones."""
         return not (self.nobias or self.backwards) and self.groups(x) == 1
 
     def _filters(self, x: Value) -> str:

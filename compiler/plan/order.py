@@ -50,11 +50,11 @@ class Order:
     folds: Mapping[str, Node] = field(default_factory=dict)
     """By the names of those whose weights take it in, the operator behind."""
     behind: Mapping[str, Node] = field(default_factory=dict)
-    """By the names of those that do it in their own sweep, the law behind."""
+    """By the names of those that do it too, the law behind, or in front of one that chooses."""
 
     @cached_property
     def done(self) -> frozenset[str]:
-        """The laws that the operator before them does."""
+        """The laws that another operator does."""
         return frozenset(law.name for law in self.behind.values())
 
     @property
@@ -144,7 +144,7 @@ def _readers(graph: Graph) -> dict[str, int]:
 def _behind(plan: Order, readers: Mapping[str, int]) -> dict[str, Node]:
     """Which operators do the law behind them too, stretch by stretch, where nobody else reads theirs;
     in training only where neither needs what the other writes over. At inference who chooses from
-    what a rising law makes chooses first."""
+    what a rising law makes chooses first, and does the law of what it chose."""
     found = {}
     choosing = _choosing(plan.graph, readers) if plan.mode == "infer" else {}
     for node in plan.graph.nodes:

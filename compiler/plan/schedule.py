@@ -123,7 +123,8 @@ class Step:
     overwrites: tuple[tuple[int, int], ...] = ()
     """(written, read): the first may take the memory of the second."""
     behind: Node | None = None
-    """The law behind it, done in the same sweep: `output` is what the law has made of it."""
+    """The law that it does too, of which `output` is made: that behind it, in the same sweep, or that
+    in front of it, of what it chose."""
     behind_scratch: Mapping[str, int] = field(default_factory=dict)
     behind_gradient: int | None = None
     """Of the law's output; backward makes `d_output` of it first."""

@@ -272,6 +272,7 @@ def functions(of: Format) -> Mapping[str, Callable[..., Any]]:
         "maximum": lambda x, y: max(x, y),
         "minimum": lambda x, y: min(x, y),
         "greater": lambda x, y: one if x > y else zero,
+        "cast": lambda x: x,
         "copysign": lambda x, y: -abs(x) if y < zero else abs(x),
         "exp": exp,
         "expm1": expm1,

@@ -48,7 +48,7 @@ class Folded:
 
 
 class Behind:
-    """The law behind an operator, which is done in the operator's own sweep; here there is none.
+    """The law that an operator does too, most often the one behind it; here there is none.
 
     A kernel that makes its output stretch by stretch calls `finish` on each; one that reads the
     gradient of its output stretch by stretch calls `ready` before. Who calls neither gets it done
@@ -86,7 +86,7 @@ class Arrays:
     shared: what every lane writes and all read once they have met (`MEET`): a row for each lane.
     lane: which of them these arrays belong to. lanes: how many examples each has.
     folded: the operator behind it that its weights take in, at inference.
-    behind: the law behind it.
+    behind: the law that it does too.
     rng: the random stream of this use, for operators that draw.
     """
 

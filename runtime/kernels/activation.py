@@ -49,9 +49,11 @@ class PReluKernel:
         if a.d_inputs[0] is not None:
             dx = a.d_inputs[0]
             yield np.greater, (x, scalar(0, x.dtype), mask)
-            yield np.multiply, (dy, mask, below)
+            yield np.copyto, (below, mask)
+            yield np.multiply, (dy, below, below)
             yield np.logical_not, (mask, mask)
-            yield np.multiply, (dy, mask, dx)
+            yield np.copyto, (dx, mask)
+            yield np.multiply, (dy, dx, dx)
             yield np.multiply, (dx, slope, dx)
             yield np.add, (dx, below, dx)
 

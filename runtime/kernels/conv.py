@@ -29,9 +29,15 @@ class Geometry:
     windows: tuple[Window, ...]
     groups: int
     filters: int
+    channels: int
+    """Of a group, on the side that the windows slide over."""
     images: int
     pads: bool
     pointwise: bool
+
+    @property
+    def taps(self) -> int:
+        return self.channels * math.prod(self.kernel)
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -57,7 +63,8 @@ def geometry(op: Convolution, a: Arrays, images: int) -> Geometry:
     (x,) = a.values
     windows = op.windows(x)
     pads = any(w.before or w.after for w in windows)
-    return Geometry(windows, op.groups(x), op.sides(x)[1], images, pads, op.pointwise(x))
+    groups, (wide, narrow) = op.groups(x), op.sides(x)
+    return Geometry(windows, groups, narrow, wide // groups, images, pads, op.pointwise(x))
 
 
 def seen(array: Array, g: Geometry) -> Array:
@@ -110,11 +117,10 @@ def gather(x: Array, g: Geometry, a: Arrays) -> tuple[Calls, Array]:
             rows = a.scratch["rows"][: len(x)]
             yield np.copyto, (rows, along_rows(padded, g))
             view = stretches(rows, g)
-        image, channels, *taps = view.shape
-        shape = image, g.groups, channels // g.groups, *taps
+        shape = len(x), g.groups, g.channels, *view.shape[2:]
         # Behind the taps there may be ones.
-        some = columns[:, :, : math.prod(shape[2:]) // columns.shape[3]]
-        yield np.copyto, (some.reshape(shape), view.reshape(shape))
+        seen_by_taps = columns[:, :, : g.taps].reshape(shape)
+        yield np.copyto, (seen_by_taps, view.reshape(shape))
 
     return calls(), columns
 

@@ -122,7 +122,8 @@ class MaxoutKernel:
         column = ones(len(dy), dy.dtype)
         for index in range(op.k):
             yield np.equal, (a.saved["winner"], index, mask)
-            yield np.multiply, (dy, mask, piece)
+            yield np.copyto, (piece, mask)
+            yield np.multiply, (dy, piece, piece)
             if "weight" in a.d_weights:
                 yield piece.T.dot, (rows(a.inputs[0]), a.d_weights["weight"][index])
             if "bias" in a.d_weights:

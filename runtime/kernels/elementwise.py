@@ -90,5 +90,7 @@ def _call(instruction: Instruction, memory: list[Array | None], floats: list[Any
     elif instruction.operation in BOUNDS:
         bound = BOUNDS[instruction.operation]
         yield from bounded(bound, operands[0], float(operands[1]), target)
+    elif instruction.operation == "cast":
+        yield np.copyto, (target, operands[0])
     else:
         yield PLAIN[instruction.operation], (*operands, target)

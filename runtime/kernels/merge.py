@@ -161,7 +161,8 @@ class MaxKernel(Folded):
             yield np.logical_xor, (free, mask, free)
             d = a.d_inputs[index]
             if d is not None:
-                yield np.multiply, (a.d_output, mask, product)
+                yield np.copyto, (product, mask)
+                yield np.multiply, (a.d_output, product, product)
                 yield from gathered(product, d, a)
 
 

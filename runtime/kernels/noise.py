@@ -23,7 +23,8 @@ class DropKernel:
         kept, mask = a.saved["kept"], a.scratch["mask"]
         yield partial(a.rng.random, dtype=kept.dtype, out=kept), ()
         yield np.greater_equal, (kept, scalar(op.p, kept.dtype), mask)
-        yield np.multiply, (mask, scalar(1 / (1 - op.p), kept.dtype), kept)
+        yield np.copyto, (kept, mask)
+        yield np.multiply, (kept, scalar(1 / (1 - op.p), kept.dtype), kept)
         yield np.multiply, (a.inputs[0], kept, a.output)
 
     def infer(self, op: Dropout | DropPath, a: Arrays) -> Calls:

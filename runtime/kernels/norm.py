@@ -65,14 +65,10 @@ class Rows:
         else:
             yield ones(len(rows), rows.dtype).dot, (rows, sums[block.start // self.cut.high])
 
-    def total(self, share: float, target: Array) -> Calls:
-        """The first sum of each channel, times `share`; where `target` has two rows, both sums."""
-        sums = self.scratch["sums"].reshape(2, -1, self.cut.channels)
-        shares = filled(share, sums.shape[1], sums.dtype)
-        if target.ndim == 1:
-            yield shares.dot, (sums[0], target)
-        else:
-            yield np.matmul, (shares, sums, target)
+    def total(self, share: float, targets: Array) -> Calls:
+        """The sums of each channel, the first or both, times `share`."""
+        sums = self.scratch["sums"].reshape(2, -1, self.cut.channels)[: len(targets)]
+        yield np.matmul, (filled(share, sums.shape[1], sums.dtype), sums, targets)
 
 
 @kernel(BatchNorm)
@@ -107,7 +103,7 @@ class BatchNormKernel:
         given, centred = rows.of(x), rows.of(a.saved["centred"])
         for block in rows.blocks():
             yield from rows.add_up(0, block, given[block])
-        yield from rows.total(share, moments[0])
+        yield from rows.total(share, moments[:1])
         calls, wide = rows.spread(0, moments[0])
         yield from calls
         for block in rows.blocks():
@@ -132,7 +128,7 @@ class BatchNormKernel:
     def _gather(self, op: BatchNorm, a: Arrays) -> Calls:
         """Mean and variance over all lanes, this lane's `offset` and `inverse`; the first lane moves
         the running statistics."""
-        mean, apart, square = (a.scratch[name] for name in ("first", "second", "third"))
+        mean, distance, square = (a.scratch[name] for name in ("first", "second", "third"))
         offset, inverse = a.saved["offset"], a.saved["inverse"]
         dtype, examples, moments = mean.dtype, sum(a.lanes), a.shared["moments"]
         # All means are taken from the first lane's, for of large numbers only differences are precise.
@@ -140,15 +136,15 @@ class BatchNormKernel:
         variance = inverse
         yield np.copyto, (mean, moments[0, 1])
         # `dot` would copy what is not in one piece.
-        yield np.matmul, (shares(a.lanes, dtype), moments[:, 2], variance)
+        yield np.matmul, (parts(a.lanes, dtype), moments[:, 2], variance)
         for lane in range(1, len(a.lanes)):
             so_far, more = sum(a.lanes[:lane]), a.lanes[lane]
-            yield np.subtract, (moments[lane, 0], origin, apart)
-            yield np.add, (apart, moments[lane, 1], apart)
-            yield np.subtract, (apart, mean, apart)
-            yield np.multiply, (apart, scalar(more / (so_far + more), dtype), square)
+            yield np.subtract, (moments[lane, 0], origin, distance)
+            yield np.add, (distance, moments[lane, 1], distance)
+            yield np.subtract, (distance, mean, distance)
+            yield np.multiply, (distance, scalar(more / (so_far + more), dtype), square)
             yield np.add, (mean, square, mean)
-            yield np.multiply, (apart, apart, square)
+            yield np.multiply, (distance, distance, square)
             weight = so_far * more / (so_far + more) / examples
             yield np.multiply, (square, scalar(weight, dtype), square)
             yield np.add, (variance, square, variance)
@@ -253,7 +249,7 @@ class BatchNormKernel:
             yield np.add, (made[block], summand, made[block])
 
 
-def shares(lanes: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def parts(lanes: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """What part of the batch each lane has."""
 
     def make() -> Array:

@@ -89,7 +89,8 @@ def along(
         case _:
             others = []
             yield y.fill, (of_nothing,)
-    for seen, target in (*((other, y) for other in others), *parts):
+    for pair in (*((other, y) for other in others), *parts):
+        seen, target = in_one(*pair)
         yield partial(combine, seen, target, out=target), ()
 
 
@@ -129,7 +130,8 @@ class MaxPoolKernel:
             yield np.greater, (seen, best, better)
             yield partial(np.maximum, seen, best, out=best), ()
             # Later taps have larger numbers, so the last one to win is the largest to have won.
-            yield np.multiply, (better, scalar(number, winner.dtype), place)
+            yield np.copyto, (place, better)
+            yield np.multiply, (place, scalar(number, winner.dtype), place)
             yield partial(np.maximum, winner[written], place, out=winner[written]), ()
 
     def infer(self, op: MaxPool, a: Arrays) -> Calls:
@@ -143,10 +145,11 @@ class MaxPoolKernel:
         yield dx.fill, (0,)
         for number, read, written in taps(windows, a.values[0]):
             yield np.equal, (winner[written], scalar(number, winner.dtype), mask[written])
+            yield np.copyto, (share[written], mask[written])
             if apart(windows):
-                yield np.multiply, (dy[written], mask[written], dx[read])
+                yield np.multiply, (dy[written], share[written], dx[read])
             else:
-                yield np.multiply, (dy[written], mask[written], share[written])
+                yield np.multiply, (dy[written], share[written], share[written])
                 yield np.add, (dx[read], share[written], dx[read])
 
 

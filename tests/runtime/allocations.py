@@ -1,8 +1,9 @@
 """A counter on NumPy's allocator: every block of array data asked for while it is in place.
 
 NumPy lets a thread put its own functions in the place of `malloc` and its like (NEP 49, data allocation
-strategies); so no array escapes it, however small or short-lived. Its ufuncs' buffers for casting are
-no array's data, and not counted.
+strategies); so no array escapes it, however small or short-lived. What a ufunc has to cast becomes an
+array where it is no longer than `np.getbufsize()`, and is counted; longer ones go
+through buffers, which are not.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ C.realloc.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
 C.free.argtypes = (ctypes.c_void_p,)
 
 SIZES: list[int] = []
-"""Bytes of each block, in order."""
+"""Bytes of each block, in order; of one count at a time."""
 
 
 def _malloc(_: object, size: int) -> object:

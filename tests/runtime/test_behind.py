@@ -1,4 +1,4 @@
-"""Laws in the sweep of the operator before them: the same bits as in a sweep of their own."""
+"""Laws that other operators do: the same bits as where they are steps of their own."""
 
 from __future__ import annotations
 

@@ -416,3 +416,31 @@ def test_groups_of_shared_products_run_alone(sharing: Threads) -> None:
         np.testing.assert_allclose(gradient, gradients[name], rtol=1e-12)
     parts = nnspec.profile("7 -> fc5 relu -> fc3", batch=8).parts
     assert {part.layer for part in parts} == {"fc1", "fc2", ""}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "1x6x4 -> bn momentum=1 -> gap -> fc3",
+        "16x6x4 -> conv16 1x1 nobias bn momentum=1 -> gap -> fc3",
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    ("dtype", "mean", "within"),
+    [("float32", 1e4, 2e-6), ("float32", 1e6, 2e-5), ("float64", 1e6, 1e-13)],
+)
+def test_variance_where_the_mean_is_large(
+    spec: str, count: int, dtype: DType, mean: float, within: float, use: Threads
+) -> None:
+    """Lanes of unequal size; each takes out its own mean, rounded, and then what that left."""
+    use(count)
+    net, x, y = given(spec, 23, dtype)
+    x = (x + mean).astype(dtype)
+    if "conv1.weight" in net.weights:
+        net.weights["conv1.weight"][:] = np.eye(16).reshape(16, 16, 1, 1)
+    net.step(x, y)
+    assert len(net.learner.bound(23).lanes) == count
+    precise = x.astype(np.longdouble).var(axis=(0, 2, 3), ddof=1)
+    found = net.state["bn1.variance"]
+    np.testing.assert_allclose(found, precise.astype(np.float64), rtol=within)
