@@ -191,7 +191,7 @@ def _row(graph: Graph, planned: Schedule, named: Named) -> PlanRow:
         phase=first.phase.name.lower(),
         layout=_layout(first),
         algorithm=first.algorithm,
-        why=_why(first, needs),
+        why=_why(first, needs.why_in(planned.mode)),
         examples=tuple(step.examples for step in steps if step.examples),
         meets=len(planned.lanes) > 1 and first.meets,
         read=sum(one.read for one in moved),
@@ -201,7 +201,7 @@ def _row(graph: Graph, planned: Schedule, named: Named) -> PlanRow:
     )
 
 
-def _why(step: Step, needs: Needs) -> str:
+def _why(step: Step, why: str) -> str:
     """What decided the kernel, and the norm and the law that it does too."""
     norm, law = step.folded, step.behind
     more = [f"{norm.op.name} folded in"] if norm is not None else []
@@ -209,8 +209,8 @@ def _why(step: Step, needs: Needs) -> str:
         chooses = Trait.CHOOSES in step.node.op.traits
         more.append(f"{law.spelled} {'of what it chose' if chooses else 'in the same sweep'}")
     if not more or step.node is None:
-        return needs.why
-    return ", ".join((needs.why or step.node.spelled, *more))
+        return why
+    return ", ".join((why or step.node.spelled, *more))
 
 
 def _needs(step: Step) -> Needs:

@@ -209,6 +209,7 @@ class Needs:
     ----------
     algorithm: the name of the kernel to run; "" where there is one.
     why: what decided that, in a few words; "" where there is no choice.
+    why_infer: the same at inference, where it differs.
     saved: written by forward in training, read by backward.
     scratch, scratch_back: alive during forward, or backward, alone.
     scratch_infer: alive during forward at inference, where it differs from `scratch`.
@@ -228,6 +229,7 @@ class Needs:
 
     algorithm: str = ""
     why: str = ""
+    why_infer: str | None = None
     saved: Mapping[str, Needed] = field(default_factory=dict)
     scratch: Mapping[str, Needed] = field(default_factory=dict)
     scratch_back: Mapping[str, Needed] = field(default_factory=dict)
@@ -258,7 +260,7 @@ class Needs:
         if not self.around:
             return self
         return replace(
-            self, algorithm="", why="", scratch_infer=None, prepared=frozenset(), around=""
+            self, algorithm="", why_infer=None, scratch_infer=None, prepared=frozenset(), around=""
         )
 
     @property
@@ -266,6 +268,11 @@ class Needs:
         """The same where nobody asks for the gradients of its inputs."""
         left = {n: s for n, s in self.scratch_back.items() if n not in self.to_return}
         return replace(self, scratch_back=left)
+
+    def why_in(self, mode: Literal["train", "infer"]) -> str:
+        """What decided how it is computed."""
+        own = self.why_infer if mode == "infer" else None
+        return self.why if own is None else own
 
     def scratch_in(self, mode: Literal["train", "infer"]) -> Mapping[str, Needed]:
         """What forward needs for itself."""

@@ -107,7 +107,7 @@ class Fc(Op):
         return replace(
             needs,
             algorithm="one product",
-            why=f"{x.size} to {self.n}, one example: at inference b is a column of W",
+            why_infer=f"{x.size} to {self.n}, one example: b is a column of W",
             scratch_infer={"matrix": Needed((self.n, x.size + 1)), "row": Needed((x.size + 1,))},
             prepared=frozenset({"matrix", "row"}),
             around="row",
@@ -115,19 +115,16 @@ class Fc(Op):
 
     def _of_rows(self, rows: int, taken: int, needs: Needs) -> Needs:
         """Which side of the product is turned."""
-        weights, why, scratch = self.n * taken, [], {}
+        weights, sizes = self.n * taken, f"{taken} to {self.n}"
         if any(rows <= most and weights >= least for most, least in FEW):
-            why.append("few rows, so W x^T")
-            scratch["turned output"] = Needed((self.n, rows))
-        infer = None
-        if weights <= TURNED:
-            why.append("at inference x by W^T, turned once")
-            infer = {"turned": Needed((taken, self.n))}
+            output = {"turned output": Needed((self.n, rows))}
+            needs = replace(needs, why=f"{sizes}, few rows: W x^T, turned back", scratch=output)
+        if weights > TURNED:
+            return needs
         return replace(
             needs,
-            why=", ".join((f"{taken} to {self.n}", *why)) if why else "",
-            scratch=scratch,
-            scratch_infer=infer,
+            why_infer=f"{sizes}, W^T kept turned",
+            scratch_infer={"turned": Needed((taken, self.n))},
             prepared=frozenset({"turned"}),
         )
 

@@ -140,7 +140,7 @@ def test_every_operator_with_a_choice_says_why() -> None:
     (alone,) = nnspec.plan("3 -> fc4", mode="infer").steps[-1:]
     assert (alone.algorithm, alone.why) == (
         "one product",
-        "3 to 4, one example: at inference b is a column of W",
+        "3 to 4, one example: b is a column of W",
     )
     deep = nnspec.plan("32x9x9 -> dwconv 3x3 nobias bn", mode="infer", threads=1, batch=4)
     (tapped,) = (row for row in deep.steps if row.name == "dwconv1")
