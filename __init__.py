@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nnspec.compiler.targets.mermaid import Diagram
     from nnspec.grammar.diagnostics import SpecError
     from nnspec.grammar.limits import Limits
+    from nnspec.runtime.bench import Bench
     from nnspec.runtime.budget import MaxMemory
     from nnspec.runtime.data import load as load_data
     from nnspec.runtime.dataset import Dataset
@@ -51,6 +52,7 @@ __all__ = [
     "SpecError",
     "__version__",
     "analyze",
+    "bench",
     "compile",
     "curves",
     "diff",
@@ -375,7 +377,7 @@ def plan(
 def profile(
     spec: "str | PathLike[str]",
     *,
-    mode: "Mode" = "train",
+    mode: "Mode | None" = None,
     batch: int | None = None,
     let: "Mapping[str, object] | None" = None,
     limits: "Limits | None" = None,
@@ -384,12 +386,44 @@ def profile(
 ) -> "Profile":
     """Where the time of a pass goes, layer by layer, beside the least that its work could take.
 
-    `mode` is "train" or "infer"; `batch` the spec's own, or 1 for inference, where None;
-    `max_memory` and `jit` as for `compile`. Raises SpecError when the spec is wrong or cannot train.
+    `mode` is "train", or "infer" of a net that cannot train, where None; `batch` the spec's own, or 1
+    for inference; `max_memory` and `jit` as for `compile`. Raises SpecError when the spec is wrong.
     """
     from nnspec.runtime.profile import profile as measured
 
     return measured(graph(spec, let=let, limits=limits), mode, batch, max_memory, jit=jit)
+
+
+def bench(
+    spec: "str | PathLike[str]",
+    *,
+    mode: "Mode | None" = None,
+    batch: int | None = None,
+    threads: int | None = None,
+    rounds: int | None = None,
+    versus: str = "",
+    let: "Mapping[str, object] | None" = None,
+    limits: "Limits | None" = None,
+    max_memory: "MaxMemory" = None,
+    jit: bool = False,
+) -> "Bench":
+    """The time of a pass, the median of rounds; with `versus="torch"` beside the same net in PyTorch.
+
+    `mode` and `batch` as for `profile`, `max_memory` and `jit` as for `compile`. Raises SpecError when
+    the spec is wrong, where PyTorch has no like of it, and where its outputs are others.
+    """
+    from nnspec.runtime.bench import bench as measured
+
+    return measured(
+        graph(spec, let=let, limits=limits),
+        mode=mode,
+        batch=batch,
+        threads=threads,
+        rounds=rounds,
+        versus=versus,
+        max_memory=max_memory,
+        jit=jit,
+    )
 
 
 def gradcheck(

@@ -82,4 +82,7 @@ def _subtitle(found: Mapping[str, Any], what: str) -> str:
     lanes: Sequence[int] = found["lanes"]
     examples = "one example" if batch == 1 else f"{batch:,} examples"
     shared = f", {' + '.join(map(str, lanes))} on {len(lanes)} threads" if len(lanes) > 1 else ""
-    return f"{what} over {examples}{shared}, the median of {found['passes']:,}"
+    busy = ""
+    if found.get("disturbed"):
+        busy = f"; other processes used {found['others']:.1f} cores meanwhile: these times are too long"
+    return f"{what} over {examples}{shared}, the median of {found['passes']:,} passes{busy}"

@@ -10,6 +10,7 @@ from ..compiler import environment
 from ..compiler.errors import BadSetting
 from ..compiler.graph import Graph, Node
 from ..compiler.op import Needs, Trait
+from ..compiler.plan.asked import counted, known
 from ..compiler.plan.build import schedule
 from ..compiler.plan.lanes import objection
 from ..compiler.plan.layout import Turned
@@ -96,11 +97,8 @@ def plan(
     A training step where None is given and the net can train, at the spec's batch; inference of one
     example; a thread for each core. Raises SpecError for settings that cannot be.
     """
-    for name, given in (("batch", batch), ("threads", threads)):
-        if given is not None and (not isinstance(given, int) or given < 1):
-            raise SpecError(
-                [BadSetting(None, name, f"cannot be {given!r}", "a whole number from 1")]
-            )
+    batch, threads = counted("batch", batch), counted("threads", threads)
+    known(mode)
     reason = _untrainable(graph)
     if mode == "train" and reason:
         raise SpecError([BadSetting(None, "mode", f"cannot be train: {reason}", "choose infer")])

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..compiler.errors import BadSetting
 from ..compiler.graph import Graph
+from ..compiler.plan.asked import counted, known
 from ..compiler.plan.schedule import Mode
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
@@ -91,7 +91,7 @@ def bench(
     mode: Mode | None = None,
     batch: int | None = None,
     threads: int | None = None,
-    rounds: int = ROUNDS,
+    rounds: int | None = None,
     versus: str = "",
     max_memory: MaxMemory = None,
     jit: bool = False,
@@ -102,11 +102,9 @@ def bench(
     one example. Raises SpecError where it cannot train and is to, where PyTorch has no like of it, or
     where the twin's outputs are others.
     """
-    for name, given in (("batch", batch), ("threads", threads), ("rounds", rounds)):
-        if given is not None and (not isinstance(given, int) or given < 1):
-            raise SpecError(
-                [BadSetting(None, name, f"cannot be {given!r}", "a whole number from 1")]
-            )
+    batch, threads = counted("batch", batch), counted("threads", threads)
+    rounds = counted("rounds", rounds) or ROUNDS
+    known(mode)
     with limited(threads) as count, ExitStack() as stack:
         net = Net(graph, seed=0, max_memory=max_memory, jit=jit)
         mistakes = net.untrainable()
@@ -114,6 +112,8 @@ def bench(
             raise SpecError(mistakes)
         chosen: Mode = mode or ("infer" if mistakes else "train")
         number = batch or (net.training.batch if chosen == "train" else 1)
+        # Whether there is memory for it is known before any number is drawn.
+        _ = net.learner.bound(number) if chosen == "train" else net.inference(number)
         inputs = _inputs(net, number)
         fed = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         truth = _truth(net.learner.loss, net, number) if chosen == "train" else None

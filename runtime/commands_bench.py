@@ -69,7 +69,7 @@ def bench(options: argparse.Namespace) -> int:
 def _lines(found: Bench) -> Iterator[str]:
     what = "a training step" if found.mode == "train" else "inference"
     examples = "one example" if found.batch == 1 else f"{found.batch:,} examples"
-    threads = "one thread" if found.threads == 1 else f"{found.threads} threads"
+    threads = "one thread" if found.threads == 1 else f"at most {found.threads} threads"
     turns = " in turns" if len(found.sides) > 1 else ""
     rounds = "one round" if found.rounds == 1 else f"{found.rounds} rounds"
     yield f"{what} over {examples} on {threads}, {rounds}{turns}"

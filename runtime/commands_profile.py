@@ -30,7 +30,10 @@ NOTHING = "[dim]·[/]"
 def configure_profile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", help="a path, `-` for standard input, or the text itself")
     parser.add_argument(
-        "--mode", choices=("train", "infer"), default="train", help="a training step by default"
+        "--mode",
+        choices=("train", "infer"),
+        default=None,
+        help="a training step by default, inference of a net that cannot train",
     )
     parser.add_argument(
         "--batch", type=whole, default=None, help="examples at once: the spec's, 1 for inference"
@@ -45,8 +48,9 @@ def configure_profile(parser: argparse.ArgumentParser) -> None:
         "  nnspec profile net.nn --format json\n\n"
         "least: what a layer's products and bytes take at the rates of this machine's best matrix\n"
         "product and of a copy, whichever is slower; reached: least as a share of what was measured;\n"
-        "products, memory: the share of either rate. Numbers that a cache still holds come faster than\n"
-        "a copy does: then it is more than 100 %. NNSPEC_THREADS says how many threads there are."
+        "products, memory: the share of either rate. Products count as the net has them, and Winograd's\n"
+        "tiles make a quarter of them; numbers that a cache still holds come faster than a copy does:\n"
+        "then it is more than 100 %. NNSPEC_THREADS says how many threads there are."
     )
 
 
@@ -57,15 +61,17 @@ def profile(options: argparse.Namespace) -> int:
     if found.disturbed:
         told = f"other processes used {found.others:.1f} cores meanwhile: these times are too long"
         print(f"{told}; measure again when the machine is quiet", file=sys.stderr)
-    content = {**asdict(found), "seconds": found.seconds, "least": found.least}
-    if options.html:
-        options.flame(options.html, content, Path(graph.source.name).stem)
-        print(f"wrote {options.html}: open it in a browser", file=sys.stderr)
+    sums = {"seconds": found.seconds, "least": found.least, "disturbed": found.disturbed}
+    content = {**asdict(found), **sums}
     if options.format == "json":
         print(json.dumps(content, indent=2))
-        return 0
-    width = max(60, shutil.get_terminal_size((100, 24)).columns)
-    put_out(table(found, width=width, colour=options.colour))
+    else:
+        width = max(60, shutil.get_terminal_size((100, 24)).columns)
+        put_out(table(found, width=width, colour=options.colour))
+    # Last, so that what was measured is not lost where the page cannot be written.
+    if options.html is not None:
+        options.flame(options.html, content, Path(graph.source.name).stem)
+        print(f"wrote {options.html}: open it in a browser", file=sys.stderr)
     return 0
 
 
@@ -92,7 +98,7 @@ def table(found: Profile, *, width: int, colour: bool) -> str:
     rows = rows or _rows(found, _choices(found)[-1])
     what = "a training step" if found.mode == "train" else "inference"
     examples = "one example" if found.batch == 1 else f"{found.batch:,} examples"
-    median = f"the median of {found.passes:,}"
+    median = f"the median of {found.passes:,} passes"
     console.print(f"[bold]{what}[/] over {examples}{_shared(found)}, {median}")
     console.print(rows)
     for line in _totals(found):

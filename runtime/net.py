@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -99,8 +98,6 @@ class Net(Answering):
         }
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         self._newest = 0
-        with quiet():
-            self._silent = copy_context()
         self._changes = 0
         self._writers = 0
         self._ledger = Ledger()
@@ -201,13 +198,14 @@ class Net(Answering):
         if sizes != shape or x.dtype is not dtype:
             return super().__call__(x)
         # Nothing is left to look at: a batch as the one before it.
-        with self.turns.answering:
+        turns = self.turns
+        with turns.answering:
             if bound.preparations:
                 self._prepare(bound)
             if self._newest != shape[0]:
                 self._renew(shape[0])
             given[...] = x
-            self._silent.run(function, calls)
+            turns.silent.run(function, calls)
             return made.copy()
 
     @waits("answering")

@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from ..compiler.errors import BadSetting
 from ..compiler.graph import Graph
+from ..compiler.plan.asked import counted, known
 from ..compiler.plan.schedule import Mode, Phase, Schedule
-from ..compiler.plan.work import Machine, Work, update, work
+from ..compiler.plan.work import Machine, Work, least, update, work
 from ..grammar.diagnostics import SpecError
 from .answering import quiet
 from .bind import Bound, Group
@@ -40,8 +40,8 @@ class Part:
     ----------
     layer: empty for the optimiser's update of all weights, and for what several threads take to share
         the work: they begin, wait for each other, add their gradients up.
-    seconds: the median over passes, the mean over threads. least: what the work takes on this
-        machine at best.
+    seconds: the median over passes, the mean over threads. least: what it takes on this machine at
+        best, as it is computed.
     flops, bytes: of the whole batch (see compiler/plan/work.py). calls: of NumPy.
     blocks: that the layer stands in, the outermost first.
     """
@@ -110,7 +110,7 @@ class Profile:
 
 def profile(
     graph: Graph,
-    mode: Mode,
+    mode: Mode | None = None,
     batch: int | None = None,
     max_memory: MaxMemory = None,
     *,
@@ -118,18 +118,20 @@ def profile(
 ) -> Profile:
     """Run a net on numbers drawn at random, step by step, with the clock in hand.
 
-    `batch` is 1 for inference and the spec's for training where None. Raises SpecError when the net
-    cannot train and that is asked for, or when there is no memory for it.
+    A training step where the net can train and no mode is given; `batch` is 1 for inference and the
+    spec's for training where None. Raises SpecError when the net cannot train and that is asked for, or
+    when there is no memory for it.
     """
-    if batch is not None and (not isinstance(batch, int) or batch < 1):
-        problem = f"cannot be {batch!r}"
-        raise SpecError([BadSetting(None, "batch", problem, "a whole number from 1")])
+    batch = counted("batch", batch)
+    known(mode)
     net = Net(graph, seed=0, max_memory=max_memory, jit=jit)
+    mistakes = net.untrainable()
+    if mode == "train" and mistakes:
+        raise SpecError(mistakes)
+    mode = mode or ("infer" if mistakes else "train")
     batch = batch or (net.training.batch if mode == "train" else 1)
     with suited(graph, batch), quiet():
         if mode == "train":
-            if mistakes := net.untrainable():
-                raise SpecError(mistakes)
             learner = net.learner
             bound = learner.bound(batch)
             learner.update()
@@ -273,6 +275,7 @@ def _part(plan: Schedule, group: Group, seconds: float, machine: Machine) -> Par
     if step.phase in TOGETHER:
         direction = "threads"
     done = sum((work(plan, one) for one in group.steps), Work())
+    spared = machine.seconds(sum((least(plan, one) for one in group.steps), Work()))
     layer = step.node.layer if step.node and direction != "threads" else ""
     calls = sum(map(len, group.calls))
-    return Part(layer, direction, seconds, machine.seconds(done), done.flops, done.bytes, calls)
+    return Part(layer, direction, seconds, spared, done.flops, done.bytes, calls)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -158,17 +158,22 @@ class Crew:
 
 
 CREW = Crew()
-os.register_at_fork(after_in_child=CREW.idle.clear)
+# Windows does not fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=CREW.idle.clear)
 
 
 def together(lanes: Sequence[Sequence[Call]]) -> None:
     """Make the calls of every lane, the first's in this thread, with BLAS held to one thread each; OpenBLAS
     may not listen where the caller is not the main thread, which costs time and no digit.
 
-    Raises what a lane raised, once all have ended.
+    Raises what a lane raised, once all have ended: an interrupt of the first too.
     """
     meetings = Meetings(len(lanes))
-    ends: SimpleQueue[tuple[Worker, BaseException | None]] = SimpleQueue()
+    # An event stays set, where what a queue gave is lost to an interrupt that comes right behind.
+    ends = [Event() for _ in lanes]
+    hired: list[Worker] = []
+    failures: list[BaseException] = []
 
     def make(lane: int) -> None:
         wait = partial(meetings.wait, lane)
@@ -183,43 +188,42 @@ def together(lanes: Sequence[Sequence[Call]]) -> None:
             meetings.leave(lane)
             raise
 
-    def work(lane: int, worker: Worker) -> None:
-        failed: BaseException | None = None
+    def work(lane: int) -> None:
         try:
             make(lane)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failed = error
-        ends.put((worker, failed))
+            failures.append(error)
+        ends[lane].set()
 
-    failures: list[BaseException] = []
+    def give_up() -> None:
+        """Let all lanes go; whoever was hired and got no work has ended, too."""
+        for lane in range(len(lanes)):
+            meetings.leave(lane)
+        for lane, worker in enumerate(hired, 1):
+            worker.jobs.put(ends[lane].set)
+
     with one_blas_thread():
-        begun = 1
         try:
             for lane in range(1, len(lanes)):
-                worker = CREW.hired()
-                worker.jobs.put(partial(work, lane, worker))
-                begun += 1
+                hired.append(CREW.hired())
+                hired[-1].jobs.put(partial(work, lane))
             make(0)
-        except Left:
-            pass
         except BaseException as error:  # noqa: BLE001 - raised again below
             failures.append(error)
-            for lane in (0, *range(begun, len(lanes))):
-                meetings.leave(lane)
-        ended = 1
-        while ended < begun:
+        while True:
             try:
-                worker, failed = ends.get()
+                if failures:
+                    give_up()
+                for lane, _ in enumerate(hired, 1):
+                    ends[lane].wait()
+                break
             except BaseException as error:  # noqa: BLE001 - raised again below
                 # Nobody is to touch the arrays before the others are done with them.
                 failures.append(error)
-                continue
-            ended += 1
-            CREW.idle.append(worker)
-            if failed is not None and not isinstance(failed, Left):
-                failures.append(failed)
-    if failures:
-        raise failures[0]
+        CREW.idle += hired
+    for failed in failures:
+        if not isinstance(failed, Left):
+            raise failed
 
 
 @contextmanager

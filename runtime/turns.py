@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import wraps
 from threading import RLock
 from typing import Any, Literal, TypeVar, cast
+from weakref import WeakSet
+
+from .answering import quiet
 
 Turn = Literal["answering", "learning"]
 """What only one thread at a time does with a net; a net that learns still answers."""
@@ -15,11 +20,36 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 class Turns:
     """The turns of one net. The thread that has one may take it again: a callback of `fit` may ask
-    for a step."""
+    for a step.
+
+    Attributes
+    ----------
+    silent: what whose turn it is to answer runs in: NumPy does not warn there.
+    """
 
     def __init__(self) -> None:
+        self.begin()
+        TAKEN.add(self)
+
+    def begin(self) -> None:
+        """Nobody has a turn: so in a process just forked, whose other threads stayed behind."""
         self.answering = RLock()
         self.learning = RLock()
+        with quiet():
+            self.silent = copy_context()
+
+
+TAKEN: WeakSet[Turns] = WeakSet()
+
+
+def _forked() -> None:
+    for turns in list(TAKEN):
+        turns.begin()
+
+
+# Windows does not fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def waits(turn: Turn) -> Callable[[Method], Method]:

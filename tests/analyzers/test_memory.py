@@ -156,7 +156,7 @@ def test_augmentation_to_the_byte(batch: int) -> None:
 
 def test_memory_in_use_by_hand() -> None:
     """Five numbers in and four out, each padded to a cache line; for one example a matrix of 4 x 6
-    besides, and a 1 behind the five."""
-    for batch, wanted in (1, 128 + 128), (2, 128):
+    besides, and a 1 behind the five; for more the weights turned, 5 x 4."""
+    for batch, wanted in (1, 128 + 128), (2, 128 + 128):
         plan = memory.planned(nnspec.graph("5 -> fc4"), "infer", batch)
         assert [moment.bytes for moment in memory.over_time(plan)] == [wanted]

@@ -87,7 +87,8 @@ def test_conv(
 @pytest.mark.parametrize("g", [1, 2])
 def test_conv_whose_last_block_is_smaller(g: int, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = {"n": 4, "k": (3,), "p": (1,), "g": g}
-    monkeypatch.setattr(conv_family, "COLUMNS", 2 * (4 * 9 * 20 + 4 * 3 * 7 * 4) + 7)
+    ones = g == 1
+    monkeypatch.setattr(conv_family, "COLUMNS", 2 * ((4 * 9 + ones) * 20 + 4 * 3 * 7 * 4) + 7)
     one = operator("conv", arguments, (4, 5, 4))
     columns = one.op.needs(one.batch, *one.values).scratch["columns"]
     assert one.batch % columns.shape[0]

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,3 +185,26 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("inference over one example")
     assert main(["bench", "3x8x8 -> gap", "--mode", "train"]) == 1
     assert commands_bench._time(0.0098) == "9.8 ms"
+
+
+def test_from_python() -> None:
+    found = nnspec.bench("3 -> fc4 relu -> fc1", rounds=2, batch=np.int64(4))  # type: ignore[arg-type]
+    assert (found.mode, found.batch, found.rounds, len(found.sides)) == ("train", 4, 2, 1)
+    assert nnspec.bench("3x8x8 -> maxpool2", rounds=1).mode == "infer"
+
+
+@pytest.mark.parametrize("call", [nnspec.bench, nnspec.profile, nnspec.plan])
+def test_what_cannot_be_asked_of_a_pass(call: Any) -> None:
+    for asked in ({"mode": "x"}, {"batch": True}, {"batch": 0}, {"batch": 2.0}, {"batch": "4"}):
+        with pytest.raises(SpecError, match="cannot be") as caught:
+            call("3 -> fc4", **asked)
+        assert caught.value.diagnostics[0].help()
+
+
+def test_memory_is_looked_at_before_numbers_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn(_: Any, batch: int) -> None:
+        raise AssertionError(batch)
+
+    monkeypatch.setattr(module, "_inputs", drawn)
+    with pytest.raises(SpecError, match="NN557"):
+        nnspec.bench("3 -> fc4 relu -> fc1", batch=20_000_000, max_memory="10MiB")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +28,8 @@ from nnspec.runtime.kernels import MEET, Array, products
 from nnspec.runtime.net import DType
 
 from ..safety.broken_numbers import behind
+
+ROOT = Path(__file__).parents[2]
 
 Threads = Callable[[int], None]
 
@@ -269,6 +274,57 @@ def test_an_interrupt_leaves_no_lane_behind(when: str, use: Threads) -> None:
     assert done == ["the other lane"]
     assert len(threads.CREW.idle) >= max(1, idle)
     assert threads.blas_threads() == before
+
+
+INTERRUPTED = """
+import os, signal, threading
+import numpy as np
+import nnspec
+
+net = nnspec.compile("8x20x20 -> conv16 3x3 p1 relu -> conv16 3x3 p1 relu -> gap -> fc3")
+x = np.ones((300, 8, 20, 20), np.float32)
+wanted = net(x)
+for number in range(40):
+    delay = 0.004 + 0.0013 * (number % 13)
+    threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        while True:
+            net(x)
+    except KeyboardInterrupt:
+        pass
+assert (net(x) == wanted).all()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal from within is Unix's")
+def test_interrupts_wherever_they_come_hang_nothing() -> None:
+    given = {**os.environ, "PYTHONPATH": str(ROOT / ".dev"), "NNSPEC_THREADS": "2"}
+    command = [sys.executable, "-c", INTERRUPTED]
+    subprocess.run(command, env=given, check=True, timeout=120, cwd=ROOT)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+def test_a_child_forked_while_another_thread_answers_can_answer() -> None:
+    net = nnspec.compile("8x20x20 -> conv16 3x3 p1 relu -> gap -> fc3")
+    x = np.ones((64, 8, 20, 20), np.float32)
+    wanted, stop = net(x), threading.Event()
+
+    def answer() -> None:
+        while not stop.is_set():
+            net(x)
+
+    busy = threading.Thread(target=answer)
+    busy.start()
+    try:
+        for _ in range(5):
+            child = os.fork()
+            if not child:
+                signal.alarm(20)
+                os._exit(0 if np.allclose(net(x), wanted) else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        busy.join()
 
 
 def test_a_thread_that_cannot_start_hangs_nobody(

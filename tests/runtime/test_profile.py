@@ -11,7 +11,11 @@ import pytest
 
 import nnspec
 from nnspec.__main__ import main
+from nnspec.analyzers import flame
+from nnspec.compiler.plan.build import schedule
 from nnspec.compiler.plan.schedule import Mode
+from nnspec.compiler.plan.work import least, traffic
+from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime import commands_profile
 from nnspec.runtime import profile as module
 from nnspec.runtime.machine import Neighbours
@@ -75,7 +79,7 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["batch"] == 1
     assert found["seconds"] == pytest.approx(sum(part["seconds"] for part in found["parts"]))
-    assert main(["profile", "4 -> relu"]) == 1
+    assert main(["profile", "4 -> relu", "--mode", "train"]) == 1
     assert "NN" in capsys.readouterr().err
     assert main(["profile", "4 -> fc2", "--batch", "0"]) == 2
 
@@ -158,3 +162,39 @@ def test_a_busy_machine_is_told(
     monkeypatch.setattr(Neighbours, "cores", lambda self: others)
     assert main(["profile", SPLIT, "--batch", "32"]) == 0
     assert ("measure again" in capsys.readouterr().err) is told
+
+
+def test_a_net_that_cannot_train_is_profiled_as_it_answers() -> None:
+    assert nnspec.profile("3x8x8 -> maxpool2").mode == "infer"
+    with pytest.raises(SpecError, match="NN556"):
+        nnspec.profile("3x8x8 -> maxpool2", mode="train")
+
+
+def test_the_least_counts_the_products_that_are_made() -> None:
+    """A quarter for Winograd's tiles, and no scratch."""
+    graph = nnspec.graph("32x16x16 -> conv32 3x3 p1 nobias")
+    (step,) = (s for s in schedule(graph, 8, "infer").steps if s.algorithm == "winograd")
+    plan = schedule(graph, 8, "infer")
+    found, moved = least(plan, step), traffic(plan, step)
+    assert found.flops * 4 == 2 * 8 * 32 * 32 * 9 * 16 * 16
+    assert found.bytes == moved.read + moved.written
+    assert moved.scratch
+
+
+def test_a_page_says_when_the_machine_was_busy() -> None:
+    found = {
+        "mode": "infer",
+        "batch": 1,
+        "lanes": (1,),
+        "passes": 3,
+        "disturbed": True,
+        "others": 1.5,
+    }
+    assert "1.5 cores meanwhile" in flame._subtitle(found, "inference")
+
+
+def test_a_page_that_cannot_be_written_costs_no_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["profile", "3 -> fc4", "--html", str(tmp_path)]) == 2
+    assert "measured" in capsys.readouterr().out
