@@ -15,11 +15,11 @@ ACTIVATIONS = (
     "compiled kernels do both while the numbers are in registers"
 )
 ADAM = "Adam makes ten NumPy sweeps over blocks in cache where a compiled loop makes one"
-SPINNING = f"{ADAM}, and the product's threads are still spinning when it begins"
+ALONE = f"its products are too small for two threads to share, and {ADAM}"
 
 REASONS: tuple[tuple[str, str, str, str], ...] = (
     ("training", "c *", "*", ADAM),
-    ("training", "b *", "*", SPINNING),
+    ("training", "b *", "*", ALONE),
     (
         "training",
         "d *",
