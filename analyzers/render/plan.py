@@ -27,7 +27,7 @@ FOLDED = 32
 """Columns that a reason is content with: it goes on in the line below."""
 
 DOES: Mapping[str, str] = {
-    "gather": "put beside the others",
+    "gather": "the threads' parts put together",
     "loss": "the loss and its gradient",
     "accumulate": "gradients of readers added",
     "meet": "threads wait for each other",
