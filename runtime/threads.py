@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -170,8 +170,10 @@ def together(lanes: Sequence[Sequence[Call]]) -> None:
     Raises what a lane raised, once all have ended: an interrupt of the first too.
     """
     meetings = Meetings(len(lanes))
-    # An event stays set, where what a queue gave is lost to an interrupt that comes right behind.
-    ends = [Event() for _ in lanes]
+    # Who has ended is noted before it is told, for what a queue gave is lost to an interrupt that comes
+    # right behind; and an interrupt inside an event, which has a lock, would leave that locked.
+    ended = [True] + [False] * (len(lanes) - 1)
+    told: SimpleQueue[bool] = SimpleQueue()
     hired: list[Worker] = []
     failures: list[BaseException] = []
 
@@ -193,14 +195,18 @@ def together(lanes: Sequence[Sequence[Call]]) -> None:
             make(lane)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             failures.append(error)
-        ends[lane].set()
+        end(lane)
+
+    def end(lane: int) -> None:
+        ended[lane] = True
+        told.put(True)
 
     def give_up() -> None:
         """Let all lanes go; whoever was hired and got no work has ended, too."""
         for lane in range(len(lanes)):
             meetings.leave(lane)
         for lane, worker in enumerate(hired, 1):
-            worker.jobs.put(ends[lane].set)
+            worker.jobs.put(partial(end, lane))
 
     with one_blas_thread():
         try:
@@ -214,8 +220,8 @@ def together(lanes: Sequence[Sequence[Call]]) -> None:
             try:
                 if failures:
                     give_up()
-                for lane, _ in enumerate(hired, 1):
-                    ends[lane].wait()
+                while not all(ended[: len(hired) + 1]):
+                    told.get()
                 break
             except BaseException as error:  # noqa: BLE001 - raised again below
                 # Nobody is to touch the arrays before the others are done with them.
