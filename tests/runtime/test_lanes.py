@@ -281,6 +281,8 @@ import os, signal, threading
 import numpy as np
 import nnspec
 
+# Who is started in the background may have been told to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 net = nnspec.compile("8x20x20 -> conv16 3x3 p1 relu -> conv16 3x3 p1 relu -> gap -> fc3")
 x = np.ones((300, 8, 20, 20), np.float32)
 wanted = net(x)
