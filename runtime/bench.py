@@ -14,11 +14,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..compiler.graph import Graph
-from ..compiler.plan.asked import counted, known
+from ..compiler.plan.asked import counted
 from ..compiler.plan.schedule import Mode
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
 from ..grammar.version import VERSION
+from .asked import asked
 from .budget import MaxMemory
 from .errors import OutputsDiffer
 from .kernels import Array
@@ -104,16 +105,12 @@ def bench(
     """
     batch, threads = counted("batch", batch), counted("threads", threads)
     rounds = counted("rounds", rounds) or ROUNDS
-    known(mode)
     with limited(threads) as count, ExitStack() as stack:
         net = Net(graph, seed=0, max_memory=max_memory, jit=jit)
-        mistakes = net.untrainable()
-        if mode == "train" and mistakes:
-            raise SpecError(mistakes)
-        chosen: Mode = mode or ("infer" if mistakes else "train")
-        number = batch or (net.training.batch if chosen == "train" else 1)
-        # Whether there is memory for it is known before any number is drawn.
-        _ = net.learner.bound(number) if chosen == "train" else net.inference(number)
+        chosen, number = asked(net, mode, batch)
+        if chosen == "train":
+            # Refuses what there is no memory for before any number is drawn.
+            net.learner.bound(number)
         inputs = _inputs(net, number)
         fed = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         truth = _truth(net.learner.loss, net, number) if chosen == "train" else None

@@ -12,11 +12,11 @@ from typing import Literal
 import numpy as np
 
 from ..compiler.graph import Graph
-from ..compiler.plan.asked import counted, known
+from ..compiler.plan.asked import counted
 from ..compiler.plan.schedule import Mode, Phase, Schedule
 from ..compiler.plan.work import Machine, Work, least, update, work
-from ..grammar.diagnostics import SpecError
 from .answering import quiet
+from .asked import asked
 from .bind import Bound, Group
 from .budget import MaxMemory
 from .kernels import Array, Call
@@ -123,13 +123,8 @@ def profile(
     when there is no memory for it.
     """
     batch = counted("batch", batch)
-    known(mode)
     net = Net(graph, seed=0, max_memory=max_memory, jit=jit)
-    mistakes = net.untrainable()
-    if mode == "train" and mistakes:
-        raise SpecError(mistakes)
-    mode = mode or ("infer" if mistakes else "train")
-    batch = batch or (net.training.batch if mode == "train" else 1)
+    mode, batch = asked(net, mode, batch)
     with suited(graph, batch), quiet():
         if mode == "train":
             learner = net.learner

@@ -208,3 +208,10 @@ def test_memory_is_looked_at_before_numbers_are_drawn(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "_inputs", drawn)
     with pytest.raises(SpecError, match="NN557"):
         nnspec.bench("3 -> fc4 relu -> fc1", batch=20_000_000, max_memory="10MiB")
+
+
+def test_what_is_answered_in_parts_needs_no_memory_for_the_whole() -> None:
+    found = nnspec.bench(
+        "64 -> fc256 relu -> fc10", mode="infer", batch=20_000, rounds=1, max_memory="4MiB"
+    )
+    assert found.batch == 20_000
