@@ -157,10 +157,14 @@ class Crew:
             return Worker()
 
 
+def in_children(function: Callable[[], object]) -> None:
+    """Have it done in every process that is forked from this one; Windows does not fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=function)
+
+
 CREW = Crew()
-# Windows does not fork.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=CREW.idle.clear)
+in_children(CREW.idle.clear)
 
 
 def together(lanes: Sequence[Sequence[Call]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import wraps
@@ -11,6 +10,7 @@ from typing import Any, Literal, TypeVar, cast
 from weakref import WeakSet
 
 from .answering import quiet
+from .threads import in_children
 
 Turn = Literal["answering", "learning"]
 """What only one thread at a time does with a net; a net that learns still answers."""
@@ -47,9 +47,7 @@ def _forked() -> None:
         turns.begin()
 
 
-# Windows does not fork.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+in_children(_forked)
 
 
 def waits(turn: Turn) -> Callable[[Method], Method]:

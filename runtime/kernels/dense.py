@@ -32,18 +32,18 @@ class FcKernel:
     def forward(self, op: Fc, a: Arrays) -> Calls:
         assert a.output is not None
         x, y, w = rows(a.inputs[0]), rows(a.output), a.weights["weight"]
-        turned = a.scratch.get("turned output")
         if len(x) == 1:
             # A product of a matrix and a vector, and vectors of one shape, take half the time.
-            x, y = x[0], y[0]
-            yield w.dot, (x, y)
-            yield from biased(op, y, y, a)
-        elif turned is not None:
+            product = y = y[0]
+            yield w.dot, (x[0], y)
+        elif "turned output" in a.scratch:
+            turned = a.scratch["turned output"]
             yield multiplied(w, x.T, turned)
-            yield from biased(op, turned.T, y, a)
+            product = turned.T
         else:
             yield multiplied(x, w.T, y)
-            yield from biased(op, y, y, a)
+            product = y
+        yield from biased(op, product, y, a)
 
     def prepare(self, op: Fc, a: Arrays) -> Calls:
         yield np.copyto, (a.scratch["turned"], a.weights["weight"].T)

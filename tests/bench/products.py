@@ -52,14 +52,15 @@ def case(rows: int, taken: int, made: int, options: Options) -> tuple[str, str]:
     }
     times = in_turns(sides, options.pace(PACE))
     needs = Fc(n=made).needs(rows, Value((taken,)))
-    chosen = "turned output" in needs.scratch, needs.scratch_infer is not None
-    output, weights = (
-        mark.format(f"{ratio(times[name], times['plain']).median:.2f}")
-        for name, mark in zip(
-            ("output", "weights"), (("{}", "**{}**")[c] for c in chosen), strict=True
-        )
+
+    def told(side: str, *, chosen: bool) -> str:
+        number = f"{ratio(times[side], times['plain']).median:.2f}"
+        return f"**{number}**" if chosen else number
+
+    return (
+        told("output", chosen="turned output" in needs.scratch),
+        told("weights", chosen=needs.scratch_infer is not None),
     )
-    return output, weights
 
 
 def summed(left: Array, right: Array, out: Array, product: Array, bias: Array, y: Array) -> Step:
