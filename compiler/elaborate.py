@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake, Note, Severity, SpecError, in_order
@@ -107,8 +107,7 @@ def elaborate(
     return Elaborated(source, graph, in_order(reading.mistakes))
 
 
-@dataclass(frozen=True)
-class _Frame:
+class _Frame(NamedTuple):
     """Where the reading stands.
 
     Attributes
@@ -242,7 +241,7 @@ class _Reading:
 
     def flow(self, flow: tree.Flow) -> Walk[str]:
         outside = self.frame
-        self.frame = replace(outside, prefix=flow.label.word if flow.label else "")
+        self.frame = outside._replace(prefix=flow.label.word if flow.label else "")
         lone = len(flow.chain.stages) == 1
         made: str | None = yield self.chain(flow.chain, None, flow.label if lone else None)
         first = flow.chain.stages[0].span
@@ -310,9 +309,10 @@ class _Reading:
     def enter(self, part: Part, value: str | None) -> _Frame:
         """Let what is made inside learn as the part says; returns the frame to come back to."""
         outside = self.frame
+        if not part.learning:
+            return outside
         try:
-            learning = self.learning(part, value)
-            self.frame = replace(outside, learning=learning)
+            self.frame = outside._replace(learning=self.learning(part, value))
         except Refused as refused:
             self.poison(*refused.mistakes)
         return outside
@@ -614,8 +614,7 @@ class _Reading:
     ) -> Walk[str | None]:
         """One turn of a repeat or a loop: labels given in it are its own."""
         outside = self.frame
-        self.frame = replace(
-            outside,
+        self.frame = outside._replace(
             labels=(*outside.labels, {}),
             names={**outside.names, **names} if names else outside.names,
         )
