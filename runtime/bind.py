@@ -32,6 +32,9 @@ from .threads import (
     with_one_blas_thread,
 )
 
+UNKNOWN = -1
+"""No count of changes."""
+
 FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
 
 
@@ -106,7 +109,7 @@ class Bound:
     lanes: for each lane all of its calls, or for each thread that helps the only one.
     gradients: for each lane, by name, what it finds of them; the first's are the net's own.
     inputs, outputs: by name, batch first. `target`, `loss`: the truth and the mean loss.
-    prepared: for which of the net's changes `preparations` were made last.
+    prepared: the net's changes when `preparations` were made last; `UNKNOWN` where somebody was writing.
     """
 
     schedule: Schedule
@@ -119,7 +122,7 @@ class Bound:
     outputs: Mapping[str, Array]
     target: Array | None
     loss: Array | None
-    prepared: list[int] = field(default_factory=list)
+    prepared: list[int] = field(default_factory=lambda: [UNKNOWN])
 
     @cached_property
     def shortcut(self) -> Shortcut | None:

@@ -12,15 +12,24 @@ from .kernels import Array
 
 @dataclass
 class Ledger:
-    """Of one net.
+    """Of one net: where nobody was writing, what it holds is the same as long as `changes` is.
 
     Attributes
     ----------
-    out: views that somebody holds, or holds views of. back: how many have come back.
+    writers: views that somebody holds, or holds views of, and what trains the net.
+    changes: how often one of them has come or gone; it only grows.
     """
 
-    out: int = 0
-    back: int = 0
+    writers: int = 0
+    changes: int = 0
+
+    def begin(self) -> None:
+        self.writers += 1
+        self.changes += 1
+
+    def end(self) -> None:
+        self.writers -= 1
+        self.changes += 1
 
     def lent(self, array: Array) -> Array:
         """A writable view that is counted, with every view of it, until the last is gone."""
@@ -32,12 +41,11 @@ class _Lease:
 
     def __init__(self, array: Array, ledger: Ledger) -> None:
         self.array, self.ledger = array, ledger
-        ledger.out += 1
+        ledger.begin()
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
         return self.array.__array_interface__
 
     def __del__(self) -> None:
-        self.ledger.out -= 1
-        self.ledger.back += 1
+        self.ledger.end()

@@ -29,6 +29,7 @@ from ..compiler.training.losses import (
 )
 from .constants import filled, scalar, table
 from .kernels import Array, Call, Calls
+from .kernels.bounds import maximum, minimum
 
 Compute: TypeAlias = Callable[[Any, Array, Array, Array, Array, Mapping[str, Array]], Calls]
 """(loss, scores, truth, value, gradient, scratch): fills `value` (0-d) and `gradient`."""
@@ -80,8 +81,8 @@ def huber(
     off, part, flat = scratch["off"].reshape(-1), scratch["part"], gradient.reshape(-1)
     count = scalar(1.0 / scores.size, value.dtype)
     yield np.subtract, (scores, truth, scratch["off"])
-    yield partial(np.minimum, off, scalar(loss.delta, value.dtype), out=flat), ()
-    yield partial(np.maximum, flat, scalar(-loss.delta, value.dtype), out=flat), ()
+    yield minimum, (off, scalar(loss.delta, value.dtype), flat)
+    yield maximum, (flat, scalar(-loss.delta, value.dtype), flat)
     yield from _dot(flat, off, value, scratch)
     yield from _dot(flat, flat, part, scratch)
     yield np.multiply, (part, scalar(0.5, value.dtype), part)
@@ -156,7 +157,7 @@ def _weighted(
     yield partial(np.add.reduce, weight, out=heavy), ()
     # A batch of classes that count nothing has the loss 0.
     smallest = scalar(float(np.finfo(value.dtype).tiny), value.dtype)
-    yield partial(np.maximum, heavy, smallest, out=heavy), ()
+    yield maximum, (heavy, smallest, heavy)
     yield np.divide, (scalar(1.0, value.dtype), heavy, heavy)
     yield np.subtract, (total, picked, picked)
     yield np.multiply, (weight, kept, weight)
@@ -230,13 +231,13 @@ def bce(
     yield np.exp, (soft, soft)
     yield np.log1p, (soft, gradient)
     yield np.add.reduce, (gradient.reshape(-1), 0, None, value)
-    yield partial(np.maximum, scores, scalar(0.0, value.dtype), out=gradient), ()
+    yield maximum, (scores, scalar(0.0, value.dtype), gradient)
     yield from _add_sum(gradient, value, scratch)
     yield np.multiply, (scores, truth, gradient)
     yield np.negative, (gradient, gradient)
     yield from _add_sum(gradient, value, scratch)
     yield np.multiply, (value, count, value)
-    yield partial(np.minimum, scores, scalar(0.0, value.dtype), out=gradient), ()
+    yield minimum, (scores, scalar(0.0, value.dtype), gradient)
     yield np.exp, (gradient, gradient)
     yield np.add, (soft, scalar(1.0, value.dtype), soft)
     yield np.divide, (gradient, soft, gradient)
@@ -289,7 +290,7 @@ def _slack(loss: Hinge, scores: Array, truth: Array, scratch: Mapping[str, Array
     yield np.subtract, (scores, _beside(picked, scores), slack)
     yield np.add, (slack, scalar(loss.margin, scores.dtype), slack)
     yield slack.reshape(-1).__setitem__, (where, 0.0)
-    yield partial(np.maximum, slack, scalar(0.0, scores.dtype), out=slack), ()
+    yield maximum, (slack, scalar(0.0, scores.dtype), slack)
 
 
 def _pull(
@@ -323,7 +324,7 @@ def binary_hinge(
     yield np.add, (gradient, scalar(1.0, value.dtype), gradient)
     yield np.multiply, (gradient, scores, slack)
     yield np.add, (slack, scalar(loss.margin, value.dtype), slack)
-    yield partial(np.maximum, slack, scalar(0.0, value.dtype), out=slack), ()
+    yield maximum, (slack, scalar(0.0, value.dtype), slack)
     yield np.add.reduce, (slack.reshape(-1), 0, None, value)
     yield np.multiply, (value, count, value)
     yield np.sign, (slack, slack)

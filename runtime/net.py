@@ -22,7 +22,7 @@ from ..compiler.training import Training, unstoppable, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
 from .answering import Answering, quiet
 from .batches import as_inputs, as_truth, input_slots
-from .bind import Bound, allocate, bind_batch, lane_stream
+from .bind import UNKNOWN, Bound, allocate, bind_batch, lane_stream
 from .budget import Budget, MaxMemory
 from .data import as_seed, parted
 from .engine import NUMPY, compiling
@@ -98,8 +98,6 @@ class Net(Answering):
         }
         self._bound: OrderedDict[int, Bound] = OrderedDict()
         self._newest = 0
-        self._changes = 0
-        self._writers = 0
         self._ledger = Ledger()
         self._memory.budget.may_clear(self._bound)
         self._most = AT_ONCE
@@ -134,7 +132,7 @@ class Net(Answering):
         return made, (self.graph,), kept
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
-        self._changes += 1
+        self._ledger.changes += 1
         self.training, self.names = kept["training"], kept["names"]
         self._memory.parameters[:] = kept["weights"]
         self._memory.state[:] = kept["state"]
@@ -200,7 +198,7 @@ class Net(Answering):
         # Nothing is left to look at: a batch as the one before it.
         turns = self.turns
         with turns.answering:
-            if bound.preparations:
+            if bound.prepared[0] != self._ledger.changes:
                 self._prepare(bound)
             if self._newest != shape[0]:
                 self._renew(shape[0])
@@ -254,12 +252,13 @@ class Net(Answering):
     def _prepare(self, bound: Bound) -> None:
         """Make of the weights what inference wants of them, where they may be others than before."""
         ledger = self._ledger
-        # Both only grow.
-        now = self._changes + ledger.back
-        if bound.preparations and (now not in bound.prepared or ledger.out or self._writers):
-            with quiet():
-                run(bound.preparations)
-            bound.prepared[:] = [now]
+        if bound.prepared[0] == ledger.changes:
+            return
+        # Looked at before: whoever comes while the calls are made is noticed by the next batch.
+        now = UNKNOWN if ledger.writers else ledger.changes
+        with quiet():
+            run(bound.preparations)
+        bound.prepared[:] = [now]
 
     def _at_once(self, count: int) -> int:
         """How many examples are run at a time: as many as there is memory for."""
@@ -508,12 +507,11 @@ class Net(Answering):
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """While it goes on, and once it is over, weights are others than before."""
-        self._writers += 1
+        self._ledger.begin()
         try:
             yield
         finally:
-            self._changes += 1
-            self._writers -= 1
+            self._ledger.end()
 
 
 def alone(training: Training, seed: int) -> Training:

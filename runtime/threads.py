@@ -20,9 +20,10 @@ from ..compiler.plan.lanes import pays
 from .kernels import MEET, Call
 from .kernels.products import WORTH_SHARING
 
-WORTH_LIMITING, WORTH_HURRYING = 100_000, 1_000_000
+WORTH_LIMITING, WORTH_HURRYING = 4 * 65_536, 1_000_000
 """Multiply-adds of the largest product of a pass between which BLAS is held to one thread for it: below,
-to tell BLAS takes longer than it brings; above, its threads pay where nothing else is waited for."""
+OpenBLAS takes one by itself (SMP_THRESHOLD_MIN times GEMM_MULTITHREAD_THRESHOLD of its interface/gemm.c);
+above, its threads pay where nothing else is waited for."""
 
 
 def suited(graph: Graph, batch: int) -> AbstractContextManager[object]:

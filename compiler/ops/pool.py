@@ -14,6 +14,9 @@ from ..shape_errors import PaddingTooLarge, WrongRank
 from ..shapes import Value, Window
 from ..windows import slide, unseen
 
+NARROW = 64
+"""Places of a row up to which windows that begin at every place cost less than those that are meant."""
+
 
 class Pool(Op):
     """A window slid over each channel; the stride is the window unless written."""
@@ -64,8 +67,21 @@ class Pool(Op):
         axes = tuple((first + i, w) for i, w in enumerate(self.windows(x)))
         return tuple((i, w) for i, w in axes if w.kernel > 1 or w.output < w.size) or axes[-1:]
 
+    def begins_everywhere(self, x: Value) -> bool:
+        """Whether to take what a window at every place would see, and then of that what is meant: all
+        numbers lie evenly then, though most of them are for nothing. Not where windows see padding, or
+        rows of numbers are long as it is."""
+        inside = all(
+            w.before == 0 and (w.output - 1) * w.stride + w.reach <= w.size for w in self.windows(x)
+        )
+        return inside and not x.interleaved and x.shape[-1] <= NARROW
+
     def between(self, batch: int, x: Value) -> dict[str, Needed]:
-        """What is left after each pass but the last, of so many images at a time as stay in cache."""
+        """What is left after each pass, of so many images at a time as stay in cache: of the last only
+        where windows begin everywhere."""
+        if self.begins_everywhere(x):
+            images = max(1, min(batch, BLOCK // x.size))
+            return {"everywhere": Needed((min(2, len(self.passes(x))), images, x.size))}
         shape, rooms = [batch, *x.shape], {}
         for axis, window in self.passes(x)[:-1]:
             shape[axis] = window.output

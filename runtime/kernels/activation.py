@@ -10,7 +10,7 @@ from ...compiler.ops.activation import LogSoftmax, PRelu, Softmax
 from ...compiler.shapes import Value
 from ..constants import scalar
 from . import Array, Arrays, Calls, kernel
-from .bounds import bounded
+from .bounds import bounded, maximum, minimum
 
 
 def along_channels(weight: Array, value: Value) -> Array:
@@ -28,9 +28,9 @@ class PReluKernel:
         assert a.output is not None
         (x,), y, below = a.inputs, a.output, a.scratch["below"]
         slope = along_channels(a.weights["slope"], a.values[0])
-        yield from bounded(np.minimum, x, 0.0, below)
+        yield from bounded(minimum, x, 0.0, below)
         yield np.multiply, (below, slope, below)
-        yield from bounded(np.maximum, x, 0.0, y)
+        yield from bounded(maximum, x, 0.0, y)
         yield np.add, (y, below, y)
 
     infer = forward
@@ -43,7 +43,7 @@ class PReluKernel:
         axes = tuple(i for i in range(x.ndim) if i != value.channel_axis + 1)
         slope = along_channels(a.weights["slope"], value)
         if "slope" in a.d_weights:
-            yield from bounded(np.minimum, x, 0.0, below)
+            yield from bounded(minimum, x, 0.0, below)
             yield np.multiply, (below, dy, below)
             yield partial(np.add.reduce, below, axis=axes, out=a.d_weights["slope"]), ()
         if a.d_inputs[0] is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from ...compiler.ops.dense import Embed, Fc, Maxout
 from ..constants import ones, scalar, table
 from . import Array, Arrays, Calls, kernel
+from .bounds import maximum
 from .products import multiplied
 
 
@@ -72,13 +73,15 @@ class FcKernel:
 
 @kernel(Fc, "one product")
 class OneProductKernel(FcKernel):
-    """At inference of one example y = (W b) (x 1): x lies before a 1 that is there for good."""
+    """At inference of one example y = (W b 0) (x 1 0): x lies before a 1 that is there for good."""
 
     def prepare(self, op: Fc, a: Arrays) -> Calls:
-        matrix, row = a.scratch["matrix"], a.scratch["row"]
-        yield np.copyto, (matrix[:, :-1], a.weights["weight"])
-        yield np.copyto, (matrix[:, -1], a.weights["bias"])
-        yield row[-1:].fill, (1,)
+        matrix, row, taken = a.scratch["matrix"], a.scratch["row"], a.values[0].size
+        for behind in (matrix[:, taken:], row[taken:]):
+            yield behind.fill, (0,)
+        yield np.copyto, (matrix[:, :taken], a.weights["weight"])
+        yield np.copyto, (matrix[:, taken], a.weights["bias"])
+        yield row[taken : taken + 1].fill, (1,)
 
     def infer(self, op: Fc, a: Arrays) -> Calls:
         assert a.output is not None
@@ -98,7 +101,7 @@ class MaxoutKernel:
         for index in range(1, op.k):
             yield from self._piece(op, a, index, piece)
             yield np.greater, (piece, y, mask)
-            yield partial(np.maximum, piece, y, out=y), ()
+            yield maximum, (piece, y, y)
             yield partial(np.copyto, winner, index, where=mask), ()
 
     def infer(self, op: Maxout, a: Arrays) -> Calls:
@@ -107,7 +110,7 @@ class MaxoutKernel:
         yield from self._piece(op, a, 0, y)
         for index in range(1, op.k):
             yield from self._piece(op, a, index, piece)
-            yield partial(np.maximum, piece, y, out=y), ()
+            yield maximum, (piece, y, y)
 
     def _piece(self, op: Maxout, a: Arrays, index: int, out: Array) -> Calls:
         yield rows(a.inputs[0]).dot, (a.weights["weight"][index].T, out)

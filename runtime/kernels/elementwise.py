@@ -12,7 +12,7 @@ from ...compiler.algebra import Instruction, Operand, Program
 from ...compiler.op import BLOCK, Elementwise
 from ..constants import scalar
 from . import Array, Arrays, Calls, kernel
-from .bounds import bounded
+from .bounds import bounded, maximum, minimum
 from .erf import erf
 
 PLAIN: Mapping[str, Callable[..., object]] = MappingProxyType(
@@ -25,7 +25,7 @@ PLAIN: Mapping[str, Callable[..., object]] = MappingProxyType(
 """Operations that take their operands and, by position, their result."""
 
 BOUNDS: Mapping[str, Callable[..., object]] = MappingProxyType(
-    {"maximum": np.maximum, "minimum": np.minimum}
+    {"maximum": maximum, "minimum": minimum}
 )
 """Operations against one number, which is spread over a block."""
 

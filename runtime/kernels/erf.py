@@ -12,7 +12,7 @@ import numpy as np
 
 from ..constants import scalar
 from . import Array, Calls
-from .bounds import bounded
+from .bounds import bounded, minimum
 
 SINGLE = (
     8.043815796554554e-06, -0.0001060266004060395, 0.0005879505188204348,
@@ -35,7 +35,7 @@ def erf(x: Array, y: Array, z: Array) -> Calls:
     single = y.dtype == np.float32
     first, *others = SINGLE if single else DOUBLE
     yield np.absolute, (x, z)
-    yield from bounded(np.minimum, z, 4.0 if single else 6.0, z)
+    yield from bounded(minimum, z, 4.0 if single else 6.0, z)
     yield np.multiply, (z, scalar(first, y.dtype), y)
     for coefficient in others:
         yield np.add, (y, scalar(coefficient, y.dtype), y)

@@ -13,6 +13,7 @@ from ...compiler.ops.merge import Add, Concat, MatMul, Max, Mean, Mul, Sub
 from ...compiler.shapes import Value
 from ..constants import scalar
 from . import Array, Arrays, Calls, kernel
+from .bounds import maximum
 
 
 def widest(a: Arrays) -> Value:
@@ -61,9 +62,9 @@ class Folded:
         if not others:
             yield np.copyto, (a.output, first)
             return
-        yield partial(self.fold, first, others[0], out=a.output), ()
+        yield self.fold, (first, others[0], a.output)
         for other in others[1:]:
-            yield partial(self.fold, a.output, other, out=a.output), ()
+            yield self.fold, (a.output, other, a.output)
 
     infer = forward
 
@@ -149,7 +150,7 @@ class MulKernel(Folded):
 
 @kernel(Max)
 class MaxKernel(Folded):
-    fold = np.maximum
+    fold = staticmethod(maximum)
 
     def backward(self, op: Max, a: Arrays) -> Calls:
         """A number's gradient goes to the first branch that has it."""

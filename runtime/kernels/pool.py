@@ -18,6 +18,7 @@ from ...compiler.ops.pool import AvgPool, GlobalAverage, GlobalMax, MaxPool, Poo
 from ...compiler.shapes import Value, Window
 from ..constants import filled, scalar, table
 from . import Array, Arrays, Calls, kernel
+from .bounds import maximum
 
 Index: TypeAlias = tuple[Any, ...]
 """What stands in an array's brackets: an ellipsis, then a slice for each spatial axis."""
@@ -47,6 +48,9 @@ def passes(combine: Callable[..., object], of_nothing: float, op: Pool, a: Array
     """
     (x,), y = a.inputs, a.output
     assert y is not None
+    if "everywhere" in a.scratch:
+        yield from everywhere(combine, op, a)
+        return
     steps = op.passes(a.values[0])
     rooms = [a.scratch[f"along axis {axis}"] for axis, _ in steps[:-1]]
     images = len(rooms[0]) if rooms else len(x)
@@ -56,6 +60,31 @@ def passes(combine: Callable[..., object], of_nothing: float, op: Pool, a: Array
         for (axis, window), target in zip(steps, targets, strict=True):
             yield from along(axis, window, combine, of_nothing, source, target)
             source = target
+
+
+def everywhere(combine: Callable[..., object], op: Pool, a: Arrays) -> Calls:
+    """The same where a window begins at every place of a row of all numbers, past the ends of rows and
+    maps too, and y takes what is meant of it."""
+    (x,), y, rooms = a.inputs, a.output, a.scratch["everywhere"]
+    assert y is not None
+    meant: list[slice] = [slice(None)] * x.ndim
+    for axis, window in op.passes(a.values[0]):
+        meant[axis] = slice(0, (window.output - 1) * window.stride + 1, window.stride)
+    wide = [(axis, window) for axis, window in op.passes(a.values[0]) if window.kernel > 1]
+    for first in range(0, len(x), rooms.shape[1]):
+        block = x[first : first + rooms.shape[1]]
+        seen, length = block.reshape(-1), block.size
+        for number, (axis, window) in enumerate(wide):
+            apart = window.dilation * math.prod(block.shape[axis + 1 :])
+            length -= (window.kernel - 1) * apart
+            source, seen = seen, rooms[number % 2].reshape(-1)
+            so_far = source[:length]
+            for tap in range(1, window.kernel):
+                ahead = source[tap * apart : tap * apart + length]
+                yield combine, (so_far, ahead, seen[:length])
+                so_far = seen[:length]
+        ends = seen[: block.size].reshape(block.shape)
+        yield np.copyto, (y[first : first + len(block)], ends[*meant])
 
 
 def along(
@@ -82,7 +111,7 @@ def along(
     match whole:
         case [one, other, *others]:
             first, second, target = in_one(one, other, y)
-            yield partial(combine, first, second, out=target), ()
+            yield combine, (first, second, target)
         case [one]:
             others = []
             yield np.copyto, (y, one)
@@ -91,7 +120,7 @@ def along(
             yield y.fill, (of_nothing,)
     for pair in (*((other, y) for other in others), *parts):
         seen, target = in_one(*pair)
-        yield partial(combine, seen, target, out=target), ()
+        yield combine, (seen, target, target)
 
 
 def in_one(*arrays: Array) -> tuple[Array, ...]:
@@ -128,14 +157,14 @@ class MaxPoolKernel:
             seen, best = x[read], y[written]
             better, place = mask[written], index[written]
             yield np.greater, (seen, best, better)
-            yield partial(np.maximum, seen, best, out=best), ()
+            yield maximum, (seen, best, best)
             # Later taps have larger numbers, so the last one to win is the largest to have won.
             yield np.copyto, (place, better)
             yield np.multiply, (place, scalar(number, winner.dtype), place)
-            yield partial(np.maximum, winner[written], place, out=winner[written]), ()
+            yield maximum, (winner[written], place, winner[written])
 
     def infer(self, op: MaxPool, a: Arrays) -> Calls:
-        yield from passes(np.maximum, -math.inf, op, a)
+        yield from passes(maximum, -math.inf, op, a)
 
     def backward(self, op: MaxPool, a: Arrays) -> Calls:
         dx, dy, winner = a.d_inputs[0], a.d_output, a.saved["winner"]

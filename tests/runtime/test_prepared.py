@@ -132,6 +132,7 @@ def test_the_short_way_in_is_the_long_one(batch: int) -> None:
 SMALL = [
     "5 -> fc4 relu -> fc3",
     "5 -> fc4 -> fc3 -> fc1",
+    "15 -> fc4 -> fc16 relu -> fc17 -> fc2",
     "6 -> fc5 -> fc4 tanh -> add[ fc4 | fc4 relu -> fc4 | id ] -> fc2",
     "5 -> add[ fc3 | fc3 | fc4 -> fc3 ] -> dropout0.5 -> fc3 sigmoid",
     "2x4x4 -> conv3 3x3 -> flatten -> add[ fc4 | fc4 nobias ] -> dropout0.5 -> fc3",
@@ -157,7 +158,7 @@ def test_a_bias_is_a_column_where_one_example_is_asked_for(spec: str) -> None:
 
 
 def test_a_large_matrix_has_no_column_more() -> None:
-    plan = schedule(nnspec.graph("300 -> fc100 -> fc10"), 1, "infer")
+    plan = schedule(nnspec.graph("2000 -> fc100 -> fc10"), 1, "infer")
     assert [s.algorithm for s in plan.steps] == ["", "one product"]
 
 
