@@ -87,7 +87,7 @@ def rounds(calls: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
 
 class Shortcut(NamedTuple):
     """All that an answer takes, looked up once: what a batch has to be like, where it goes, where its
-    answer will be, and what makes the calls, with what it takes."""
+    answer will be, and what makes the calls, with what it takes; and the schedule that this is of."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -95,6 +95,7 @@ class Shortcut(NamedTuple):
     made: Array
     function: Callable[[Any], None]
     calls: Any
+    bound: Bound
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Bound:
         (given,), (made,) = self.inputs.values(), self.outputs.values()
         if given.dtype.kind != "f":
             return None
-        return Shortcut(given.shape, given.dtype, given, made, *self.runner)
+        return Shortcut(given.shape, given.dtype, given, made, *self.runner, self)
 
     @cached_property
     def pair(self) -> tuple[Array, Array] | None:

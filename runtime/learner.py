@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from .kernels import Array, Call, Calls
 from .length import length
 from .optimizers import COMPUTE, Vectors
 from .penalties import limit, penalty
+from .remembered import Remembered
 from .threads import run, together
 
 REMEMBERED = 3
@@ -96,7 +97,7 @@ class Learner:
         self.horizon: Horizon | None = None
         self.rate = training.optimizer.lr
         self.gradient_norm = 0.0
-        self._bound: OrderedDict[int, Bound] = OrderedDict()
+        self._bound = Remembered(REMEMBERED)
         memory.budget.may_clear(self._bound)
         dtype = memory.parameters.dtype
         size = layout.trainable
@@ -157,14 +158,8 @@ class Learner:
 
     def bound(self, batch: int) -> Bound:
         """The schedule for this many examples; fill its inputs and target, then call `gradient`."""
-        found = self._bound.get(batch)
-        if found is None:
-            found = bind_batch(self.graph, batch, "train", self.memory, self.streams, self.loss)
-            self._bound[batch] = found
-            if len(self._bound) > REMEMBERED:
-                self._bound.popitem(last=False)
-        self._bound.move_to_end(batch)
-        return found
+        bind = partial(bind_batch, self.graph, batch, "train", self.memory, self.streams, self.loss)
+        return self._bound.asked(batch, bind)
 
     def filled(self, x: Any, y: Any) -> Bound | None:
         """The schedule with a batch in place that is made like one before it, so that nothing but its

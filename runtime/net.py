@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -39,6 +38,7 @@ from .monitor import Monitor, probe, vitals
 from .names import UNNAMED, Names
 from .notebook import facts, html
 from .read_only import Named
+from .remembered import Remembered
 from .threads import run
 from .train import Run, Watch, train
 from .turns import Turns, waits
@@ -96,8 +96,7 @@ class Net(Answering):
             if Trait.RANDOM in node.op.traits
             for name in (lane_stream(node.name, lane) for lane in range(self._memory.threads))
         }
-        self._bound: OrderedDict[int, Bound] = OrderedDict()
-        self._newest = 0
+        self._bound = Remembered(REMEMBERED)
         self._ledger = Ledger()
         self._memory.budget.may_clear(self._bound)
         self._most = AT_ONCE
@@ -188,23 +187,19 @@ class Net(Answering):
         there are several. `x` may also be a data set, or items. Raises SpecError when the shapes do
         not suit.
         """
-        sizes = x.shape if type(x) is np.ndarray else ()
-        bound = self._bound.get(sizes[0]) if sizes else None
-        if bound is None or (short := bound.shortcut) is None:
-            return super().__call__(x)
-        shape, dtype, given, made, function, calls = short
-        if sizes != shape or x.dtype is not dtype:
-            return super().__call__(x)
-        # Nothing is left to look at: a batch as the one before it.
-        turns = self.turns
-        with turns.answering:
-            if bound.prepared[0] != self._ledger.changes:
-                self._prepare(bound)
-            if self._newest != shape[0]:
-                self._renew(shape[0])
-            given[...] = x
-            turns.silent.run(function, calls)
-            return made.copy()
+        short = self._bound.newest
+        if short is not None and type(x) is np.ndarray:
+            shape, dtype, given, made, function, calls, bound = short
+            if x.shape == shape and x.dtype is dtype:
+                # Nothing is left to look at: a batch as the one before it.
+                turns = self.turns
+                with turns.answering:
+                    if bound.prepared[0] != self._ledger.changes:
+                        self._prepare(bound)
+                    given[...] = x
+                    turns.silent.run(function, calls)
+                    return made.copy()
+        return super().__call__(x)
 
     @waits("answering")
     def answers(self, asked: Examples, truth: Array | None) -> dict[str, Array]:
@@ -233,21 +228,10 @@ class Net(Answering):
 
     def inference(self, batch: int) -> Bound:
         """The schedule for this many examples: fill its inputs, run it, read its outputs."""
-        found = self._bound.get(batch)
-        if found is None:
-            found = bind_batch(self.graph, batch, "infer", self._memory, {})
-            self._bound[batch] = found
-            if len(self._bound) > REMEMBERED:
-                self._bound.popitem(last=False)
-        self._renew(batch)
+        bind = partial(bind_batch, self.graph, batch, "infer", self._memory, {})
+        found = self._bound.asked(batch, bind)
         self._prepare(found)
         return found
-
-    def _renew(self, batch: int) -> None:
-        """This batch size was asked for last: it is forgotten last."""
-        if batch in self._bound:
-            self._bound.move_to_end(batch)
-        self._newest = batch
 
     def _prepare(self, bound: Bound) -> None:
         """Make of the weights what inference wants of them, where they may be others than before."""
