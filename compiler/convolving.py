@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .op import Needed
 from .shapes import Value, Window
 
-COLUMNS = 512 * 1024
+COLUMNS = 256 * 1024
 """Numbers that a block of gathered columns aims to hold: they stay in a core's cache."""
 WIDE = 512
 """Numbers that a bias is repeated to, where channels are innermost: NumPy adds long rows faster."""
