@@ -125,9 +125,8 @@ class Bound:
     loss: Array | None
     prepared: list[int] = field(default_factory=lambda: [UNKNOWN])
 
-    @cached_property
     def shortcut(self) -> Shortcut | None:
-        """Where there is one input and one output, both of floats."""
+        """Where there is one input and one output, both of floats. Not kept here: it keeps this."""
         if len(self.inputs) > 1 or len(self.outputs) > 1:
             return None
         (given,), (made,) = self.inputs.values(), self.outputs.values()

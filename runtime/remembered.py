@@ -26,7 +26,7 @@ class Remembered(OrderedDict[int, Bound]):
     def asked(self, batch: int, bind: Callable[[], Bound]) -> Bound:
         """The schedule for this many examples, bound where there is none."""
         found = self.pop(batch, None) or bind()
-        self.newest = found.shortcut
+        self.newest = found.shortcut()
         self[batch] = found
         if len(self) > self.most:
             self.popitem(last=False)
