@@ -604,8 +604,10 @@ class _Reading:
         except Refused as refused:
             return self.poison(*refused.mistakes)
         for _ in range(times):
+            given, before = value, len(self.nodes)
             value = yield self.inside(body, value, {})
-            if value == POISON:
+            # A turn that changes nothing is like all that would follow it.
+            if value == POISON or (value == given and len(self.nodes) == before):
                 break
         return value
 

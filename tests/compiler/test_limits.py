@@ -27,7 +27,8 @@ def nested_blocks(depth: int) -> str:
 def stages(count: int) -> str:
     """A net that runs exactly `count` stages, without making a node of them."""
     turns, rest = divmod(count - 2, 1000)
-    return f"3 -> [[id]*999]*{turns}" + (f" -> [id]*{rest - 1}" if rest else "")
+    loops = f"3 -> for i in range({turns}) [ for j in range(999) [ id ] ]"
+    return loops + (f" -> for i in range({rest - 1}) [ id ]" if rest else "")
 
 
 def used(count: int) -> str:
@@ -74,3 +75,10 @@ def test_limit(name: str) -> None:
 
 def test_every_limit_is_tested() -> None:
     assert {field.name for field in fields(Limits)} == set(CASES)
+
+
+def test_a_turn_that_changes_nothing_is_the_last() -> None:
+    found = elaborate(Source("<turns>", "3 -> [[[fc4]*0 id]*10000]*10000 -> [fc3]*2"), Limits())
+    assert found.graph is not None
+    assert [node.name for node in found.graph.nodes] == ["input", "fc1", "fc2"]
+    assert not found.mistakes
