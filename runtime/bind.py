@@ -87,7 +87,7 @@ def rounds(calls: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
 
 class Shortcut(NamedTuple):
     """All that an answer takes, looked up once: what a batch has to be like, where it goes, where its
-    answer will be, and what makes the calls, with what it takes; and the schedule that this is of."""
+    answer will be, and what makes the calls, with what it takes."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -95,7 +95,6 @@ class Shortcut(NamedTuple):
     made: Array
     function: Callable[[Any], None]
     calls: Any
-    bound: Bound
 
 
 @dataclass(frozen=True)
@@ -125,14 +124,15 @@ class Bound:
     loss: Array | None
     prepared: list[int] = field(default_factory=lambda: [UNKNOWN])
 
+    @cached_property
     def shortcut(self) -> Shortcut | None:
-        """Where there is one input and one output, both of floats. Not kept here: it keeps this."""
+        """Where there is one input and one output, both of floats."""
         if len(self.inputs) > 1 or len(self.outputs) > 1:
             return None
         (given,), (made,) = self.inputs.values(), self.outputs.values()
         if given.dtype.kind != "f":
             return None
-        return Shortcut(given.shape, given.dtype, given, made, *self.runner, self)
+        return Shortcut(given.shape, given.dtype, given, made, *self.runner)
 
     @cached_property
     def pair(self) -> tuple[Array, Array] | None:

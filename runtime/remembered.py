@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from .bind import Bound, Shortcut
+from .bind import Bound
 
 
 class Remembered(OrderedDict[int, Bound]):
@@ -15,19 +15,17 @@ class Remembered(OrderedDict[int, Bound]):
     Attributes
     ----------
     most: batch sizes that are kept.
-    newest: the short way through the one asked for last.
+    newest: the one asked for last.
     """
 
     def __init__(self, most: int) -> None:
         super().__init__()
         self.most = most
-        self.newest: Shortcut | None = None
+        self.newest: Bound | None = None
 
     def asked(self, batch: int, bind: Callable[[], Bound]) -> Bound:
         """The schedule for this many examples, bound where there is none."""
-        found = self.pop(batch, None) or bind()
-        self.newest = found.shortcut()
-        self[batch] = found
+        self.newest = self[batch] = found = self.pop(batch, None) or bind()
         if len(self) > self.most:
             self.popitem(last=False)
         return found

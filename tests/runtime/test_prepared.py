@@ -133,6 +133,8 @@ SMALL = [
     "5 -> fc4 relu -> fc3",
     "5 -> fc4 -> fc3 -> fc1",
     "15 -> fc4 -> fc16 relu -> fc17 -> fc2",
+    "63 -> fc64 relu -> fc2",
+    "79 -> fc80 relu -> fc2",
     "6 -> fc5 -> fc4 tanh -> add[ fc4 | fc4 relu -> fc4 | id ] -> fc2",
     "5 -> add[ fc3 | fc3 | fc4 -> fc3 ] -> dropout0.5 -> fc3 sigmoid",
     "2x4x4 -> conv3 3x3 -> flatten -> add[ fc4 | fc4 nobias ] -> dropout0.5 -> fc3",
