@@ -604,10 +604,10 @@ class _Reading:
         except Refused as refused:
             return self.poison(*refused.mistakes)
         for _ in range(times):
-            given, before = value, len(self.nodes)
+            before = value, len(self.nodes), len(self.names.taken)
             value = yield self.inside(body, value, {})
-            # A turn that changes nothing is like all that would follow it.
-            if value == POISON or (value == given and len(self.nodes) == before):
+            # A turn that makes no node and takes no name is like all that would follow it.
+            if value == POISON or (value, len(self.nodes), len(self.names.taken)) == before:
                 break
         return value
 

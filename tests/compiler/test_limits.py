@@ -82,3 +82,11 @@ def test_a_turn_that_changes_nothing_is_the_last() -> None:
     assert found.graph is not None
     assert [node.name for node in found.graph.nodes] == ["input", "fc1", "fc2"]
     assert not found.mistakes
+
+
+def test_a_turn_that_takes_a_name_is_not() -> None:
+    """A block that makes nothing is counted all the same."""
+    text = "block b(n) = [fc4]*n\n3 -> [b(0)]*3 -> b(1)"
+    found = elaborate(Source("<turns>", text), Limits())
+    assert found.graph is not None
+    assert [node.name for node in found.graph.nodes] == ["input", "b4.fc1"]
