@@ -33,7 +33,7 @@ from .threads import (
 )
 
 UNKNOWN = -1
-"""No count of changes."""
+"""No count of changes: never made, or made while somebody was writing."""
 
 FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
 
@@ -109,7 +109,7 @@ class Bound:
     lanes: for each lane all of its calls, or for each thread that helps the only one.
     gradients: for each lane, by name, what it finds of them; the first's are the net's own.
     inputs, outputs: by name, batch first. `target`, `loss`: the truth and the mean loss.
-    prepared: the net's changes when `preparations` were made last; `UNKNOWN` where somebody was writing.
+    prepared: the net's changes when `preparations` were made last, the one number in it.
     """
 
     schedule: Schedule

@@ -11,10 +11,9 @@ import os
 import re
 import sys
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -35,6 +34,12 @@ UNITS = {
 AMOUNT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?) ?([KMGT]?i?B)?", re.IGNORECASE)
 
 
+class Cache(Protocol):
+    """What can be emptied, for it can be made again."""
+
+    def clear(self) -> None: ...
+
+
 class Budget:
     """Bytes that the arrays of one net may take together.
 
@@ -51,7 +56,7 @@ class Budget:
         self.asked = most is not None
         self.most = as_bytes(most) if most is not None else int(SHARE * self._free())
         self.held = 0
-        self._caches: list[weakref.ref[OrderedDict[int, Any]]] = []
+        self._caches: list[weakref.ref[Cache]] = []
 
     def left(self) -> int:
         """Bytes that may yet be taken; others may have taken some of them meanwhile."""
@@ -63,7 +68,7 @@ class Budget:
         if not self.room_for(wanted):
             raise SpecError([TooMuchMemory(None, wanted, self.left(), self.asked, what)])
 
-    def may_clear(self, cache: OrderedDict[int, Any]) -> None:
+    def may_clear(self, cache: Cache) -> None:
         """Name a cache whose arrays can be made again: it is emptied when there is no room else."""
         self._caches = [kept for kept in self._caches if kept() is not None]
         self._caches.append(weakref.ref(cache))

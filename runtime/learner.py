@@ -177,7 +177,6 @@ class Learner:
         # A negative label is a large one without its sign.
         if self.loss.target == "labels" and y.view(np.uint64).max() >= self._classes:
             return None
-        self._bound.move_to_end(len(x))
         np.copyto(given, x)
         np.copyto(truth, y)
         return bound

@@ -19,6 +19,7 @@ from ..compiler.plan.build import schedule
 from ..compiler.settings import as_text, overridden
 from ..compiler.training import Training, unstoppable, unsuitable
 from ..grammar.diagnostics import Mistake, SpecError
+from ..grammar.quantity import quantity
 from .answering import Answering, quiet
 from .batches import as_inputs, as_truth, input_slots
 from .bind import UNKNOWN, Bound, allocate, bind_batch, lane_stream
@@ -105,7 +106,7 @@ class Net(Answering):
 
     def __repr__(self) -> str:
         told = facts(self)
-        return f"<Net: {told['in']} → {told['out']}, {self.params:,} parameters, {self.dtype}>"
+        return f"<Net: {told['in']} → {told['out']}, {quantity(self.params, 'parameter')}, {self.dtype}>"
 
     def _repr_html_(self) -> str:
         return html(self)
@@ -187,18 +188,21 @@ class Net(Answering):
         there are several. `x` may also be a data set, or items. Raises SpecError when the shapes do
         not suit.
         """
-        bound = self._bound.newest
-        if bound is not None and (short := bound.shortcut) and type(x) is np.ndarray:
-            shape, dtype, given, made, function, calls = short
-            if x.shape == shape and x.dtype is dtype:
-                # Nothing is left to look at: a batch as the one before it.
-                turns = self.turns
-                with turns.answering:
-                    if bound.prepared[0] != self._ledger.changes:
-                        self._prepare(bound)
-                    given[...] = x
-                    turns.silent.run(function, calls)
-                    return made.copy()
+        if type(x) is np.ndarray and (shape := x.shape):
+            turns = self.turns
+            with turns.answering:
+                bound = self._bound.newest
+                if bound is None or bound.schedule.batch != shape[0]:
+                    bound = self._bound.get(shape[0])
+                if bound is not None and (short := bound.shortcut):
+                    expected, dtype, given, made, function, calls = short
+                    if shape == expected and x.dtype is dtype:
+                        # Nothing is left to look at: a batch as one before it.
+                        if bound.prepared[0] != self._ledger.changes:
+                            self._prepare(bound)
+                        given[...] = x
+                        turns.silent.run(function, calls)
+                        return made.copy()
         return super().__call__(x)
 
     @waits("answering")
@@ -236,7 +240,7 @@ class Net(Answering):
     def _prepare(self, bound: Bound) -> None:
         """Make of the weights what inference wants of them, where they may be others than before."""
         ledger = self._ledger
-        if bound.prepared[0] == ledger.changes:
+        if not bound.preparations or bound.prepared[0] == ledger.changes:
             return
         # Looked at before: whoever comes while the calls are made is noticed by the next batch.
         now = UNKNOWN if ledger.writers else ledger.changes
@@ -344,9 +348,10 @@ class Net(Answering):
             array[:] = self._memory.weights[name]
         for name, array in memory.statistics.items():
             array[:] = self._memory.statistics[name]
-        self.graph, self._memory, self._parameters = graph, memory, plan.parameters
-        self._bound.clear()
-        self._learner = None
+        with self.turns.answering:
+            self.graph, self._memory, self._parameters = graph, memory, plan.parameters
+            self._bound.clear()
+            self._learner = None
 
     def _filled(self, x: Any, y: ArrayLike) -> Bound:
         """The training schedule for a batch, its inputs and truth in place."""

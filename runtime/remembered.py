@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from .bind import Bound
 
 
-class Remembered(OrderedDict[int, Bound]):
-    """Schedules of the last few batch sizes, the one asked for last at the end; another thread may let
-    all go when memory is short.
+class Remembered:
+    """Schedules of the batch sizes that were asked for last.
+
+    Other threads may ask, or let all go when memory is short: whatever changes is another mapping.
 
     Attributes
     ----------
     most: batch sizes that are kept.
-    newest: the one asked for last.
+    kept: by batch size, the one asked for last at the end.
+    newest: that one.
     """
 
     def __init__(self, most: int) -> None:
-        super().__init__()
         self.most = most
+        self.kept: Mapping[int, Bound] = {}
         self.newest: Bound | None = None
+
+    def get(self, batch: int) -> Bound | None:
+        """The schedule for this many examples, if there is one; it is the newest then."""
+        found = self.kept.get(batch)
+        if found is not None and found is not self.newest:
+            self._keep(batch, found)
+        return found
 
     def asked(self, batch: int, bind: Callable[[], Bound]) -> Bound:
         """The schedule for this many examples, bound where there is none."""
-        self.newest = self[batch] = found = self.pop(batch, None) or bind()
-        if len(self) > self.most:
-            self.popitem(last=False)
+        found = self.get(batch)
+        if found is None:
+            found = bind()
+            self._keep(batch, found)
         return found
 
+    def _keep(self, batch: int, bound: Bound) -> None:
+        others = [(size, other) for size, other in self.kept.items() if size != batch]
+        self.kept = dict([*others, (batch, bound)][-self.most :])
+        self.newest = bound
+
     def clear(self) -> None:
-        super().clear()
+        self.kept = {}
         self.newest = None

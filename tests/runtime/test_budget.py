@@ -136,7 +136,7 @@ def test_what_is_let_go_can_be_taken_again() -> None:
     weights = ledger.held
     for size in range(1, 30):
         net(X[:size])
-    arenas = sum(bound.arena.nbytes + 64 for bound in net._bound.values())
+    arenas = sum(bound.arena.nbytes + 64 for bound in net._bound.kept.values())
     assert ledger.held == weights + arenas
     net._bound.clear()
     assert ledger.held == weights

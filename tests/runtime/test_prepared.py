@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import nnspec
 from nnspec.compiler.plan.build import schedule
 from nnspec.compiler.plan.schedule import Kind, Phase
+from nnspec.runtime.bind import Bound, bind_batch
 from nnspec.runtime.monitor import open_everywhere
 from nnspec.runtime.net import Net
 
@@ -120,7 +122,9 @@ def test_the_short_way_in_is_the_long_one(batch: int) -> None:
     net = nnspec.compile(SPEC, seed=0)
     x = np.random.default_rng(0).standard_normal((batch, 3, 12, 12)).astype(np.float32)
     long = net(x)
-    np.testing.assert_array_equal(net(x), long)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(net, "answers", None)
+        np.testing.assert_array_equal(net(x), long)
     np.testing.assert_array_equal(net(x.astype(np.float64)), long)
     np.testing.assert_array_equal(net(list(x)), long)
     np.testing.assert_array_equal(net(x[:, :, ::-1][:, :, ::-1]), long)
@@ -146,6 +150,7 @@ def test_a_bias_is_a_column_where_one_example_is_asked_for(spec: str) -> None:
     net = nnspec.compile(spec, seed=0, dtype="float64")
     rng = np.random.default_rng(1)
     x = rng.standard_normal((7, *net.graph.inputs[0].value.shape))
+    net.inference(1).arena[:] = 255  # NaN, all over
     for _ in range(2):
         for weight in net.weights.values():
             weight[:] = rng.standard_normal(weight.shape)
@@ -164,12 +169,43 @@ def test_a_large_matrix_has_no_column_more() -> None:
     assert [s.algorithm for s in plan.steps] == ["", "one product"]
 
 
+def test_batches_in_turns_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = nnspec.compile(SPEC, seed=0)
+    x = np.random.default_rng(0).standard_normal((3, 3, 12, 12)).astype(np.float32)
+    long = {batch: net(x[:batch]) for batch in (1, 2, 3)}
+    monkeypatch.setattr(net, "answers", None)
+    for batch in (2, 1, 3, 1):
+        np.testing.assert_array_equal(net(x[:batch]), long[batch])
+    assert [*net._bound.kept] == [2, 3, 1]
+
+
+def test_a_net_is_not_frozen_while_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the answer is bound to would be the memory from before, for good."""
+    net = nnspec.compile("3 -> fc4 relu -> fc2", seed=0)
+    frozen = threading.Thread(target=net.freeze, args=("fc1",))
+
+    def slowly(*args: Any) -> Bound:
+        found = bind_batch(*args)
+        if not frozen.ident:
+            frozen.start()
+            frozen.join(0.2)
+        return found
+
+    monkeypatch.setattr("nnspec.runtime.net.bind_batch", slowly)
+    x = np.ones((5, 3), np.float32)
+    assert net(x).any()
+    frozen.join()
+    for weight in net.weights.values():
+        weight[:] = 0
+    assert not net(x).any()
+
+
 def test_what_was_asked_for_last_is_forgotten_last() -> None:
     net = nnspec.compile("3 -> fc2", seed=0)
     x = np.zeros((9, 3), np.float32)
     for batch in (1, 2, 3, 4, 1, 1, 5):
         net(x[:batch])
-    assert [*net._bound] == [3, 4, 1, 5]
+    assert [*net._bound.kept] == [3, 4, 1, 5]
 
 
 def test_backward_is_not_planned() -> None:
