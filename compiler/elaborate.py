@@ -330,9 +330,7 @@ class _Reading:
             self.reach(part, tuple(weight for node in made for weight in node.weights))
 
     def learning(self, part: Part, value: str | None) -> Learning:
-        """How the weights of a part learn."""
-        if not part.learning:
-            return self.frame.learning
+        """How the weights of a part learn that says so."""
         said = self.maker.learning(part, self.scope(value))
         return said.within(self.frame.learning)
 

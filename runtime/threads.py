@@ -22,8 +22,9 @@ from .kernels.products import WORTH_SHARING
 
 WORTH_LIMITING, WORTH_HURRYING = 4 * 65_536, 1_000_000
 """Multiply-adds of the largest product of a pass between which BLAS is held to one thread for it: below,
-OpenBLAS takes one by itself (SMP_THRESHOLD_MIN times GEMM_MULTITHREAD_THRESHOLD of its interface/gemm.c);
-above, its threads pay where nothing else is waited for."""
+OpenBLAS takes one by itself (SMP_THRESHOLD_MIN times GEMM_MULTITHREAD_THRESHOLD of its interface/gemm.c;
+a matrix and a vector are shared from more numbers still); above, its threads pay where nothing else is
+waited for."""
 
 
 def suited(graph: Graph, batch: int) -> AbstractContextManager[object]:

@@ -28,8 +28,9 @@ from ..shapes import Value
 
 SMALL = 128 * 1024
 """Numbers of a matrix up to which adding the bias takes a good part of the time of its product with
-one vector, and keeping it twice little memory."""
-ALIGNED = 16
+one vector, and keeping it twice at most half a megabyte in float32. To copy it takes three times as long
+as that product: the price of an answer while somebody holds a view of the weights."""
+LINE = 16
 """A row of such a matrix of at least four times as many numbers has a multiple of them: rows that begin
 where a cache line does are read a tenth sooner."""
 TURNED = 256 * 1024
@@ -106,8 +107,8 @@ class Fc(Op):
         if rows > 1:
             return self._of_rows(rows, taken, needs)
         width = x.size + 1
-        if width > 4 * ALIGNED:
-            width += -width % ALIGNED
+        if width > 4 * LINE:
+            width += -width % LINE
         if x.rank > 1 or self.nobias or self.n * width > SMALL:
             return needs
         return replace(

@@ -14,8 +14,9 @@ from ..shape_errors import PaddingTooLarge, WrongRank
 from ..shapes import Value, Window
 from ..windows import slide, unseen
 
-NARROW = 64
-"""Places of a row up to which windows that begin at every place cost less than those that are meant."""
+NARROW, NEAR = 64, 3
+"""Places of a row, and the largest stride, up to which windows that begin at every place cost less than
+those that are meant."""
 
 
 class Pool(Op):
@@ -69,19 +70,22 @@ class Pool(Op):
 
     def begins_everywhere(self, x: Value) -> bool:
         """Whether to take what a window at every place would see, and then of that what is meant: all
-        numbers lie evenly then, though most of them are for nothing. Not where windows see padding, or
-        rows of numbers are long as it is."""
+        numbers lie evenly then, though most of them are for nothing. Not where windows see padding, rows
+        of numbers are long as it is, or an image leaves the cache."""
+        windows = self.windows(x)
         inside = all(
-            w.before == 0 and (w.output - 1) * w.stride + w.reach <= w.size for w in self.windows(x)
+            w.before == 0 and (w.output - 1) * w.stride + w.reach <= w.size for w in windows
         )
-        return inside and not x.interleaved and x.shape[-1] <= NARROW
+        narrow = not x.interleaved and x.shape[-1] <= NARROW and x.size <= BLOCK
+        near = all(w.stride <= NEAR for w in windows)
+        return inside and narrow and near and any(w.kernel > 1 for w in windows)
 
     def between(self, batch: int, x: Value) -> dict[str, Needed]:
         """What is left after each pass, of so many images at a time as stay in cache: of the last only
         where windows begin everywhere."""
         if self.begins_everywhere(x):
-            images = max(1, min(batch, BLOCK // x.size))
-            return {"everywhere": Needed((min(2, len(self.passes(x))), images, x.size))}
+            sweeps = sum(window.kernel > 1 for window in self.windows(x))
+            return {"everywhere": Needed((min(2, sweeps), min(batch, BLOCK // x.size), x.size))}
         shape, rooms = [batch, *x.shape], {}
         for axis, window in self.passes(x)[:-1]:
             shape[axis] = window.output

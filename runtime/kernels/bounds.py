@@ -12,7 +12,7 @@ from . import Array, Calls
 
 
 def maximum(first: Array, second: Array, out: Array) -> None:
-    """As calls are made, by position: NumPy takes this `out` by name only."""
+    """As calls are made, by position; NumPy deprecates that for this `out`."""
     np.maximum(first, second, out=out)
 
 
