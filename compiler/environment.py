@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..grammar.diagnostics import SpecError
-from .errors import BadSetting
+from .errors import BadEnvironment
 
 THREADS, TILES = "NNSPEC_THREADS", "NNSPEC_WINOGRAD"
 
@@ -16,8 +16,8 @@ def threads() -> int | None:
     if not asked:
         return None
     if not asked.isdecimal() or not int(asked):
-        problem, advice = f"cannot be `{asked}`", "give a whole number from 1, or unset it"
-        raise SpecError([BadSetting(None, THREADS, problem, advice)])
+        advice = "give a whole number from 1, or unset it"
+        raise SpecError([BadEnvironment(None, THREADS, asked, advice)])
     return int(asked)
 
 
@@ -27,6 +27,6 @@ def tiles() -> bool:
     Raises SpecError."""
     asked = os.environ.get(TILES, "").strip()
     if asked not in ("", "0", "1"):
-        problem, advice = f"cannot be `{asked}`", "0 does without tiles; 1, or nothing, allows them"
-        raise SpecError([BadSetting(None, TILES, problem, advice)])
+        advice = "0 does without tiles; 1, or nothing, allows them"
+        raise SpecError([BadEnvironment(None, TILES, asked, advice)])
     return asked != "0"

@@ -330,6 +330,22 @@ class BadSetting(Mistake):
 
 
 @dataclass(frozen=True)
+class BadEnvironment(Mistake):
+    """A variable of the environment has a value it cannot take."""
+
+    code, name = "NN127", "bad-environment"
+    variable: str
+    found: str
+    advice: str
+
+    def message(self) -> str:
+        return f"`{self.variable}` cannot be `{self.found}`"
+
+    def help(self) -> str:
+        return self.advice
+
+
+@dataclass(frozen=True)
 class NotOnce(Mistake):
     """A statement that a file may hold once stands twice."""
 

@@ -419,7 +419,7 @@ def test_threads_that_are_no_number_are_refused(
     monkeypatch.setenv("NNSPEC_THREADS", wrong)
     threads.available.cache_clear()
     data = ["--data", "digits", "--epochs", "1"] if command == "train" else []
-    assert main([command, "64 -> fc10", *data]) == 1
+    assert main([command, "64 -> fc10", *data]) == 2
     assert f"`NNSPEC_THREADS` cannot be `{wrong}`" in capsys.readouterr().err
     monkeypatch.setenv("NNSPEC_THREADS", "")
     threads.available.cache_clear()
