@@ -13,6 +13,7 @@ from ..compiler.graph import Graph
 from ..grammar.diagnostics import Applicability, Mistake, Severity, concise, in_order
 from ..grammar.fix import apply
 from ..grammar.limits import Limits
+from ..grammar.quantity import quantity
 from ..grammar.read import found_in, read
 from ..grammar.source import Source
 from ..grammar.write import difference, is_file, put_out, rewrite
@@ -96,11 +97,9 @@ def check(options: argparse.Namespace) -> int:
     elif found:
         write(messages(found, colour=options.colour, asked=asked))
     else:
-        write(
-            f"{counted(found)} Checked {len(specs):,} {'spec' if len(specs) == 1 else 'specs'}.\n"
-        )
+        write(f"{counted(found)} Checked {quantity(len(specs), 'spec')}.\n")
     if fixed:
-        print(f"Fixed {fixed:,} mistake{'' if fixed == 1 else 's'}.", file=sys.stderr)
+        print(f"Fixed {quantity(fixed, 'mistake')}.", file=sys.stderr)
     return int(any(mistake.severity is Severity.ERROR for mistake in found))
 
 

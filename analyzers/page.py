@@ -13,6 +13,7 @@ from ..compiler.graph import Graph
 from ..grammar.diagnostics import Mistake, SpecError
 from ..grammar.errors import Unwritable
 from ..grammar.limits import Limits
+from ..grammar.quantity import quantity
 from ..grammar.read import read
 from ..grammar.source import Source
 from ..grammar.write import is_file, put_out, rewrite
@@ -123,7 +124,7 @@ def drawn(graph: Graph, findings: Sequence[Mistake]) -> str:
     facts = counted(graph)
     title = f"{Path(facts.source).stem or facts.source}: {facts.title}"
     plain = (
-        f"{facts.title}: {facts.params:,} parameters, {facts.macs:,} multiply-adds.\n"
+        f"{facts.title}: {quantity(facts.params, 'parameter')}, {quantity(facts.macs, 'multiply-add')}.\n"
         "This page draws itself with JavaScript; `nnspec summary` prints the same as a table."
     )
     return html(NET, portrait(graph, facts, findings), title=title, plain=plain)

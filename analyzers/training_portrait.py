@@ -13,6 +13,7 @@ from ..compiler.files import from_there
 from ..compiler.graph import Graph
 from ..grammar.diagnostics import SpecError
 from ..grammar.limits import Limits
+from ..grammar.quantity import quantity
 from ..grammar.source import Source
 from .records import Logged, Record, number
 from .render.html import TRAINING, html
@@ -30,7 +31,7 @@ def training_page(found: Record, limits: Limits | None = None) -> str:
     """The page on a training."""
     content = portrait(found, limits)
     plain = (
-        f"{found.title}: {len(found.epochs)} epochs, {found.params:,} parameters.\n"
+        f"{found.title}: {quantity(len(found.epochs), 'epoch')}, {quantity(found.params, 'parameter')}.\n"
         "This page draws itself with JavaScript; `nnspec runs` prints a row of it."
     )
     return html(TRAINING, content, title=found.title, plain=plain)
@@ -91,7 +92,7 @@ def _sheets(found: Record) -> Iterable[tuple[str, list[list[str]]]]:
     data, shape = found.data, found.data.get("shape")
     facts = {
         "set": data.get("name"),
-        "trained on": f"{found.examples:,} examples",
+        "trained on": quantity(found.examples, "example"),
         "held out": f"{data['held_out']:,}" if isinstance(data.get("held_out"), int) else None,
         "shape": "x".join(map(str, shape)) if isinstance(shape, list) else None,
         "classes": data.get("classes"),
@@ -123,8 +124,8 @@ def _layers(graph: Graph) -> Content:
     left = len(facts.layers) - LAYERS
     rest = f" The first {LAYERS} layers are listed." if left > 0 else ""
     return {
-        "says": f"{facts.title[0].upper()}{facts.title[1:]}: {facts.params:,} parameters, "
-        f"{facts.macs:,} multiply-adds, {facts.neurons:,} neurons.{rest}",
+        "says": f"{facts.title[0].upper()}{facts.title[1:]}: {quantity(facts.params, 'parameter')}, "
+        f"{quantity(facts.macs, 'multiply-add')}, {quantity(facts.neurons, 'neuron')}.{rest}",
         "layers": [
             {
                 "name": row.name,

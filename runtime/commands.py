@@ -18,6 +18,7 @@ from ..compiler.settings import as_text
 from ..compiler.training import Training
 from ..grammar.diagnostics import SpecError
 from ..grammar.options import whole
+from ..grammar.quantity import quantity
 from .budget import memory_argument
 from .data import described, load_inputs, split
 from .data_errors import DataUnfit
@@ -172,8 +173,8 @@ def train(options: argparse.Namespace) -> int:
     nets = f"{len(histories)} nets, " if len(histories) > 1 else ""
     frozen = f" ({net.params - net.trainable:,} frozen)" if net.params > net.trainable else ""
     print(
-        f"trained {nets}{net.trainable:,} parameters{frozen} on {counted(len(learned), 'example')} of "
-        f"{learned.name}, {counted(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
+        f"trained {nets}{quantity(net.trainable, 'parameter')}{frozen} on {quantity(len(learned), 'example')} of "
+        f"{learned.name}, {quantity(sum(map(len, histories)), 'epoch')} in {seconds:.1f} s"
     )
     for place, history in enumerate(histories, 1):
         if net.training.early_stop and history.best < len(history):
@@ -183,7 +184,7 @@ def train(options: argparse.Namespace) -> int:
             print(f"{which}{ended}the weights {back} are back")
     chose = net.training.early_stop is not None
     what = "held out, which chose the epoch" if chose else "it never saw"
-    print(f"on {counted(len(held), 'example')} {what}: {_told(scores)}")
+    print(f"on {quantity(len(held), 'example')} {what}: {_told(scores)}")
     if isinstance(net, Ensemble):
         print(f"\n{member_table(scores, apart)}\n")
     if options.save:
@@ -279,10 +280,6 @@ def _told(scores: Scores) -> str:
     return ", ".join(f"{name} {worth}" for name, worth in parts.items() if worth)
 
 
-def counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
-
-
 # ----------------------------------------------------------------------------------- evaluate
 
 
@@ -315,7 +312,7 @@ def evaluate(options: argparse.Namespace) -> int:
         told = {**asdict(scores), "confusion": confusion, "classes": classes}
         _print({"data": described(data), **told})
         return 0
-    print(f"{counted(len(data), 'example')} of {data.name}: {_told(scores)}")
+    print(f"{quantity(len(data), 'example')} of {data.name}: {_told(scores)}")
     if found is not None:
         print()
         known = net.classes or data.classes
@@ -453,6 +450,8 @@ def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> Dataset:
         problem = f"is NaN or infinite in number {first + 1:,}: {options.input.split(',')[first]}"
         raise SpecError([DataUnfit(None, "--input", problem, "give a number in its place")])
     if numbers.size != np.prod(shape):
-        problem = f"holds {numbers.size} numbers, but the net takes {int(np.prod(shape))}"
+        problem = (
+            f"holds {quantity(numbers.size, 'number')}, but the net takes {int(np.prod(shape))}"
+        )
         raise SpecError([DataUnfit(None, "--input", problem)])
     return Dataset("--input", numbers.reshape(1, *shape), np.zeros(1, np.int64))

@@ -16,6 +16,7 @@ from pathlib import Path
 from ..compiler.training import Training
 from ..grammar.diagnostics import SpecError
 from ..grammar.options import whole
+from ..grammar.quantity import quantity
 from ..grammar.write import put, put_out
 from .curves import rates_as_png
 from .data import fitted, split
@@ -122,10 +123,12 @@ def letter(
     """What is wrong, what to do, and all that was measured, in lines of at most `width`."""
     loud = "\x1b[1m{}\x1b[0m".format if colour else "{}".format
     name = found.graph.source.name
-    examples = f"{len(found.learned):,} examples to learn from, {len(found.held):,} held out"
+    examples = (
+        f"{quantity(len(found.learned), 'example')} to learn from, {len(found.held):,} held out"
+    )
     lines = [
         loud(_wrapped(f"{name} on {found.learned.name}", "", "", width)),
-        _wrapped(f"{found.trial.net.params:,} parameters, {examples}", "", "", width),
+        _wrapped(f"{quantity(found.trial.net.params, 'parameter')}, {examples}", "", "", width),
         "",
     ]
     causes = [one for one in wrong if not one.follows]
@@ -214,7 +217,9 @@ def _gradient(found: Examination) -> str:
     empty = [f"`{name}`" for name in zero_layers(found)[:4]]
     cause = f"; the weights of {', '.join(empty)} are 0, and give none to the layers below"
     reached = sum(1 for layer in layers if layer.gradient)
-    told = f"it reaches {reached or 'none'} of {len(layers)} layers, before any training"
+    told = (
+        f"it reaches {reached or 'none'} of {quantity(len(layers), 'layer')}, before any training"
+    )
     return told + (cause if empty else "")
 
 
@@ -224,12 +229,12 @@ def _moved(update: float) -> str:
 
 def _range(counts: tuple[int, ...]) -> str:
     low, high = min(counts), max(counts)
-    return f"{low:,} examples each" if low == high else f"{low:,} to {high:,} examples"
+    return f"{quantity(low, 'example')} each" if low == high else f"{low:,} to {high:,} examples"
 
 
 def _trial(found: Examination) -> str:
     trial = found.trial
-    epochs = f"{len(trial.epochs):,} of the spec's {trial.of:,} epochs"
+    epochs = f"{len(trial.epochs):,} of the spec's {quantity(trial.of, 'epoch')}"
     if trial.learned is None or trial.held is None:
         return f"diverged: {trial.diverged}"
     seen, unseen = trial.learned, trial.held

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from ..compiler.training import Training
 from ..grammar.options import whole
+from ..grammar.quantity import quantity
 from .data_options import data_arguments, input_shape, loaded
 from .examples import examples
 from .gradcheck import SAMPLES, GradCheck, WeightCheck
@@ -69,8 +70,8 @@ def _row(weight: WeightCheck) -> tuple[str, ...]:
 
 
 def _verdict(found: GradCheck) -> list[str]:
-    examples = "1 example" if found.examples == 1 else f"{found.examples} examples"
-    seen = f"{found.checked:,} numbers, {examples}, loss {found.loss:.4g}"
+    examples = quantity(found.examples, "example")
+    seen = f"{quantity(found.checked, 'number')}, {examples}, loss {found.loss:.4g}"
     lines = [f"{found.verdict}: the largest relative error is {found.error:.1e} ({seen})"]
     lines += [
         f"  {weight.weight}{list(worst.place)}: {worst.analytic:.6g} by backpropagation, "

@@ -7,6 +7,7 @@ from math import prod
 from typing import Literal
 
 from ..grammar.diagnostics import Mistake
+from ..grammar.quantity import quantity
 from .file_errors import in_line
 
 
@@ -16,11 +17,11 @@ def shown(shape: tuple[int, ...]) -> str:
 
 def _sized(shape: tuple[int, ...]) -> str:
     size = prod(shape)
-    return f"{shown(shape)} = {size:,} numbers" if len(shape) > 1 else f"{size:,} numbers"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+    return (
+        f"{shown(shape)} = {quantity(size, 'number')}"
+        if len(shape) > 1
+        else quantity(size, "number")
+    )
 
 
 def _named(names: tuple[str, ...]) -> str:
@@ -90,7 +91,7 @@ class DataLengths(Mistake):
     labels: int
 
     def message(self) -> str:
-        return f"`{self.path}` holds {self.examples:,} examples, but {self.labels:,} labels"
+        return f"`{self.path}` holds {quantity(self.examples, 'example')}, but {quantity(self.labels, 'label')}"
 
     def help(self) -> str:
         return "the first axis counts the examples, in both"
@@ -220,7 +221,7 @@ class NotFinite(Mistake):
     def message(self) -> str:
         return (
             f"{self.what} of `{self.path}` is NaN or infinite in "
-            f"{_counted(self.count, 'number')}, the first in {self.first}"
+            f"{quantity(self.count, 'number')}, the first in {self.first}"
         )
 
     def help(self) -> str:
@@ -274,7 +275,7 @@ class RaggedRow(Mistake):
     wanted: int
 
     def message(self) -> str:
-        cells = _counted(self.found, "cell")
+        cells = quantity(self.found, "cell")
         return f"line {self.line} of `{self.path}` has {cells}, not {self.wanted:,}"
 
     def help(self) -> str:
@@ -382,7 +383,7 @@ class NumbersTooLarge(Mistake):
 
     def message(self) -> str:
         return (
-            f"{self.what} of `{self.path}` goes beyond 3.4e38 in {_counted(self.count, 'number')}, "
+            f"{self.what} of `{self.path}` goes beyond 3.4e38 in {quantity(self.count, 'number')}, "
             f"the first in {self.first}"
         )
 
@@ -507,7 +508,7 @@ class ImageSizes(Mistake):
 
     def message(self) -> str:
         return (
-            f"{_counted(self.others, 'image')} of `{self.path}` differ from the usual size "
+            f"{quantity(self.others, 'image')} of `{self.path}` differ from the usual size "
             f"{shown(self.usual)} of {self.count:,}; the first, `{self.first}`, "
             f"is {shown(self.found)}, height x width"
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..grammar.quantity import quantity
 from .kernels import Array
 from .rows import some_of
 
@@ -39,7 +40,7 @@ class Dataset:
     def __repr__(self) -> str:
         size = "x".join(map(str, self.x.shape[1:])) or "1"
         what = f"{len(self.classes)} classes" if self.classes else "values to predict"
-        return f"<Dataset {self.name}: {len(self):,} examples of {size}, {what}>"
+        return f"<Dataset {self.name}: {quantity(len(self), 'example')} of {size}, {what}>"
 
     @property
     def is_labelled(self) -> bool:

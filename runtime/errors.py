@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..grammar.diagnostics import Mistake
+from ..grammar.quantity import quantity
 from .data_errors import shown
 
 Among: TypeAlias = Literal["data", "weights", "results"]
@@ -102,7 +103,7 @@ class LabelRange(Mistake):
 
     def message(self) -> str:
         low, high = self.found
-        return f"labels run from {low} to {high}, but the net has {self.classes} classes"
+        return f"labels run from {low} to {high}, but the net has {quantity(self.classes, 'class', 'classes')}"
 
     def help(self) -> str:
         if self.found == (1, self.classes):

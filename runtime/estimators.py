@@ -19,6 +19,7 @@ from ..compiler.training.losses import Loss
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake, Note, SpecError
 from ..grammar.parse import parse
+from ..grammar.quantity import quantity
 from ..grammar.read import read
 from ..grammar.source import Source, Span
 from .answering import quiet
@@ -286,7 +287,9 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         net = self._built(x, len(classes))
         output = net.graph.output.value
         if output.shape != (len(classes),) and not (len(classes) == 2 and output.shape == (1,)):
-            raise SpecError([OutputSize(None, output.shape, f"{len(classes)} classes")])
+            raise SpecError(
+                [OutputSize(None, output.shape, quantity(len(classes), "class", "classes"))]
+            )
         return net
 
     def _truth(self, codes: Array) -> Array:
@@ -375,7 +378,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         net = self._built(x, outputs)
         output = net.graph.output.value
         if output.shape != (outputs,):
-            values = "1 value" if outputs == 1 else f"{outputs} values"
+            values = quantity(outputs, "value")
             raise SpecError([OutputSize(None, output.shape, f"{values} for an example")])
         if judge_of(net).target != "values":
             problem = f"cannot be `{judge_of(net).name}`: it judges classes, not values"

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from ..compiler.op import Trait
 from ..grammar.diagnostics import Mistake
+from ..grammar.quantity import quantity
 from .examination import Examination
 from .history import Scores
 from .judge import guesses
@@ -592,8 +593,7 @@ def _zeros(found: Examination, evidence: str) -> str:
 
 
 def _epochs(found: Examination) -> str:
-    count = len(found.trial.epochs)
-    return f"{count:,} epoch" + ("" if count == 1 else "s")
+    return quantity(len(found.trial.epochs), "epoch")
 
 
 def _scored(scores: Scores) -> str:

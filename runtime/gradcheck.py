@@ -17,6 +17,7 @@ from ..compiler.plan.parameters import Entry, lay_out
 from ..compiler.plan.schedule import Phase
 from ..compiler.training import Training
 from ..grammar.diagnostics import SpecError
+from ..grammar.quantity import quantity
 from .answering import quiet
 from .examples import Examples
 from .examples import examples as read
@@ -131,7 +132,7 @@ class GradCheck:
     def verdict(self) -> str:
         """In words, with the course's thresholds."""
         if self.wrong:
-            return f"the gradient is wrong: {self.wrong:,} of {self.checked:,} numbers differ"
+            return f"the gradient is wrong: {self.wrong:,} of {quantity(self.checked, 'number')} differ"
         if all(weight.silent for weight in self.weights):
             return "every gradient is 0: there was nothing to check"
         if self.error <= RIGHT:

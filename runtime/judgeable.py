@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..compiler.shapes import Value
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
+from ..grammar.quantity import quantity
 from .dataset import Dataset
 from .errors import ClassesUnjudged
 
@@ -36,6 +37,6 @@ def _mismatch(classes: tuple[str, ...], loss: Loss, output: Value) -> tuple[str,
         return problem, "use loss = bce, of a yes or a no"
     enough = 2 if outputs == 1 and not loss.compares else outputs
     if count > enough:
-        has = f"the net has {outputs} output" + ("" if outputs == 1 else "s")
+        has = f"the net has {quantity(outputs, 'output')}"
         return has, f"end the spec with fc{count}"
     return "", ""

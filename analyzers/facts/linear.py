@@ -24,6 +24,7 @@ from ...compiler.ops.learned import Positions, Scale, Shift
 from ...compiler.ops.norm import BatchNorm
 from ...compiler.ops.pool import AvgPool
 from ...compiler.shapes import Value, Window
+from ...grammar.quantity import quantity
 from .anatomy import Anatomy, affine, passes
 
 LONGEST, WIDEST = 2**14, 2**8
@@ -55,8 +56,8 @@ class OneMap:
         if self.equals is None:
             return ""
         if self.after < self.before:
-            return f"with {self.after:,} parameters instead of {self.before:,}"
-        return f"which takes {self.after:,} parameters where these have {self.before:,}"
+            return f"with {quantity(self.after, 'parameter')} instead of {self.before:,}"
+        return f"which takes {quantity(self.after, 'parameter')} where these have {self.before:,}"
 
     @property
     def layers(self) -> tuple[Node, ...]:

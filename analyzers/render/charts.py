@@ -13,6 +13,7 @@ from io import BytesIO
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ...grammar.quantity import quantity
 from .columns import size
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _note(found: Charts) -> str:
     if any(bar.layers > 1 for bar in found.bars):
         notes.append("in brackets: how many layers are one bar")
     if found.left_out:
-        count = f"{found.left_out:,} layer{'s' if found.left_out > 1 else ''}"
+        count = quantity(found.left_out, "layer")
         notes.append(f"left out: {count} without parameters and multiply-adds")
     return "; ".join(notes)
 

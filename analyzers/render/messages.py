@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from ...grammar.diagnostics import Applicability, Mistake, Severity
+from ...grammar.quantity import quantity
 from ...grammar.source import Span
 
 MOST = 50
@@ -55,7 +56,7 @@ def _hint(mistakes: Sequence[Mistake], asked: Applicability) -> str:
     hint = " `nnspec check --fix` mends what is marked [*]." if any(offered) else ""
     hidden = offered.count(False)
     if hidden:
-        fixes = "1 hidden fix" if hidden == 1 else f"{hidden:,} hidden fixes"
+        fixes = quantity(hidden, "hidden fix", "hidden fixes")
         hint += f" {fixes} can be enabled with `--unsafe-fixes`."
     return hint
 
@@ -65,7 +66,7 @@ def counted(mistakes: Iterable[Mistake]) -> str:
     found = list(mistakes)
     errors = sum(mistake.severity is Severity.ERROR for mistake in found)
     kinds = ((errors, "error"), (len(found) - errors, "warning"))
-    told = [f"{n:,} {word}{'s' if n > 1 else ''}" for n, word in kinds if n]
+    told = [quantity(n, word) for n, word in kinds if n]
     return f"Found {', '.join(told)}." if told else "All is well."
 
 

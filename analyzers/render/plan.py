@@ -9,6 +9,7 @@ from io import StringIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
+from ...grammar.quantity import quantity
 from ..facts.repeats import repeats
 from .columns import NOTHING, escaped, number, size
 from .fold import named
@@ -254,7 +255,7 @@ def _table(parts: Sequence[tuple[str, Sequence[Line]]], names: Sequence[str]) ->
 
 
 def _totals(found: Plan) -> Iterator[str]:
-    yield f"[bold]{found.macs:,} multiply-adds[/], {size(found.moved)} read and written"
+    yield f"[bold]{quantity(found.macs, 'multiply-add')}[/], {size(found.moved)} read and written"
     arena = f"{size(found.arena)} for what comes and goes (arena)"
     kept = "weights, gradients, optimiser" if found.mode == "train" else "weights"
     yield f"memory: {arena}, {size(found.weights)} for what stays ({kept})"
@@ -268,7 +269,11 @@ def _shared_out(found: Plan) -> str:
     if len(lanes) == 1:
         why = f": {found.why}" if found.why else ""
         return f"one thread makes all steps{why}"
-    each = f"{lanes[0]:,} examples each" if len(set(lanes)) == 1 else f"{split(lanes)} examples"
+    each = (
+        f"{quantity(lanes[0], 'example')} each"
+        if len(set(lanes)) == 1
+        else f"{split(lanes)} examples"
+    )
     times = "once" if found.meetings == 1 else f"{found.meetings} times"
     meets = f"they meet {times}" if found.meetings else "they meet at the end alone"
     return f"{len(lanes)} threads share the batch, {each}; {meets}"

@@ -7,6 +7,7 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
+from ...grammar.quantity import quantity
 from .columns import COLUMNS, dimensions, flow, size
 from .fold import Line, deepest, folded
 from .messages import Paint
@@ -115,10 +116,14 @@ def totals(report: Report, lines: Sequence[Line]) -> list[str]:
     outermost = [line.params for line in lines if line.indent == 0 and line.params]
     working = " + ".join(f"{params:,}" for params in outermost)
     told = f" = {working}" if len(outermost) > 1 and len(working) <= 80 else ""
-    found = [f"[bold]{report.params:,} parameters[/]{told}", *_kinds(report), *frozen(report)]
+    found = [
+        f"[bold]{quantity(report.params, 'parameter')}[/]{told}",
+        *_kinds(report),
+        *frozen(report),
+    ]
     found.append(
-        f"{report.neurons:,} neurons, {report.depth} weighted layers deep, "
-        f"{report.macs:,} multiply-adds ({report.flops:,} FLOPs) for one example"
+        f"{quantity(report.neurons, 'neuron')}, {quantity(report.depth, 'weighted layer')} deep, "
+        f"{quantity(report.macs, 'multiply-add')} ({report.flops:,} FLOPs) for one example"
     )
     inference, training = report.memory.inference_parts, report.memory.training_parts
     found.append(

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from ...compiler.ops.norm import BatchNorm, InstanceNorm
 from ...grammar.diagnostics import Edit, Fix
+from ...grammar.quantity import quantity
 from ...grammar.source import Span
 from ..facts.anatomy import Anatomy, affine, word
 from ..rule import Finding
@@ -38,7 +39,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
             end = Span(node.span.source, node.span.end, node.span.end)
             yield Finding(
                 node.span,
-                f"the bias of `{word(node)}` ({bias.size:,} parameters) is taken away again "
+                f"the bias of `{word(node)}` ({quantity(bias.size, 'parameter')}) is taken away again "
                 f"by the `{behind.op.name}` behind it",
                 "write `nobias`",
                 Fix("write `nobias`", (Edit(end, " nobias"),)),

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from ...compiler.ops.dense import Fc
 from ...compiler.ops.shape import Flatten
+from ...grammar.quantity import quantity
 from ..facts.anatomy import Anatomy, passes, word
 from ..rule import Finding
 
@@ -39,7 +40,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
                     node.span,
                     f"`{word(node)}` holds {100 * node.params // whole}% of all parameters "
                     f"({node.params:,}): it reads a flattened {before.arrivals[0]}",
-                    f"`gap` instead of `flatten` would leave {before.arrivals[0].channels} inputs",
+                    f"`gap` instead of `flatten` would leave {quantity(before.arrivals[0].channels, 'input')}",
                 )
             if not passes(before):
                 break

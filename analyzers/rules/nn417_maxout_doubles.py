@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...compiler.ops.dense import Maxout
+from ...grammar.quantity import quantity
 from ..facts.anatomy import Anatomy, word
 from ..rule import Finding
 
@@ -24,7 +25,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
         if isinstance(node.op, Maxout) and node.op.k > 1 and 2 * node.params > whole:
             yield Finding(
                 node.span,
-                f"`{word(node)}` learns {node.op.k} maps for each unit: {node.params:,} parameters "
+                f"`{word(node)}` learns {node.op.k} maps for each unit: {quantity(node.params, 'parameter')} "
                 f"where `fc{node.op.n} relu` has {node.params // node.op.k:,}",
                 "keep it if the units are worth that, or use relu",
             )

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from ...compiler.graph import Node
 from ...compiler.op import Trait
 from ...compiler.ops.activation import LogSoftmax, Softmax
+from ...grammar.quantity import quantity
 from ..facts.anatomy import Anatomy, affine, passes, word
 from ..rule import Finding
 
@@ -36,7 +37,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
         if behind is not None and affine(behind):
             yield Finding(
                 node.span,
-                f"`{word(node)}` makes the {node.value.channels:,} outputs of a hidden layer add "
+                f"`{word(node)}` makes the {quantity(node.value.channels, 'output')} of a hidden layer add "
                 "up to 1",
                 "use relu, or one of its kin (lrelu, elu, gelu, silu)",
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import accumulate, pairwise
 
+from ...grammar.quantity import quantity
 from ..graph import Graph
 
 WORTH_SPLITTING = 4_000_000
@@ -45,7 +46,7 @@ def objection(graph: Graph, batch: int) -> str:
     if batch == 1:
         return "one example cannot be split"
     if batch * macs < WORTH_SPLITTING:
-        return f"{batch * macs:,} multiply-adds of forward are too few to share"
+        return f"forward has {quantity(batch * macs, 'multiply-add')}, too few to share"
     if macs < REUSE * params:
         times = f"{macs / params:.1f}".removesuffix(".0")
         return f"an example uses a weight {times} times on average: the products are shared out"

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal, TypeVar
 
 from ...grammar.diagnostics import SpecError
+from ...grammar.quantity import quantity
 from ..errors import BadSetting
 from ..graph import BlockUse, Graph, Layer, Node
 from ..op import Trait
@@ -150,7 +151,7 @@ class _Draughtsman:
             inside = self.inside[block.name]
             params = sum(node.params for layer in inside for node in layer.nodes)
             layers = f"{len(inside):,} layer{'' if len(inside) == 1 else 's'}"
-            says = f"{block.spelled}, {layers}, {params:,} parameters"
+            says = f"{block.spelled}, {layers}, {quantity(params, 'parameter')}"
             name = _within(block.name, outer)
             self.closed[block.name] = self._box("block", name, says, frames)
         return self.closed[block.name]
