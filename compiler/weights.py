@@ -8,7 +8,6 @@ from itertools import islice, zip_longest
 
 from ..grammar import tree
 from ..grammar.source import Span
-from .errors import CannotTie, LearnsElsewhere, NothingToLearn, SharedDiffers
 from .files import Block
 from .graph import Node
 from .op import Op, Refused, Weight
@@ -16,6 +15,7 @@ from .pieces import Part
 from .reading import POISON, Reading
 from .shapes import Value, written
 from .training.learning import ON_MATRICES, Learning
+from .weight_errors import CannotTie, LearnsElsewhere, NothingToLearn, SharedDiffers
 
 
 def learning(reading: Reading, part: Part, value: str | None) -> Learning:

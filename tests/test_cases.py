@@ -14,7 +14,7 @@ import pytest
 from nnspec.analyzers.promises import check_promises
 from nnspec.analyzers.render.messages import messages
 from nnspec.compiler import errors as compiler_errors
-from nnspec.compiler import shape_errors
+from nnspec.compiler import shape_errors, weight_errors
 from nnspec.compiler.elaborate import elaborate
 from nnspec.grammar import errors as grammar_errors
 from nnspec.grammar.diagnostics import Mistake, in_order
@@ -67,7 +67,7 @@ def test_every_code_of_the_language_has_a_case() -> None:
     said = {mistake.code for path in CASES for mistake in found(path)}
     known = {
         kind.code
-        for module in (grammar_errors, compiler_errors, shape_errors)
+        for module in (grammar_errors, compiler_errors, shape_errors, weight_errors)
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, Mistake) and kind.code
     }
