@@ -3,15 +3,15 @@ what to do about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import log10
 from statistics import median
-from types import MappingProxyType
 
 from ..compiler.op import Trait
 from ..grammar.diagnostics import Mistake
 from ..grammar.quantity import quantity
+from .causes import first_causes
 from .examination import Examination
 from .history import Scores
 from .judge import guesses
@@ -457,64 +457,15 @@ CHECKS: tuple[Check, ...] = (
     balance,
 )
 
-_TRAINING = frozenset({"rate-too-high", "rate-too-low", "diverges", "dead-units", "learns-nothing"})
-FOLLOW: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "inputs-not-scaled": _TRAINING
-        | {
-            "signal-grows",
-            "signal-fades",
-            "saturated",
-            "first-loss",
-            "exploding-gradient",
-            "vanishing-gradient",
-            "no-gradient",
-            "cannot-memorise",
-        },
-        "targets-not-scaled": _TRAINING | {"first-loss", "exploding-gradient", "cannot-memorise"},
-        "begins-alike": _TRAINING
-        | {"signal-fades", "no-gradient", "vanishing-gradient", "cannot-memorise"},
-        "signal-fades": _TRAINING | {"vanishing-gradient", "cannot-memorise"},
-        "signal-grows": _TRAINING
-        | {"first-loss", "saturated", "exploding-gradient", "vanishing-gradient"},
-        "rate-too-high": frozenset({"diverges", "dead-units", "learns-nothing", "no-gradient"}),
-        "rate-too-low": frozenset({"learns-nothing"}),
-        "first-loss": frozenset({"learns-nothing"}),
-        "diverges": frozenset({"learns-nothing"}),
-        "saturated": frozenset({"vanishing-gradient", "learns-nothing", "cannot-memorise"}),
-        "no-gradient": frozenset({"vanishing-gradient", "cannot-memorise", "learns-nothing"}),
-        "vanishing-gradient": frozenset({"rate-too-low", "learns-nothing", "cannot-memorise"}),
-        "dead-units": frozenset({"learns-nothing", "cannot-memorise"}),
-        "cannot-memorise": frozenset({"learns-nothing"}),
-    }
-)
-"""What may well go away with each finding."""
-AFTER_REMARKS = frozenset(
-    {"cannot-memorise", "learns-nothing", "no-gradient", "vanishing-gradient", "dead-units"}
-)
-"""What may well go away with what the linter remarks."""
-
 
 def findings(found: Examination, remarks: Sequence[Mistake] = ()) -> tuple[Finding, ...]:
     """All that is wrong: causes first, then what may follow from them. `remarks` are what the linter
     says keeps the net from learning: they come before what was measured."""
     known = tuple(_remarked(remarks))
     seen = [*known, *(finding for check in CHECKS for finding in check(found))]
-    spoilt = {**FOLLOW, **{finding.name: AFTER_REMARKS for finding in known}}
-    after = {
-        finding.name: [cause.name for cause in seen if finding.name in spoilt.get(cause.name, ())]
-        for finding in seen
-    }
-    placed = [replace(finding, follows=_root(finding.name, after)) for finding in seen]
+    causes = first_causes([f.name for f in seen], [f.name for f in known])
+    placed = [replace(finding, follows=causes[finding.name]) for finding in seen]
     return tuple(sorted(placed, key=lambda finding: bool(finding.follows)))
-
-
-def _root(name: str, after: Mapping[str, Sequence[str]]) -> str:
-    """The first cause of a finding's first cause, and so on; empty where it has none."""
-    met = [name]
-    while causes := [cause for cause in after[met[-1]] if cause not in met]:
-        met.append(causes[0])
-    return met[-1] if len(met) > 1 else ""
 
 
 def _remarked(remarks: Sequence[Mistake]) -> Iterator[Finding]:

@@ -16,11 +16,12 @@ import nnspec
 from nnspec.__main__ import main
 from nnspec.analyzers.lint import OBSTACLES, obstacles
 from nnspec.analyzers.rule import rules
+from nnspec.runtime.causes import FOLLOW
 from nnspec.runtime.commands_doctor import as_json, letter, plain
 from nnspec.runtime.data import fitted, load, split
 from nnspec.runtime.dataset import Dataset
 from nnspec.runtime.examination import Examination, examine
-from nnspec.runtime.findings import CHECKS, FOLLOW, Finding, findings
+from nnspec.runtime.findings import CHECKS, Finding, findings
 from nnspec.runtime.judge import guesses
 from nnspec.runtime.memorise import bare, memorised
 from nnspec.runtime.net import Net
