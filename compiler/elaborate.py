@@ -99,13 +99,15 @@ def elaborate(
 def _outputs(reading: Reading, flows: list[tree.Flow]) -> dict[str, str]:
     """Run every flow; the nodes that those marked `output`, and the last, end in."""
     outputs: dict[str, str] = {}
+    top = reading.frame
     try:
         for each in flows:
             end = run(flow(reading, each))
             if each.output or each is flows[-1]:
                 outputs[each.label.word if each.label else "output"] = end
     except Stop:
-        reading.poisoned = True
+        # It stopped inside a block, maybe; what is left to read stands outside.
+        reading.frame, reading.poisoned = top, True
     return outputs
 
 

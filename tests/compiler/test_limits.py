@@ -90,3 +90,13 @@ def test_a_turn_that_takes_a_name_is_not() -> None:
     found = elaborate(Source("<turns>", text), Limits())
     assert found.graph is not None
     assert [node.name for node in found.graph.nodes] == ["input", "b4.fc1"]
+
+
+def test_a_limit_within_a_block_says_nothing_wrong_of_what_is_outside() -> None:
+    text = (
+        'use "lib.nn" (other)\nblock local = fc4\nblock nowhere = local -> fc3\nlet k = 0.1\n'
+        "8 -> other(5)\ntrain(optimizer=sgd(lr=k))"
+    )
+    library = {"lib.nn": "block other(w) = fc(w) -> fc4 -> fc4 -> fc4\n"}
+    found = elaborate(Source("net.nn", text), Limits(nodes=3), files=library)
+    assert [mistake.code for mistake in found.mistakes] == ["NN907"]

@@ -21,26 +21,19 @@ from PIL import Image
 
 import nnspec
 from nnspec.__main__ import main
-from nnspec.grammar.diagnostics import Mistake, SpecError
+from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime import pictures, readers, rows
 from nnspec.runtime.data import alike, load, load_inputs, split
 from nnspec.runtime.dataset import Dataset
 from nnspec.runtime.kernels import Array
 from nnspec.runtime.teaching import TEACHING
 
+from .data_files import wrong
+
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
 X = np.arange(12, dtype=np.float32).reshape(6, 2)
 Y = np.array([0, 1, 2, 0, 1, 2])
-
-
-def wrong(work: Callable[[], object]) -> Mistake:
-    with pytest.raises(SpecError) as caught:
-        work()
-    assert len(caught.value.diagnostics) == 1
-    mistake = caught.value.diagnostics[0]
-    assert not mistake.message().endswith(".")
-    return mistake
 
 
 def said(folder: Path, work: Callable[[], object]) -> str:
