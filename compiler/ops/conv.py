@@ -198,7 +198,7 @@ class Convolution(Op):
         row, column = self._row(wide, windows), taps + self.takes_bias(x)
         each = groups * column * places + (math.prod(row) if row else 0)
         images = max(1, min(batch, COLUMNS // max(1, each)))
-        filters = (groups, narrow // groups, taps)
+        filters = (groups, taps, narrow // groups)
         room = {"products": Needed((images, *filters)), "total": Needed(filters)}
         gathering: dict[str, Needed] = {}
         if not self.pointwise(x):

@@ -150,37 +150,38 @@ def spread(narrow: Array, wide: Array, padded: str, g: Geometry, a: Arrays) -> C
     if "rows" in a.scratch:
         rows = a.scratch["rows"][: len(wide)]
         yield rows.fill, (0,)
-        yield from added(columns, stretches(rows, g), g)
+        # Each tap along a row has rows of its own: all of them at once.
+        yield from added(columns, stretches(rows, g), g.kernel[:-1])
         view = along_rows(target, g)
         for tap in range(g.kernel[-1]):
             yield np.add, (view[:, :, tap], rows[:, :, tap], view[:, :, tap])
     else:
-        yield from added(columns, seen(target, g), g)
+        yield from added(columns, seen(target, g), g.kernel)
     if g.pads:
         yield np.copyto, (wide, inner(target, g))
 
 
-def added(columns: Array, view: Array, g: Geometry) -> Calls:
-    """What each tap is for each place, added where it belongs."""
+def added(columns: Array, view: Array, kernel: tuple[int, ...]) -> Calls:
+    """What each tap is for each place, added where it belongs, one tap of the `kernel` at a time."""
     taps = columns.reshape(view.shape)
-    for tap in product(*map(range, g.kernel)):
+    for tap in product(*map(range, kernel)):
         here: tuple[Any, ...] = (slice(None), slice(None), *tap)
         yield np.add, (view[here], taps[here], view[here])
 
 
 def filters(wide: Array, narrow: Array, g: Geometry, a: Arrays, *, first: bool) -> Calls:
-    """dW = narrow columns(wide)^T, summed over the block and added to the blocks before."""
-    products = a.scratch["products"][: len(wide)]
+    """dW^T = columns(wide) narrow^T, summed over the block and added to the blocks before."""
+    products, total = a.scratch["products"][: len(wide)], a.scratch["total"]
     calls, columns = gather(wide, g, a)
     yield from calls
-    yield np.matmul, (g.grouped(narrow), columns.swapaxes(2, 3), products)
-    dw = a.d_weights["weight"].reshape(products.shape[1:])
-    if first:
-        yield np.add.reduce, (products, 0, None, dw)
-        return
-    total = a.scratch["total"]
+    # Up to half as fast again in BLAS as narrow columns^T.
+    yield np.matmul, (columns, g.grouped(narrow).swapaxes(2, 3), products)
     yield np.add.reduce, (products, 0, None, total)
-    yield np.add, (dw, total, dw)
+    dw, found = g.matrix(a.d_weights["weight"]), total.swapaxes(1, 2)
+    if first:
+        yield np.copyto, (dw, found)
+    else:
+        yield np.add, (dw, found, dw)
 
 
 def biased(op: Convolution, y: Array, a: Arrays) -> Calls:
