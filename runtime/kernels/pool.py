@@ -143,6 +143,11 @@ def apart(windows: tuple[Window, ...]) -> bool:
     return all(w.stride >= w.kernel for w in windows)
 
 
+def tiled(windows: tuple[Window, ...]) -> bool:
+    """Every input lies in one window, so its gradient need not begin at 0."""
+    return apart(windows) and all(not w.before and w.output * w.kernel == w.size for w in windows)
+
+
 @kernel(MaxPool)
 class MaxPoolKernel:
     """The largest, and by number the tap that had it."""
@@ -151,16 +156,26 @@ class MaxPoolKernel:
         (x,), y, winner = a.inputs, a.output, a.saved["winner"]
         assert y is not None
         mask, index = a.scratch["mask"], a.scratch["index"]
-        yield y.fill, (-math.inf,)
+        # One or nothing, in a type in which it can be multiplied.
+        won = mask.view(winner.dtype) if winner.itemsize == mask.itemsize else index
+        each = list(taps(op.windows(a.values[0]), a.values[0]))
+        first, read, _ = each[0]
         yield winner.fill, (0,)
-        for number, read, written in taps(op.windows(a.values[0]), a.values[0]):
+        if first == 0 and x[read].shape == y.shape:
+            # All windows see their first place.
+            yield np.copyto, (y, x[read])
+            del each[0]
+        else:
+            yield y.fill, (-math.inf,)
+        for number, read, written in each:
             seen, best = x[read], y[written]
             better, place = mask[written], index[written]
             yield np.greater, (seen, best, better)
             yield maximum, (seen, best, best)
             # Later taps have larger numbers, so the last one to win is the largest to have won.
-            yield np.copyto, (place, better)
-            yield np.multiply, (place, scalar(number, winner.dtype), place)
+            if won is index:
+                yield np.copyto, (place, better)
+            yield np.multiply, (won[written], scalar(number, winner.dtype), place)
             yield maximum, (winner[written], place, winner[written])
 
     def infer(self, op: MaxPool, a: Arrays) -> Calls:
@@ -171,7 +186,8 @@ class MaxPoolKernel:
         if dx is None or dy is None:
             return
         windows, mask, share = op.windows(a.values[0]), a.scratch["mask"], a.scratch["share"]
-        yield dx.fill, (0,)
+        if not tiled(windows):
+            yield dx.fill, (0,)
         for number, read, written in taps(windows, a.values[0]):
             yield np.equal, (winner[written], scalar(number, winner.dtype), mask[written])
             yield np.copyto, (share[written], mask[written])
@@ -212,7 +228,8 @@ class AvgPoolKernel:
             return
         windows, share = op.windows(a.values[0]), a.scratch["share"]
         yield np.divide, (dy, counted(windows, a.values[0], dy.dtype), share)
-        yield dx.fill, (0,)
+        if not tiled(windows):
+            yield dx.fill, (0,)
         for _, read, written in taps(windows, a.values[0]):
             if apart(windows):
                 yield np.copyto, (dx[read], share[written])
