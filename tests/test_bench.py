@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -133,3 +134,8 @@ def test_the_readme_quotes_the_page() -> None:
     rows = [line for line in told.splitlines() if line.startswith("| ")]
     assert len(rows) > 10
     assert set(rows) <= set(page)
+    amd = (root / "tests" / "bench" / "amd.md").read_text("utf-8").splitlines()
+    ratios = {cells[5].strip() for row in amd if len(cells := row.split("|")) == 8}
+    quoted = [re.findall(r"\d+\.\d\d", part[:60]) for part in told.split("AMD processor gave")[1:]]
+    assert [len(numbers) for numbers in quoted] == [6, 7]
+    assert {number for numbers in quoted for number in numbers} <= ratios

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
+from numpy import maximum as larger
+from numpy import minimum as smaller
 
 from ...compiler.op import BLOCK
 from ..constants import filled
@@ -12,12 +13,13 @@ from . import Array, Calls
 
 
 def maximum(first: Array, second: Array, out: Array) -> None:
-    """As calls are made, by position; NumPy deprecates that for this `out`."""
-    np.maximum(first, second, out=out)
+    """As calls are made, by position; NumPy deprecates that for this `out`. Many are of a few numbers,
+    where a name less to look up tells."""
+    larger(first, second, out=out)
 
 
 def minimum(first: Array, second: Array, out: Array) -> None:
-    np.minimum(first, second, out=out)
+    smaller(first, second, out=out)
 
 
 def bounded(bound: Callable[..., object], x: Array, value: float, out: Array) -> Calls:

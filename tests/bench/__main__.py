@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -82,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measured(given: argparse.Namespace) -> list[Section]:
     """What is asked for now, among what was measured before; in the order of the page."""
-    before = read(given.before)
+    before = {entry["name"]: as_section(entry) for entry in read(given.before)["sections"]}
     now = {}
     with Console(stderr=True).status("") as status:
         options = Options(
@@ -110,15 +111,16 @@ def tried(name: str, options: Options) -> Section:
         return Section(name, skipped=(Skipped("all of it", "every rival", reason),))
 
 
-def read(place: Path | None) -> dict[str, Section]:
+def read(place: Path | None) -> dict[str, Any]:
+    """What an earlier run wrote."""
     if place is None or not place.exists():
-        return {}
-    told = json.loads(place.read_text("utf-8"))
-    return {entry["name"]: as_section(entry) for entry in told["sections"]}
+        return {"machine": described(), "sections": []}
+    told: dict[str, Any] = json.loads(place.read_text("utf-8"))
+    return told
 
 
 def write(sections: list[Section], given: argparse.Namespace) -> None:
-    machine = described()
+    machine = read(given.before)["machine"] if given.sections == [NONE] else described()
     if given.format == "json":
         told = {"machine": machine, "sections": [asdict(section) for section in sections]}
         text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"

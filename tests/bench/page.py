@@ -25,7 +25,7 @@ INTRODUCTION = (
     "default settings. Both sides have the same weights and batches and take turns in one process; "
     "before anything is timed their losses or outputs must agree within 0.001. A ratio is the rival's "
     "time, or memory, over nnspec's: **above 1 nnspec needs less**. It is the median over the rounds; "
-    "the quartiles stand behind it."
+    "the quartiles stand behind it. An earlier run, on an AMD processor, stands in [amd.md](amd.md)."
 )
 UNEXPLAINED = "**NO REASON GIVEN**"
 
