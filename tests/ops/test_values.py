@@ -144,15 +144,19 @@ def test_pools(arguments: dict[str, Any], shape: tuple[int, ...], kind: str) -> 
 
 @pytest.mark.parametrize("kind", ["max", "avg"])
 @pytest.mark.parametrize("size", range(3, 12))
-@pytest.mark.parametrize(("k", "s", "p"), [(3, 2, 1), (2, 3, 1), (3, 3, 1), (4, 3, 2), (3, 1, 0)])
+@pytest.mark.parametrize(
+    ("k", "s", "p"),
+    [(3, 2, 1), (2, 3, 1), (2, 3, 0), (3, 4, 0), (3, 3, 1), (4, 3, 2), (3, 1, 0)],
+)
 def test_pools_whose_last_window_hangs_over(kind: str, size: int, k: int, s: int, p: int) -> None:
     def theirs(x: Any, _: dict[str, Any]) -> Any:
         return BY_AXES[kind][1](x, k, stride=s, padding=p, ceil_mode=True)
 
     arguments = {"k": (k,), "s": (s,), "p": (p,), "ceil": True}
-    one = operator(f"{kind}pool", arguments, (2, size, 5))
-    agree(one, theirs)
-    np.testing.assert_array_equal(one.infer(), one.forward()[0])
+    for shape in ((2, size, 5), (2, size, size)):
+        one = operator(f"{kind}pool", arguments, shape)
+        agree(one, theirs)
+        np.testing.assert_array_equal(one.infer(), one.forward()[0])
 
 
 @pytest.mark.parametrize(("arguments", "shape"), named("maxpool"))
