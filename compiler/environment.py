@@ -15,7 +15,7 @@ def threads() -> int | None:
     asked = os.environ.get(THREADS, "").strip()
     if not asked:
         return None
-    if not asked.isdecimal() or not int(asked):
+    if not asked.isdecimal() or len(asked) > 9 or not int(asked):
         advice = "give a whole number from 1, or unset it"
         raise SpecError([BadEnvironment(None, THREADS, asked, advice)])
     return int(asked)

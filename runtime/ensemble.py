@@ -14,6 +14,7 @@ from ..compiler.settings import as_text, overridden
 from ..compiler.shapes import Value
 from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import Mistake, SpecError
+from ..grammar.quantity import quantity
 from .answering import Answered, Answering, quiet
 from .budget import MaxMemory
 from .examples import Examples, Part
@@ -79,7 +80,7 @@ class Ensemble(Answering):
 
     def __repr__(self) -> str:
         told = facts(self.members[0])
-        one = f"{told['in']} → {told['out']}, {told['parameters']} parameters"
+        one = f"{told['in']} → {told['out']}, {quantity(self.members[0].params, 'parameter')}"
         return f"<Ensemble: {len(self.members)} nets, each {one}, {self.dtype}>"
 
     @property

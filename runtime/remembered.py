@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import Lock
 
 from .bind import Bound
 
@@ -10,7 +11,8 @@ from .bind import Bound
 class Remembered:
     """Schedules of the batch sizes that were asked for last.
 
-    Other threads may ask, or let all go when memory is short: whatever changes is another mapping.
+    Other threads may ask, or let all go when memory is short: whatever changes is another mapping, and
+    what was let go does not come back with it.
 
     Attributes
     ----------
@@ -23,6 +25,7 @@ class Remembered:
         self.most = most
         self.kept: Mapping[int, Bound] = {}
         self.newest: Bound | None = None
+        self._changing = Lock()
 
     def get(self, batch: int) -> Bound | None:
         """The schedule for this many examples, if there is one; it is the newest then."""
@@ -40,10 +43,12 @@ class Remembered:
         return found
 
     def _keep(self, batch: int, bound: Bound) -> None:
-        others = [(size, other) for size, other in self.kept.items() if size != batch]
-        self.kept = dict([*others, (batch, bound)][-self.most :])
-        self.newest = bound
+        with self._changing:
+            others = [(size, other) for size, other in self.kept.items() if size != batch]
+            self.kept = dict([*others, (batch, bound)][-self.most :])
+            self.newest = bound
 
     def clear(self) -> None:
-        self.kept = {}
-        self.newest = None
+        with self._changing:
+            self.kept = {}
+            self.newest = None

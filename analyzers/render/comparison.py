@@ -62,7 +62,7 @@ def _layers(changes: list[LayerChange], paint: Paint) -> list[str]:
 
 def _row(change: LayerChange) -> tuple[str, str, str, str]:
     name, written, output, params = (" → ".join(fact) for fact in layer_facts(change))
-    return name, written, output, f"{params} parameters"
+    return name, written, output, f"{params} parameter{'' if params == '1' else 's'}"
 
 
 def layer_facts(change: LayerChange) -> tuple[list[str], ...]:

@@ -174,7 +174,7 @@ def filters(wide: Array, narrow: Array, g: Geometry, a: Arrays, *, first: bool) 
     products, total = a.scratch["products"][: len(wide)], a.scratch["total"]
     calls, columns = gather(wide, g, a)
     yield from calls
-    # Up to half as fast again in BLAS as narrow columns^T.
+    # In BLAS 0.9 to 1.7 times as fast as narrow columns^T, the more taps to a filter the better.
     yield np.matmul, (columns, g.grouped(narrow).swapaxes(2, 3), products)
     yield np.add.reduce, (products, 0, None, total)
     dw, found = g.matrix(a.d_weights["weight"]), total.swapaxes(1, 2)

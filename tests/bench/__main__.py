@@ -70,6 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
     if strange := [key for key in given.nets if key not in "abcdefg"]:
         print(f"no net `{strange[0]}`: there are a to f, and g for ResNet-18", file=sys.stderr)
         return 2
+    if given.sections == [NONE] and not (given.before and given.before.is_file()):
+        print(f"nothing was measured before in {given.before}", file=sys.stderr)
+        return 2
     if given.mnist and not (given.mnist / "t10k-images-idx3-ubyte.gz").is_file():
         print(f"no t10k-images-idx3-ubyte.gz in {given.mnist}", file=sys.stderr)
         return 2
@@ -112,9 +115,9 @@ def tried(name: str, options: Options) -> Section:
 
 
 def read(place: Path | None) -> dict[str, Any]:
-    """What an earlier run wrote."""
+    """What an earlier run wrote; nothing where there was none."""
     if place is None or not place.exists():
-        return {"machine": described(), "sections": []}
+        return {"sections": []}
     told: dict[str, Any] = json.loads(place.read_text("utf-8"))
     return told
 

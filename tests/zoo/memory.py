@@ -8,6 +8,7 @@ for nets past 64 MiB, what a process of its own grows by when it runs them.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,8 +25,9 @@ from nnspec.compiler.graph import Graph
 from nnspec.compiler.op import Trait
 from nnspec.compiler.plan.lanes import sweepers
 from nnspec.compiler.plan.schedule import ALIGNMENT, Schedule
-from nnspec.runtime.bind import Bound, Memory, allocate, bind
+from nnspec.runtime.bind import Bound, Memory, allocate, bind, lane_stream
 from nnspec.runtime.learner import Learner
+from nnspec.runtime.threads import available
 
 ROOT = Path(__file__).parents[2]
 ZOO = sorted(
@@ -44,7 +46,10 @@ Streams = Mapping[str, np.random.Generator]
 
 def noise(graph: Graph) -> Streams:
     return {
-        node.name: np.random.default_rng() for node in graph.nodes if Trait.RANDOM in node.op.traits
+        lane_stream(node.name, lane): np.random.default_rng()
+        for node in graph.nodes
+        if Trait.RANDOM in node.op.traits
+        for lane in range(available())
     }
 
 
@@ -136,7 +141,9 @@ def spec(name: str) -> str:
 def growth(spec: str, mode: str, batch: int) -> tuple[int, int]:
     """Predicted bytes, and those that a process grows by in a first pass, at its highest."""
     words = [sys.executable, "-c", GROWTH, spec, mode, str(batch)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    # A report is of one thread.
+    alone = {**os.environ, "NNSPEC_THREADS": "1"}
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=alone)
     found, grown = json.loads(done.stdout)
     return found, grown
 
@@ -148,7 +155,7 @@ def main() -> int:
         graph = nnspec.graph(path)
         for mode in ("infer", "train"):
             for batch in (1, 8):
-                plan = memory.planned(graph, mode, batch)
+                plan = memory.planned(graph, mode, batch, available())
                 expected = predicted(graph, plan)
                 try:
                     found = taken(graph, plan)
