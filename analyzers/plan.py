@@ -21,8 +21,6 @@ from ..grammar.diagnostics import SpecError
 from .facts.memory import of_schedule
 from .render.plan import plan as table
 
-LAYOUTS = {True: "last", False: "first"}
-
 
 @dataclass(frozen=True)
 class PlanRow:
@@ -34,8 +32,8 @@ class PlanRow:
         threads meet and do nothing else.
     layer: that it belongs to. op: as a spec would write it.
     phase: forward, gather, loss, accumulate, backward, meet or join.
-    layout: where the channels of the maps that it makes lie, "first" or "last"; empty where nothing
-        has both channels and places.
+    layout: where the channels of the maps that it makes lie, "first", "last" or "outermost", which is
+        before the examples; empty where nothing has both channels and places.
     algorithm: the kernel's; empty where there is one alone. why: what decided that.
     examples: of the batch, thread by thread. meets: whether threads wait for each other.
     read, written, scratch: bytes of all threads, each array once.
@@ -234,4 +232,4 @@ def _layout(step: Step) -> str:
     node = step.node
     if node is None or step.phase not in (Phase.FORWARD, Phase.BACKWARD) or node.value.rank < 3:
         return ""
-    return LAYOUTS[node.value.interleaved]
+    return node.value.layout

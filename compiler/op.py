@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..grammar.diagnostics import Mistake
 from .algebra import Program, Symbol, record
-from .shapes import Value
+from .shapes import Place, Value
 
 # --------------------------------------------------------------------------------- arguments
 
@@ -330,7 +330,8 @@ LETTERS_OF_WEIGHTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """How equations call weights: a letter and the mark above it (CS231n; Ioffe and Szegedy 2015)."""
 
 
-Layout: TypeAlias = Literal["first", "last", "either"]
+Layout: TypeAlias = Place | Literal["either", "any"]
+"""How an operator wants maps to lie: the channels there, first or last as they come, or as they come."""
 
 
 class Op(BaseModel):
@@ -412,8 +413,8 @@ class Op(BaseModel):
     def needs(self, batch: int, *inputs: Value) -> Needs:
         raise NotImplementedError(f"operator {self.name} does not say what its kernel needs")
 
-    def layout(self, *inputs: Value) -> Layout:
-        """How its kernel wants maps to lie: the channels first, last, or as they come."""
+    def layout(self, examples: int, *inputs: Value) -> Layout:
+        """How its kernel wants maps to lie, for so many examples at a time."""
         return "first"
 
     def absorbs(self, *inputs: Value) -> bool:
@@ -487,8 +488,8 @@ class Elementwise(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
-    def layout(self, *inputs: Value) -> Layout:
-        return "either"
+    def layout(self, examples: int, *inputs: Value) -> Layout:
+        return "any"
 
     def stated(self, m: Any, x: Symbol) -> Symbol:
         """The law as papers write it, where it is stated otherwise for speed."""

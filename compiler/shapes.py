@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+Place: TypeAlias = Literal["first", "last", "outermost"]
+"""Where the channels of maps lie in an array of a batch: (N, C, H, W), (N, H, W, C) or (C, H, W, N)."""
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,14 @@ class Value:
     channels_last: the channels (features) stand on the last axis, as in time x features, or in
         maps that a plan lays out so.
     integer: whole numbers (indices), not floats.
+    outermost: an array of a batch has the examples innermost, `(C, H, W, N)`: no spec has such maps,
+        a plan may (compiler/plan/layout.py).
     """
 
     shape: tuple[int, ...]
     channels_last: bool = False
     integer: bool = False
+    outermost: bool = False
 
     @property
     def rank(self) -> int:
@@ -58,17 +65,29 @@ class Value:
         """So many maps of these sizes, laid out as these are."""
         if self.interleaved:
             return Value((*places, depth), channels_last=True)
-        return Value((depth, *places))
+        return Value((depth, *places), outermost=self.outermost)
 
     @property
-    def turned(self) -> Value:
-        """Maps with the channels innermost where they stand first, and the other way round."""
-        shape = (
-            (self.shape[-1], *self.shape[:-1])
-            if self.interleaved
-            else (*self.shape[1:], self.shape[0])
-        )
-        return replace(self, shape=shape, channels_last=not self.interleaved)
+    def layout(self) -> Place:
+        """Of maps, where their channels lie."""
+        if self.outermost:
+            return "outermost"
+        return "last" if self.interleaved else "first"
+
+    def laid(self, layout: Place) -> Value:
+        """The same maps with the channels there."""
+        last = layout == "last"
+        shape = (*self.places, self.depth) if last else (self.depth, *self.places)
+        return replace(self, shape=shape, channels_last=last, outermost=layout == "outermost")
+
+    def batched(self, examples: int) -> tuple[int, ...]:
+        """The shape of an array of so many."""
+        return (*self.shape, examples) if self.outermost else (examples, *self.shape)
+
+    @property
+    def first_place(self) -> int:
+        """Of maps, the first axis of such an array that windows slide along."""
+        return 1 if self.interleaved or self.outermost else 2
 
     @classmethod
     def read(cls, shape: tuple[int, ...], *, integer: bool = False) -> Value:

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
+from ...grammar.quantity import quantity
 from .. import environment, taps, winograd
 from ..algebra import Symbol
-from ..convolving import COLUMNS, gathered, mirrored, repeats, spread
+from ..convolving import BAND, COLUMNS, band, gathered, mirrored, repeats, spread, strip
 from ..op import (
     Count,
     Index,
@@ -38,7 +39,7 @@ SHORT = 16
 a longer stretch: a copy costs about as much as that many numbers more."""
 
 NARROW = 16
-"""Channels, or numbers that a window sees, from which rows of them are long enough."""
+"""Channels, numbers that a window sees, or examples from which rows of them are long enough."""
 
 
 class Convolution(Op):
@@ -129,7 +130,59 @@ class Convolution(Op):
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         (x,) = inputs
-        return self._interleaved(batch, x) if x.interleaved else self._plain(batch, x)
+        match x.layout:
+            case "last":
+                return self._interleaved(batch, x)
+            case "outermost":
+                return self._outermost(batch, x)
+            case "first":
+                return self._plain(batch, x)
+
+    def _outermost(self, batch: int, x: Value) -> Needs:
+        """Examples side by side: one product of the filters with some rows of places of all maps."""
+        windows, (depth, n) = self.windows(x), self.sides(x)
+        columns = band(batch, windows, depth)
+        gathering: dict[str, Needed] = {}
+        room: dict[str, Needed] = {}
+        how = "one product over all places"
+        if not self.pointwise(x):
+            gathering["columns"], room = Needed(columns), self._strips(batch, x)
+            rows = quantity(columns[1 + len(windows)], "row")
+            how = f"{rows} of {quantity(batch, 'image')} at a time"
+        if any(w.before or w.after for w in windows):
+            around = depth, *(w.size + w.before + w.after for w in windows), batch
+            gathering["padded"] = room["padded_gradient"] = Needed(around)
+        filters = Needed((math.prod(columns[: 1 + len(windows)]), n))
+        return Needs(
+            algorithm="examples innermost",
+            why=f"{self._filters(x)}: {how}",
+            scratch=gathering,
+            scratch_infer={
+                **gathering,
+                "filters": filters,
+                "biases": Needed((n,)),
+                "factor": Needed((n,)),
+            },
+            prepared=PREPARED,
+            scratch_back={**gathering, "part": filters, "total": filters, **room},
+            reads_back=frozenset({"x", "weight"}),
+            product=self.macs(x),
+            to_learn=frozenset({"x", "part", "total", *gathering}),
+            to_return=frozenset(room),
+        )
+
+    def _strips(self, batch: int, x: Value) -> dict[str, Needed]:
+        """What the gradient of the input is made with: the filters of each row of a strip beside each
+        other, their products, and a strip of the output's gradient."""
+        (first, *others), n = self.windows(x), self.sides(x)[1]
+        high = strip(batch, (first, *others), x.depth)
+        seen = first.stride * (high - 1) + first.reach
+        taps, places = [w.kernel for w in others], [w.output for w in others]
+        return {
+            "strip_filters": Needed((n, high, x.depth, seen, *taps)),
+            "strip_columns": Needed((x.depth, seen, *taps, *places, batch)),
+            "strip": Needed((n, high, *places, batch)),
+        }
 
     def _interleaved(self, batch: int, x: Value) -> Needs:
         """Places in rows, of each what its window sees: one product with the filters, of the
@@ -291,15 +344,20 @@ class Conv(Convolution):
     def groups(self, x: Value) -> int:
         return self.g
 
-    def layout(self, *inputs: Value) -> Layout:
-        """Last where that leaves rows long enough."""
+    def layout(self, examples: int, *inputs: Value) -> Layout:
+        """Last where that leaves rows long enough; else outermost where examples do."""
         (x,) = inputs
-        seen = x.depth * math.prod(w.kernel for w in self.windows(x))
-        wide = max(x.depth, self.n // 2) >= NARROW and self.n >= NARROW and 2 * seen >= NARROW
-        return "last" if x.rank > 2 and self.g == 1 and wide else "first"
+        windows = self.windows(x)
+        if x.rank < 3 or self.g > 1:
+            return "first"
+        seen = x.depth * math.prod(w.kernel for w in windows)
+        if max(x.depth, self.n // 2) >= NARROW and self.n >= NARROW and 2 * seen >= NARROW:
+            return "last"
+        row = seen * examples * math.prod(w.output for w in windows[1:])
+        return "outermost" if examples >= NARROW and row <= BAND else "first"
 
     def absorbs(self, *inputs: Value) -> bool:
-        return inputs[0].interleaved
+        return inputs[0].interleaved or inputs[0].outermost
 
     def sides(self, x: Value) -> tuple[int, int]:
         return x.depth, self.n
@@ -327,7 +385,7 @@ class DepthwiseConv(Convolution):
     m: Count = Field(default=1, description="filters for each channel")
     same: bool = Field(default=False, description="pad so that ceil(size / stride) remain")
 
-    def layout(self, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Layout:
         """Last where that leaves rows long enough, one filter a channel."""
         (x,) = inputs
         suits = self.m == 1 and x.depth >= NARROW and taps.suits(self.windows(x))

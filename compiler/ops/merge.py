@@ -30,7 +30,7 @@ class Elementwise(Op):
                 raise Refused(ShapesDiffer(None, self.name, str(whole), str(value), self.advice()))
         return whole
 
-    def layout(self, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Layout:
         return "either"
 
     @classmethod
@@ -153,7 +153,7 @@ class Concat(Op):
             integer=all(value.integer for value in inputs),
         )
 
-    def layout(self, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Layout:
         return "either" if self.axis is None else "first"
 
     def equation(self, m: Any, terms: Terms) -> Symbol:

@@ -24,8 +24,8 @@ class Dropout(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
-    def layout(self, *inputs: Value) -> Layout:
-        return "either"
+    def layout(self, examples: int, *inputs: Value) -> Layout:
+        return "any"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
         kept = m.each(m.name("m"), *terms.x) / (1.0 - self.p)
@@ -33,7 +33,7 @@ class Dropout(Op):
         return (m.equals(self.called(m, terms), kept, says),)
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        whole = (batch, *inputs[0].shape)
+        whole = inputs[0].batched(batch)
         return Needs(
             saved={"kept": Needed(whole)},
             scratch={"mask": Needed(whole, "bool")},
@@ -56,7 +56,7 @@ class DropPath(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
-    def layout(self, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Layout:
         return "either"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
@@ -87,8 +87,8 @@ class Noise(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
-    def layout(self, *inputs: Value) -> Layout:
-        return "either"
+    def layout(self, examples: int, *inputs: Value) -> Layout:
+        return "any"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
         says = f"in training, r normal with standard deviation {self.sd:g}; at inference x"

@@ -38,8 +38,9 @@ class BatchNorm(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
-    def layout(self, *inputs: Value) -> Layout:
-        return "either"
+    def layout(self, examples: int, *inputs: Value) -> Layout:
+        """Where channels lie outermost all examples are one stretch."""
+        return "any" if examples * inputs[0].size <= SPAN else "either"
 
     def weights(self, *inputs: Value) -> tuple[Weight, ...]:
         c = inputs[0].channels
@@ -65,7 +66,7 @@ class BatchNorm(Op):
         room = {"product": Needed((cut.high, *cut.across)), "sums": Needed((2, *cut.sums))}
         few = dict.fromkeys(("first", "second", "third"), channel)
         return Needs(
-            saved={"centred": Needed((batch, *x.shape)), "inverse": channel, "offset": channel},
+            saved={"centred": Needed(x.batched(batch)), "inverse": channel, "offset": channel},
             scratch={**room, **few, "wide": Needed((3, cut.length))},
             scratch_back={
                 **room,
@@ -106,7 +107,8 @@ class Stretches:
     Attributes
     ----------
     across: the shape of a row: a stretch of places with all their channels side by side, each
-        channel `repeats` times; or an example, channel by channel.
+        channel `repeats` times; or an example, or where channels lie outermost all of them, channel by
+        channel.
     rows: of the batch; `high` of them are swept at a time.
     """
 
@@ -137,6 +139,8 @@ class Stretches:
 
 
 def stretches(batch: int, x: Value) -> Stretches:
+    if x.outermost:
+        return Stretches((x.channels, batch * x.size // x.channels), 1, 1, x.channels)
     if x.rank > 1 and not x.channels_last:
         return Stretches((x.channels, x.size // x.channels), batch, 1, x.channels)
     again = repeats(x)
@@ -201,7 +205,7 @@ class LayerNorm(RowNorm):
 
     eps: Epsilon = Field(default=1e-5, description="added to the variance")
 
-    def layout(self, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Layout:
         return "either"
 
     def rows(self, x: Value) -> tuple[int, int, int]:
@@ -217,7 +221,7 @@ class RMSNorm(RowNorm):
 
     eps: Epsilon = Field(default=1e-6, description="added to the mean square")
 
-    def layout(self, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Layout:
         return "either"
 
     def rows(self, x: Value) -> tuple[int, int, int]:

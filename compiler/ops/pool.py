@@ -64,8 +64,7 @@ class Pool(Op):
 
         What a window takes is taken of its rows, and then of what these gave.
         """
-        first = 1 if x.interleaved else 2
-        axes = tuple((first + i, w) for i, w in enumerate(self.windows(x)))
+        axes = tuple((x.first_place + i, w) for i, w in enumerate(self.windows(x)))
         return tuple((i, w) for i, w in axes if w.kernel > 1 or w.output < w.size) or axes[-1:]
 
     def begins_everywhere(self, x: Value) -> bool:
@@ -76,7 +75,7 @@ class Pool(Op):
         inside = all(
             w.before == 0 and (w.output - 1) * w.stride + w.reach <= w.size for w in windows
         )
-        narrow = not x.interleaved and x.shape[-1] <= NARROW and x.size <= BLOCK
+        narrow = x.layout == "first" and x.shape[-1] <= NARROW and x.size <= BLOCK
         near = all(w.stride <= NEAR for w in windows)
         return inside and narrow and near and any(w.kernel > 1 for w in windows)
 
@@ -86,15 +85,16 @@ class Pool(Op):
         if self.begins_everywhere(x):
             sweeps = sum(window.kernel > 1 for window in self.windows(x))
             return {"everywhere": Needed((min(2, sweeps), min(batch, BLOCK // x.size), x.size))}
-        shape, rooms = [batch, *x.shape], {}
+        shape, rooms = [*x.batched(batch)], {}
         for axis, window in self.passes(x)[:-1]:
             shape[axis] = window.output
             rooms[f"along axis {axis}"] = tuple(shape[1:])
-        images = max(1, min(batch, BLOCK // max(map(math.prod, rooms.values()), default=1)))
-        return {name: Needed((images, *room)) for name, room in rooms.items()}
+        most = max(map(math.prod, rooms.values()), default=1)
+        together = max(1, min(shape[0], BLOCK // most))
+        return {name: Needed((together, *room)) for name, room in rooms.items()}
 
-    def layout(self, *inputs: Value) -> Layout:
-        return "either"
+    def layout(self, examples: int, *inputs: Value) -> Layout:
+        return "any"
 
     def derivation(self, *inputs: Value) -> tuple[str, ...]:
         return tuple(w.derivation for w in self.windows(inputs[0]))
@@ -112,7 +112,7 @@ class MaxPool(Pool):
     samples = ("2x8x8 -> maxpool2", "2x9x7 -> maxpool3 s2 ceil", "2x8 -> maxpool3 s1 p1")
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        output = (batch, *self.shape(*inputs).shape)
+        output = self.shape(*inputs).batched(batch)
         taps = math.prod(w.kernel for w in self.windows(inputs[0]))
         index = Needed(output, "uint8" if taps <= 255 else "int64")
         mask = Needed(output, "bool")
@@ -133,7 +133,7 @@ class AvgPool(Pool):
     samples = ("2x8x8 -> avgpool2", "2x9x7 -> avgpool3 s2 ceil", "2x8 -> avgpool3 s1 p1")
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
-        share = Needed((batch, *self.shape(*inputs).shape))
+        share = Needed(self.shape(*inputs).batched(batch))
         return Needs(scratch=self.between(batch, *inputs), scratch_back={"share": share})
 
 
@@ -148,7 +148,7 @@ class GlobalAverage(Op):
     def shape(self, *inputs: Value) -> Value:
         return collapsed(self.name, *inputs)
 
-    def layout(self, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Layout:
         return "either"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
@@ -171,7 +171,7 @@ class GlobalMax(Op):
     def shape(self, *inputs: Value) -> Value:
         return collapsed(self.name, *inputs)
 
-    def layout(self, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Layout:
         return "either"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:

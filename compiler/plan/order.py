@@ -57,6 +57,13 @@ class Order:
         """The laws that another operator does."""
         return frozenset(law.name for law in self.behind.values())
 
+    @cached_property
+    def chosen(self) -> frozenset[str]:
+        """Of these, the laws that who chooses does of what it chose."""
+        return frozenset(
+            law.name for name, law in self.behind.items() if law.name in self.graph[name].inputs
+        )
+
     @property
     def split(self) -> bool:
         return len(self.lanes) > 1
@@ -102,7 +109,7 @@ def order(
 
     `counts`: the examples of each lane. `learned`: how many numbers learn.
     """
-    graph = laid_out(graph)
+    graph = laid_out(graph, min(counts))
     split = zip(counts, firsts(counts), strict=True)
     plan = Order(
         graph, batch, mode, tuple(Lane(i, first, count) for i, (count, first) in enumerate(split))
@@ -143,23 +150,30 @@ def _readers(graph: Graph) -> dict[str, int]:
 
 def _behind(plan: Order, readers: Mapping[str, int]) -> dict[str, Node]:
     """Which operators do the law behind them too, stretch by stretch, where nobody else reads theirs;
-    in training only where neither needs what the other writes over. At inference who chooses from
-    what a rising law makes chooses first, and does the law of what it chose."""
+    in training only where neither needs what the other writes over. Who chooses from what a rising law
+    makes chooses first, and does the law of what it chose."""
     found = {}
-    choosing = _choosing(plan.graph, readers) if plan.mode == "infer" else {}
+    choosing = _choosing(plan.graph, readers)
+
+    def lost(first: Node, law: Node) -> bool:
+        return plan.mode == "train" and (
+            "x" in _needs(plan, law, 1).reads_back or "y" in _needs(plan, first, 1).reads_back
+        )
+
     for node in plan.graph.nodes:
         if not isinstance(node.op, Elementwise) or readers[node.inputs[0]] > 1:
             continue
-        if node.name in choosing and Trait.RISES in node.op.traits:
-            found[choosing[node.name]] = node
-            continue
+        if Trait.RISES in node.op.traits and node.name in choosing:
+            chooser = plan.graph[choosing[node.name]]
+            if not lost(chooser, node):
+                found[chooser.name] = node
+                continue
         before = plan.graph[node.inputs[0]]
         if before.inputs and plan.folds.get(before.inputs[0]) is before:
             before = plan.graph[before.inputs[0]]
         if Trait.SWEEPS not in before.op.traits:
             continue
-        lost = "x" in _needs(plan, node, 1).reads_back or "y" in _needs(plan, before, 1).reads_back
-        if plan.mode == "infer" or not lost:
+        if not lost(before, node):
             found[before.name] = node
     return found
 
@@ -237,7 +251,7 @@ def _forward(plan: Order, node: Node) -> None:
 
 
 def _value(plan: Order, lane: Lane, node: Node, dtype: DType) -> int:
-    return plan.array((lane.examples, *node.value.shape), dtype, Kind.VALUE, lane.number)
+    return plan.array(node.value.batched(lane.examples), dtype, Kind.VALUE, lane.number)
 
 
 def _forward_step(
@@ -381,13 +395,16 @@ def _backward_of(
 ) -> None:
     """The backward step of a node; its inputs' gradients go to the nodes that they come from."""
     (d_output,) = lane.arriving.pop(node.name)
-    if node.name in plan.done and _returns_together(plan, plan.graph[node.inputs[0]]):
+    law = plan.behind.get(node.name)
+    if law is not None and law.name in plan.chosen:
+        lane.passed[node.name] = d_output
+        d_output = _like(plan, lane, d_output)
+    if node.name in plan.done - plan.chosen and _returns_together(plan, plan.graph[node.inputs[0]]):
         lane.passed[node.inputs[0]] = d_output
-        shape = plan.arrays[d_output].shape
-        lane.arriving[node.inputs[0]] = [plan.array(shape, "float", Kind.GRADIENT, lane.number)]
+        lane.arriving[node.inputs[0]] = [_like(plan, lane, d_output)]
         return
     d_inputs = tuple(
-        plan.array((lane.examples, *value.shape), "float", Kind.GRADIENT, lane.number)
+        plan.array(value.batched(lane.examples), "float", Kind.GRADIENT, lane.number)
         if name in learns
         else None
         for name, value in zip(node.inputs, node.arrivals, strict=True)
@@ -395,10 +412,15 @@ def _backward_of(
     for name, made in zip(node.inputs, d_inputs, strict=True):
         if made is not None:
             lane.arriving.setdefault(name, []).append(made)
-    if _passes_through(plan, node):
+    if _passes_through(plan, node) or node.name in plan.chosen:
         plan.views.extend((made, d_output) for made in d_inputs if made is not None)
         return
     plan.steps.append(_backward_step(plan, lane, node, d_output, d_inputs, shared))
+
+
+def _like(plan: Order, lane: Lane, gradient: int) -> int:
+    """One more gradient of its shape."""
+    return plan.array(plan.arrays[gradient].shape, "float", Kind.GRADIENT, lane.number)
 
 
 def _returns_together(plan: Order, before: Node) -> bool:

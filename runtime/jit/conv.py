@@ -43,13 +43,13 @@ class DepthwiseLoops(ConvKernel):
     """y = w * x + b, channel by channel. The lanes of the filters' gradient lie in `columns`."""
 
     def forward(self, op: Any, a: Arrays) -> Calls:
-        (x,), y, (value,) = a.inputs, a.output, a.values
+        (x,), y = a.inputs, a.output
         assert y is not None
         over = windows(op, a)
         weight = a.weights["weight"]
         terms = filled(0, len(weight), x.dtype) if op.nobias else a.weights["bias"]
         flat = x.reshape(-1), weight.reshape(len(weight), -1), terms, y.reshape(-1)
-        yield bound(slid(*steps(over)), *flat, op.m, *sizes(over, value))
+        yield bound(slid(*steps(over)), *flat, op.m, *sizes(over))
 
     infer = forward
 
@@ -63,7 +63,7 @@ class DepthwiseLoops(ConvKernel):
             return
         filters = op.sides(value)[1]
         yield from bias(dy, a)
-        flat, places = dy.reshape(-1), (op.m, *sizes(over, value), reaches(over))
+        flat, places = dy.reshape(-1), (op.m, *sizes(over), reaches(over))
         if "weight" in a.d_weights:
             dw = a.d_weights["weight"].reshape(filters, -1)
             side_by_side = columns.reshape(-1)[:lanes].reshape(-1, over[2].output)

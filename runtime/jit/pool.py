@@ -32,9 +32,9 @@ def windows(op: Pool, a: Arrays) -> tuple[Window, ...]:
     return (ONE,) * (3 - len(found)) + found
 
 
-def sizes(over: tuple[Window, ...], value: Value) -> tuple[Any, ...]:
+def sizes(over: tuple[Window, ...], beside: int = 0) -> tuple[Any, ...]:
     """Input, output and padding, and the first and the last column whose window lies inside; where
-    channels lie side by side how many there are."""
+    numbers of a place lie side by side how many there are."""
     across = over[2]
     first = min(across.output, -(-across.before // across.stride))
     inside = (across.size + across.before - across.reach) // across.stride + 1
@@ -43,7 +43,12 @@ def sizes(over: tuple[Window, ...], value: Value) -> tuple[Any, ...]:
         [first, max(first, min(across.output, inside))],
     )  # fmt: skip
     places = tuple(np.array(row, np.int64) for row in rows)
-    return (*places, np.uint64(value.channels)) if value.interleaved else places
+    return (*places, np.uint64(beside)) if beside else places
+
+
+def side_by_side(value: Value, maps: Array) -> int:
+    """How many numbers of one place lie side by side: channels, or examples; 0 where places do."""
+    return maps.shape[-1] if value.first_place == 1 else 0
 
 
 def strides(over: tuple[Window, ...]) -> tuple[Triple, Triple]:
@@ -64,31 +69,34 @@ class MaxPoolLoops(MaxPoolKernel):
         yield self.sought(op, a, NOBODY, told=False)
 
     def sought(self, op: MaxPool, a: Arrays, winner: Array, *, told: bool) -> Call:
-        (x,), y, over, (value,) = a.inputs, a.output, windows(op, a), a.values
+        (x,), y, over = a.inputs, a.output, windows(op, a)
+        beside = side_by_side(a.values[0], x)
         assert y is not None
-        loop = largest_beside if value.interleaved else largest
+        loop = largest_beside if beside else largest
         flat = x.reshape(-1), y.reshape(-1), winner
-        return bound(loop(*strides(over), told), *flat, *sizes(over, value))
+        return bound(loop(*strides(over), told), *flat, *sizes(over, beside))
 
     def backward(self, op: MaxPool, a: Arrays) -> Calls:
-        dx, dy, over, (value,) = a.d_inputs[0], a.d_output, windows(op, a), a.values
+        dx, dy, over = a.d_inputs[0], a.d_output, windows(op, a)
         if dx is None or dy is None or apart(over):
             yield from super().backward(op, a)
             return
-        loop = to_winner_beside if value.interleaved else to_winner
+        beside = side_by_side(a.values[0], dy)
+        loop = to_winner_beside if beside else to_winner
         flat = dy.reshape(-1), a.saved["winner"].reshape(-1), dx.reshape(-1)
-        yield bound(loop(*strides(over)), *flat, *sizes(over, value))
+        yield bound(loop(*strides(over)), *flat, *sizes(over, beside))
 
 
 @kernel(AvgPool)
 class AvgPoolLoops(AvgPoolKernel):
     def forward(self, op: AvgPool, a: Arrays) -> Calls:
         (x,), y, over, (value,) = a.inputs, a.output, windows(op, a), a.values
+        beside = side_by_side(value, x)
         assert y is not None
         counts = counted(op.windows(value), value, y.dtype).reshape(-1)
-        loop = mean_beside if value.interleaved else mean
+        loop = mean_beside if beside else mean
         flat = x.reshape(-1), y.reshape(-1), counts
-        yield bound(loop(*strides(over)), *flat, *sizes(over, value))
+        yield bound(loop(*strides(over)), *flat, *sizes(over, beside))
 
     infer = forward
 

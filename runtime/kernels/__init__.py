@@ -72,7 +72,8 @@ NOTHING = Behind()
 
 @dataclass(frozen=True)
 class Arrays:
-    """The arrays of one use of an operator, every one already shaped, the batch axis first.
+    """The arrays of one use of an operator, every one already shaped, the batch axis first (last,
+    of maps whose channels lie outermost).
 
     Forward sees `inputs`, `output`, `weights`, `state`, `saved` and `scratch`; backward sees what
     the operator's `Needs.reads_back` names of inputs, output and weights, and beside it `saved`,

@@ -1,29 +1,44 @@
-"""Maps turned: the same numbers with the channels innermost, or first again."""
+"""Maps turned: the same numbers with the channels somewhere else."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ...compiler.plan.layout import Renamed, Turned
+from ...compiler.shapes import Place
 from . import Array, Arrays, Calls, kernel
 
 
 @kernel(Turned)
 @kernel(Renamed)
 class TurnedKernel:
-    """y = x with its channels moved from the front to the back, or the other way round."""
+    """y = x with its axes in another order."""
 
     def forward(self, op: Turned, a: Arrays) -> Calls:
         (x,), y = a.inputs, a.output
-        yield np.copyto, (y, moved(x, op))
+        yield np.copyto, (y, moved(x, a.values[0].layout, op.to))
 
     infer = forward
 
     def backward(self, op: Turned, a: Arrays) -> Calls:
         (dx,), dy = a.d_inputs, a.d_output
         if dx is not None:
-            yield np.copyto, (moved(dx, op), dy)
+            yield np.copyto, (moved(dx, a.values[0].layout, op.to), dy)
 
 
-def moved(maps: Array, op: Turned) -> Array:
-    return np.moveaxis(maps, 1, -1) if op.to == "last" else np.moveaxis(maps, -1, 1)
+def moved(maps: Array, layout: Place, to: Place) -> Array:
+    """Maps with the channels in one place as a view that has them in another."""
+    here, there = axes(layout, maps.ndim), axes(to, maps.ndim)
+    return maps.transpose([here.index(axis) for axis in there])
+
+
+def axes(layout: Place, count: int) -> tuple[str | int, ...]:
+    """The images, the channels and each axis of places in their order."""
+    places = range(count - 2)
+    match layout:
+        case "first":
+            return ("images", "channels", *places)
+        case "last":
+            return ("images", *places, "channels")
+        case "outermost":
+            return ("channels", *places, "images")

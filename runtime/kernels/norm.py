@@ -31,9 +31,8 @@ class Rows:
     """Values as rows that meet a number for each channel: see `Stretches`."""
 
     def __init__(self, a: Arrays) -> None:
-        self.cut = stretches(
-            len(a.inputs[0] if a.inputs[0] is not None else a.d_output), a.values[0]
-        )
+        value, maps = a.values[0], a.d_output if a.inputs[0] is None else a.inputs[0]
+        self.cut = stretches(maps.size // value.size, value)
         self.wide = a.scratch["wide"]
         self.scratch = a.scratch
 
@@ -210,7 +209,7 @@ class BatchNormKernel:
         yield MEET
         # dx = first dy - second centred + third
         second, third = both
-        share = a.values[0].channels / (dy.size // len(dy) * sum(a.lanes))
+        share = a.values[0].channels / (a.values[0].size * sum(a.lanes))
         means = filled(share, len(slopes), dy.dtype)
         yield means.dot, (slopes.reshape(len(slopes), -1), both.reshape(-1))
         yield np.multiply, (a.weights["scale"], inverse, first)

@@ -21,7 +21,7 @@ from . import Array, Arrays, Calls, kernel
 from .bounds import maximum
 
 Index: TypeAlias = tuple[Any, ...]
-"""What stands in an array's brackets: an ellipsis, then a slice for each spatial axis."""
+"""What stands in an array's brackets: a slice for each axis up to the last along which windows slide."""
 
 
 def taps(windows: tuple[Window, ...], x: Value) -> Iterator[tuple[int, Index, Index]]:
@@ -29,7 +29,7 @@ def taps(windows: tuple[Window, ...], x: Value) -> Iterator[tuple[int, Index, In
 
     Taps that would read padding alone are left out; so padding is never touched.
     """
-    before: Index = (slice(None),) if x.interleaved else (...,)
+    before: Index = (slice(None),) * x.first_place
     for number, tap in enumerate(product(*(range(w.kernel) for w in windows))):
         inside = [w.inside(t) for w, t in zip(windows, tap, strict=True)]
         if all(last > first for first, last, _ in inside):
@@ -42,7 +42,8 @@ def taps(windows: tuple[Window, ...], x: Value) -> Iterator[tuple[int, Index, In
 
 
 def passes(combine: Callable[..., object], of_nothing: float, op: Pool, a: Arrays) -> Calls:
-    """y = what each window sees, combined: axis by axis, a block of images at a time.
+    """y = what each window sees, combined: axis by axis, a block of images (or of channels, where these lie outermost)
+    at a time.
 
     A window of k x k takes 2 k calls instead of k k, and the first of them read whole rows.
     """
@@ -209,9 +210,9 @@ def counted(windows: tuple[Window, ...], x: Value, dtype: np.dtype[np.generic]) 
             starts = np.arange(window.output) * window.stride - window.before
             ends = np.minimum(starts + window.kernel, window.size + window.after)
             whole = np.multiply.outer(whole, (ends - starts).astype(dtype))
-        return whole[..., None].copy() if x.interleaved else whole
+        return whole[..., None].copy() if x.first_place == 1 else whole
 
-    return table(("counted", windows, x.interleaved, dtype.str), make)
+    return table(("counted", windows, x.first_place, dtype.str), make)
 
 
 @kernel(AvgPool)

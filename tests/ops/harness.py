@@ -54,11 +54,12 @@ class Bench:
 
     @property
     def batch(self) -> int:
-        return len(self.inputs[0])
+        axis = -1 if self.values[0].outermost else 0
+        return int(self.inputs[0].shape[axis])
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        return (self.batch, *self.op.shape(*self.values).shape)
+        return self.op.shape(*self.values).batched(self.batch)
 
     def state(self) -> dict[str, Array]:
         return {w.name: np.full(w.shape, w.constant or 0.0) for w in self.op.state(*self.values)}

@@ -1,4 +1,5 @@
-"""Maps with their channels innermost: the same numbers as with the channels first, and gradients."""
+"""Maps with their channels last or outermost: the same numbers as with the channels first, and
+gradients."""
 
 from __future__ import annotations
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 
 import nnspec
+from nnspec.compiler.op import Layout
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.compiler.plan.build import schedule
 from nnspec.compiler.plan.schedule import Phase
-from nnspec.compiler.shapes import Value
+from nnspec.compiler.shapes import Place, Value
 from nnspec.runtime.kernels import Array
+from nnspec.runtime.kernels.layout import moved
 
 from .configurations import Use, uses
 from .harness import Bench, bench
@@ -44,8 +47,21 @@ MORE: list[tuple[str, Use]] = [
     ("dwconv", ({"k": (4,), "same": True}, ((20, 16, 9),))),
     ("dwconv", ({"k": (3,), "p": (1,)}, ((32, 40, 40),))),
     ("dwconv", ({"k": (2, 3, 2), "p": (1,)}, ((16, 2, 3, 4),))),
+    ("conv", ({"n": 4, "k": (5, 3), "p": (2, 1)}, ((1, 11, 9),))),
+    ("conv", ({"n": 3, "k": (3,), "s": (2,), "p": (1,), "nobias": True}, ((5, 9, 8),))),
+    ("conv", ({"n": 6, "k": (2, 3), "s": (1, 3), "d": (3, 1)}, ((4, 8, 7),))),
+    ("conv", ({"n": 2, "k": (3,), "p": (3,), "d": (2,)}, ((3, 4, 6),))),
+    ("conv", ({"n": 3, "k": (4,), "same": True}, ((2, 21, 18),))),
+    ("conv", ({"n": 5, "k": (1,), "nobias": True}, ((7, 4, 3),))),
+    ("conv", ({"n": 5, "k": (1,), "s": (2,)}, ((3, 6, 5),))),
+    ("conv", ({"n": 4, "k": (2, 3, 2), "p": (1,)}, ((2, 3, 5, 4),))),
 ]
-"""Wide enough for the planner to turn them."""
+"""Wide enough for the planner to turn them, the first so; the last are too narrow."""
+
+TAKEN: dict[Layout, tuple[Place, ...]] = {
+    "first": (), "last": ("last",), "outermost": ("outermost",), "either": ("last",),
+    "any": ("last", "outermost"),
+}  # fmt: skip
 
 
 def turning() -> list[Any]:
@@ -53,40 +69,46 @@ def turning() -> list[Any]:
     for name, arguments, shapes in [*uses(), *((n, *use) for n, use in MORE)]:
         op = CATALOGUE[name](**arguments)
         values = tuple(Value.read(shape) for shape in shapes)
-        if max(value.rank for value in values) > 2 and op.layout(*values) != "first":
-            found.append(pytest.param(name, arguments, shapes, id=f"{name}-{len(found)}"))
+        if max(value.rank for value in values) > 2:
+            for to in TAKEN[op.layout(100, *values)]:
+                identity = f"{name}-{to}-{len(found)}"
+                found.append(pytest.param(name, arguments, shapes, to, id=identity))
     return found
 
 
-def last(maps: Array) -> Array:
-    return np.ascontiguousarray(np.moveaxis(maps, 1, -1)) if maps.ndim > 3 else maps
+def laid(maps: Array, to: Place) -> Array:
+    return np.ascontiguousarray(moved(maps, "first", to)) if maps.ndim > 3 else maps
 
 
-def first(maps: Array) -> Array:
-    return np.moveaxis(maps, -1, 1) if maps.ndim > 3 else maps
+def first(maps: Array, layout: Place) -> Array:
+    return moved(maps, layout, "first") if maps.ndim > 3 else maps
 
 
-def both(name: str, arguments: dict[str, Any], shapes: Any, batch: int) -> tuple[Bench, Bench]:
+def both(
+    name: str, arguments: dict[str, Any], shapes: Any, to: Place, batch: int
+) -> tuple[Bench, Bench]:
     plain = bench(CATALOGUE[name](**arguments), *shapes, batch=batch, seed=5)
-    values = tuple(value.turned if value.rank > 2 else value for value in plain.values)
-    inputs = [last(x) for x in plain.inputs]
-    return plain, Bench(plain.op, values, inputs, plain.weights, last(plain.direction))
+    values = tuple(value.laid(to) if value.rank > 2 else value for value in plain.values)
+    inputs = [laid(x, to) for x in plain.inputs]
+    return plain, Bench(plain.op, values, inputs, plain.weights, laid(plain.direction, to))
 
 
-@pytest.mark.parametrize(("name", "arguments", "shapes"), turning())
-def test_either_layout_gives_the_same(name: str, arguments: dict[str, Any], shapes: Any) -> None:
+@pytest.mark.parametrize(("name", "arguments", "shapes", "to"), turning())
+def test_either_layout_gives_the_same(
+    name: str, arguments: dict[str, Any], shapes: Any, to: Place
+) -> None:
     for batch in (2, 5, 40):
-        plain, turned = both(name, arguments, shapes, batch)
-        assert turned.op.shape(*turned.values).shape == last(plain.direction).shape[1:]
+        plain, turned = both(name, arguments, shapes, to, batch)
+        assert turned.output_shape == laid(plain.direction, to).shape
         if not turned.op.traits & {t for t in turned.op.traits if t.name == "RANDOM"}:
-            near(first(turned.forward()[0]), plain.forward()[0])
+            near(first(turned.forward()[0], to), plain.forward()[0])
             d_inputs, d_weights = turned.backward()
             wanted, by_weight = plain.backward()
             for found, right in zip(d_inputs, wanted, strict=True):
-                near(first(found), right)
+                near(first(found, to), right)
             for weight, right in by_weight.items():
                 near(d_weights[weight], right)
-            near(first(turned.infer()), plain.infer())
+            near(first(turned.infer(), to), plain.infer())
 
 
 def near(found: Array, right: Array) -> None:
@@ -94,16 +116,18 @@ def near(found: Array, right: Array) -> None:
     np.testing.assert_allclose(found, right, rtol=0, atol=1e-12 * scale)
 
 
-@pytest.mark.parametrize(("name", "arguments", "shapes"), turning())
-def test_gradients_of_turned_maps(name: str, arguments: dict[str, Any], shapes: Any) -> None:
-    _, turned = both(name, arguments, shapes, 3)
+@pytest.mark.parametrize(("name", "arguments", "shapes", "to"), turning())
+def test_gradients_of_turned_maps(
+    name: str, arguments: dict[str, Any], shapes: Any, to: Place
+) -> None:
+    _, turned = both(name, arguments, shapes, to, 3)
     if sum(x.size for x in turned.inputs) < 700:
         assert turned.error() < 1e-6
 
 
-@pytest.mark.parametrize(("name", "arguments", "shapes"), turning())
-def test_nothing_is_allocated(name: str, arguments: dict[str, Any], shapes: Any) -> None:
-    _, turned = both(name, arguments, shapes, 100)
+@pytest.mark.parametrize(("name", "arguments", "shapes", "to"), turning())
+def test_nothing_is_allocated(name: str, arguments: dict[str, Any], shapes: Any, to: Place) -> None:
+    _, turned = both(name, arguments, shapes, to, 100)
     with np.errstate(over="ignore"):
         stays, peak = allocated(turned.calls_back(turned.arrays_back()))
     assert stays < 4096
@@ -113,17 +137,17 @@ def test_nothing_is_allocated(name: str, arguments: dict[str, Any], shapes: Any)
 def test_every_algorithm_is_tried() -> None:
     tried = set()
     for use in turning():
-        name, arguments, shapes = use.values
-        _, turned = both(name, arguments, shapes, 40)
+        name, arguments, shapes, to = use.values
+        _, turned = both(name, arguments, shapes, to, 40)
         tried.add(turned.op.needs(40, *turned.values).algorithm)
-    assert tried >= {"", "columns", "pointwise", "winograd", "taps"}
+    assert tried >= {"", "columns", "pointwise", "winograd", "taps", "examples innermost"}
 
 
-@pytest.mark.parametrize(("name", "arguments", "shapes"), turning())
+@pytest.mark.parametrize(("name", "arguments", "shapes", "to"), turning())
 def test_weights_learn_without_what_only_serves_the_inputs(
-    name: str, arguments: dict[str, Any], shapes: Any
+    name: str, arguments: dict[str, Any], shapes: Any, to: Place
 ) -> None:
-    _, turned = both(name, arguments, shapes, 40)
+    _, turned = both(name, arguments, shapes, to, 40)
     _, wanted = turned.backward()
     needs, arrays = turned.op.needs(40, *turned.values), turned.arrays_back()
     scratch = {n: arrays.scratch[n] for n in needs.unreturning.scratch_back}

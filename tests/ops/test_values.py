@@ -175,7 +175,7 @@ def test_pools_take_some_images_at_a_time(turned: bool) -> None:
     arguments: dict[str, Any] = {"k": (3,), "s": (2,), "p": (1,)}
     one = bench(CATALOGUE["maxpool"](**arguments), (8, 31, 32), batch=40, seed=5)
     if turned:
-        one.values = tuple(v.turned for v in one.values)
+        one.values = tuple(v.laid("last") for v in one.values)
         one.inputs = [np.ascontiguousarray(np.moveaxis(x, 1, -1)) for x in one.inputs]
     (room,) = one.op.needs(40, *one.values).scratch_in("infer").values()
     assert room.shape[0] == BLOCK // (8 * 16 * 32) == 16
