@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import pairwise, product
+from itertools import pairwise, product, takewhile
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -162,14 +162,17 @@ class MaxPoolKernel:
         # One or nothing, in a type in which it can be multiplied.
         won = mask.view(winner.dtype) if winner.itemsize == mask.itemsize else index
         each = list(taps(op.windows(a.values[0]), a.values[0]))
-        first, read, _ = each[0]
-        yield winner.fill, (0,)
-        if first == 0 and x[read].shape == y.shape:
-            # All windows see their first place.
-            yield np.copyto, (y, x[read])
-            del each[0]
+        # What all windows see from their first place on need not be held against what came before.
+        whole = [x[read] for number, (tap, read, _) in enumerate(each) if tap == number]
+        whole = list(takewhile(lambda seen: seen.shape == y.shape, whole))
+        if len(whole) > 1 and won is not index:
+            yield np.greater, (whole[1], whole[0], winner.view(np.bool_))
+            yield maximum, (whole[1], whole[0], y)
+            del each[:2]
         else:
-            yield y.fill, (-math.inf,)
+            yield winner.fill, (0,)
+            yield (np.copyto, (y, whole[0])) if whole else (y.fill, (-math.inf,))
+            del each[: len(whole[:1])]
         for number, read, written in each:
             seen, best = x[read], y[written]
             better, place = mask[written], index[written]
