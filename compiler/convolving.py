@@ -10,6 +10,8 @@ from .shapes import Value, Window
 
 COLUMNS = 256 * 1024
 """Numbers that a block of gathered columns aims to hold: they stay in a core's cache."""
+MANY = 16
+"""Examples from which rows of them are long enough."""
 BAND = 128 * 1024
 """The same where examples are innermost: rows are long enough for smaller blocks, of which the product
 finds more in cache."""

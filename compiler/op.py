@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..grammar.diagnostics import Mistake
 from .algebra import Program, Symbol, record
-from .shapes import Place, Value
+from .shapes import Layout, Value
 
 # --------------------------------------------------------------------------------- arguments
 
@@ -330,8 +330,9 @@ LETTERS_OF_WEIGHTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """How equations call weights: a letter and the mark above it (CS231n; Ioffe and Szegedy 2015)."""
 
 
-Layout: TypeAlias = Place | Literal["either", "any"]
-"""How an operator wants maps to lie: the channels there, first or last as they come, or as they come."""
+Wanted: TypeAlias = Layout | Literal["either", "any"]
+"""How an operator wants maps to lie: with the channels there; "either", first or last as they come; "any",
+as they come."""
 
 
 class Op(BaseModel):
@@ -413,8 +414,9 @@ class Op(BaseModel):
     def needs(self, batch: int, *inputs: Value) -> Needs:
         raise NotImplementedError(f"operator {self.name} does not say what its kernel needs")
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
-        """How its kernel wants maps to lie, for so many examples at a time."""
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
+        """How its kernel wants maps to lie; `examples`: that a thread learns from at a time, 0 at
+        inference."""
         return "first"
 
     def absorbs(self, *inputs: Value) -> bool:
@@ -488,7 +490,7 @@ class Elementwise(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         return "any"
 
     def stated(self, m: Any, x: Symbol) -> Symbol:

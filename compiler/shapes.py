@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-Place: TypeAlias = Literal["first", "last", "outermost"]
+Layout: TypeAlias = Literal["first", "last", "outermost"]
 """Where the channels of maps lie in an array of a batch: (N, C, H, W), (N, H, W, C) or (C, H, W, N)."""
 
 
@@ -68,13 +68,13 @@ class Value:
         return Value((depth, *places), outermost=self.outermost)
 
     @property
-    def layout(self) -> Place:
+    def layout(self) -> Layout:
         """Of maps, where their channels lie."""
         if self.outermost:
             return "outermost"
         return "last" if self.interleaved else "first"
 
-    def laid(self, layout: Place) -> Value:
+    def laid(self, layout: Layout) -> Value:
         """The same maps with the channels there."""
         last = layout == "last"
         shape = (*self.places, self.depth) if last else (self.depth, *self.places)

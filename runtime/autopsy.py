@@ -104,7 +104,10 @@ def _written(
     name = work.node.name if work.node else ""
     if work.phase is Phase.FORWARD:
         assert work.output is not None
-        last = work.behind.name if work.behind else name
+        assert work.node is not None
+        law = work.behind
+        # Who chooses does the law in front of it, of what it chose.
+        last = name if law is None or law.name in work.node.inputs else law.name
         yield f"the output of `{last}`", of(work.output)
     elif work.phase is Phase.LOSS:
         assert work.output is not None

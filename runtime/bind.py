@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from ..compiler.convolving import MANY
 from ..compiler.graph import Graph, Node
+from ..compiler.plan import schedule as planning
 from ..compiler.plan.build import SWEEP, schedule
 from ..compiler.plan.parameters import Entry, Parameters
 from ..compiler.plan.schedule import ALIGNMENT, Kind, Mode, Phase, Schedule, Step
@@ -250,7 +252,9 @@ def _largest(plans: Callable[[int], Iterable[Schedule]], left: int, too_large: S
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
-    most = min(too_large.batch - 1, left * too_large.batch // max(1, _of_examples(too_large)))
+    most = left * too_large.batch // max(1, _of_examples(too_large))
+    # Few examples may lie in another way, which takes less.
+    most = min(too_large.batch - 1, max(most, MANY * available()))
     return next((examples for examples in range(most, low, -1) if fits(examples)), low)
 
 
@@ -259,10 +263,15 @@ def _of_examples(plan: Schedule) -> int:
     changes = [0] * (len(plan.steps) + 2)
     for life in plan.lifetimes:
         array = plan.arrays[life.arrays[0]]
-        if array.kind not in (Kind.SCRATCH, Kind.PREPARED) and array.shape[:1] == (plan.batch,):
+        if array.kind not in (Kind.SCRATCH, Kind.PREPARED) and _as_long(array, plan.batch):
             changes[life.first + 1] += life.bytes
             changes[min(life.last, len(plan.steps) - 1) + 2] -= life.bytes
     return max(accumulate(changes))
+
+
+def _as_long(array: planning.Array, batch: int) -> bool:
+    """Of every array of a batch the first axis or, where channels lie outermost, the last is as long."""
+    return batch in (*array.shape[:1], *array.shape[1:][-1:])
 
 
 def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Generator]) -> Bound:

@@ -35,7 +35,7 @@ WRONG = 1e-4
 RIGHT = 1e-7
 """The relative error that central differences in float64 can show at best."""
 SAMPLES = 20
-EXAMPLES = 8
+EXAMPLES = 16
 PENALTIES = "l2 and l1"
 
 Judged = Literal["agrees", "kink", "wrong"]

@@ -99,8 +99,8 @@ class Probe:
 def probe(learner: Learner, examples: Examples, most: int = MOST) -> Probe:
     """A probe of examples taken evenly from a set, as many as may be looked at."""
     width = learner.memory.parameters.itemsize
-    one = schedule(open_everywhere(learner.graph), 1, "train", learner.loss, width).arena_bytes
-    count = min(len(examples), most, max(2, BUDGET // max(1, one)))
+    all_of_them = schedule(open_everywhere(learner.graph), most, "train", learner.loss, width)
+    count = min(len(examples), most, max(2, BUDGET * most // max(1, all_of_them.arena_bytes)))
     found = Probe(learner.graph, learner.loss, count, width)
     found.fill(examples, np.linspace(0, len(examples) - 1, count).astype(np.int64))
     return found

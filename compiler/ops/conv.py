@@ -11,12 +11,11 @@ from ...grammar.diagnostics import Mistake
 from ...grammar.quantity import quantity
 from .. import environment, taps, winograd
 from ..algebra import Symbol
-from ..convolving import BAND, COLUMNS, band, gathered, mirrored, repeats, spread, strip
+from ..convolving import BAND, COLUMNS, MANY, band, gathered, mirrored, repeats, spread, strip
 from ..op import (
     Count,
     Index,
     Initialiser,
-    Layout,
     Margins,
     Needed,
     Needs,
@@ -25,6 +24,7 @@ from ..op import (
     Sizes,
     Terms,
     Trait,
+    Wanted,
     Weight,
     even,
 )
@@ -39,7 +39,7 @@ SHORT = 16
 a longer stretch: a copy costs about as much as that many numbers more."""
 
 NARROW = 16
-"""Channels, numbers that a window sees, or examples from which rows of them are long enough."""
+"""Channels, or numbers that a window sees, from which rows of them are long enough."""
 
 
 class Convolution(Op):
@@ -142,32 +142,27 @@ class Convolution(Op):
         """Examples side by side: one product of the filters with some rows of places of all maps."""
         windows, (depth, n) = self.windows(x), self.sides(x)
         columns = band(batch, windows, depth)
+        filters, y = Needed((math.prod(columns[: 1 + len(windows)]), n)), self.shape(x)
         gathering: dict[str, Needed] = {}
+        learning = {} if self.nobias else {"sums": Needed((n, y.places[0]))}
         room: dict[str, Needed] = {}
         how = "one product over all places"
         if not self.pointwise(x):
             gathering["columns"], room = Needed(columns), self._strips(batch, x)
+            learning |= {"total": filters, "part": filters}
             rows = quantity(columns[1 + len(windows)], "row")
             how = f"{rows} of {quantity(batch, 'image')} at a time"
         if any(w.before or w.after for w in windows):
             around = depth, *(w.size + w.before + w.after for w in windows), batch
             gathering["padded"] = room["padded_gradient"] = Needed(around)
-        filters = Needed((math.prod(columns[: 1 + len(windows)]), n))
         return Needs(
             algorithm="examples innermost",
             why=f"{self._filters(x)}: {how}",
             scratch=gathering,
-            scratch_infer={
-                **gathering,
-                "filters": filters,
-                "biases": Needed((n,)),
-                "factor": Needed((n,)),
-            },
-            prepared=PREPARED,
-            scratch_back={**gathering, "part": filters, "total": filters, **room},
+            scratch_back={**gathering, **learning, **room},
             reads_back=frozenset({"x", "weight"}),
             product=self.macs(x),
-            to_learn=frozenset({"x", "part", "total", *gathering}),
+            to_learn=frozenset({"x", *learning, *gathering}),
             to_return=frozenset(room),
         )
 
@@ -344,8 +339,9 @@ class Conv(Convolution):
     def groups(self, x: Value) -> int:
         return self.g
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
-        """Last where that leaves rows long enough; else outermost where examples do."""
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
+        """Last where that leaves rows long enough; else outermost where examples do. Few channels of
+        single places need no rows."""
         (x,) = inputs
         windows = self.windows(x)
         if x.rank < 3 or self.g > 1:
@@ -353,11 +349,13 @@ class Conv(Convolution):
         seen = x.depth * math.prod(w.kernel for w in windows)
         if max(x.depth, self.n // 2) >= NARROW and self.n >= NARROW and 2 * seen >= NARROW:
             return "last"
+        if self.pointwise(x):
+            return "any"
         row = seen * examples * math.prod(w.output for w in windows[1:])
-        return "outermost" if examples >= NARROW and row <= BAND else "first"
+        return "outermost" if examples >= MANY and row <= BAND else "first"
 
     def absorbs(self, *inputs: Value) -> bool:
-        return inputs[0].interleaved or inputs[0].outermost
+        return inputs[0].interleaved
 
     def sides(self, x: Value) -> tuple[int, int]:
         return x.depth, self.n
@@ -385,7 +383,7 @@ class DepthwiseConv(Convolution):
     m: Count = Field(default=1, description="filters for each channel")
     same: bool = Field(default=False, description="pad so that ceil(size / stride) remain")
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         """Last where that leaves rows long enough, one filter a channel."""
         (x,) = inputs
         suits = self.m == 1 and x.depth >= NARROW and taps.suits(self.windows(x))

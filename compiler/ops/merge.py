@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from ..algebra import Symbol
-from ..op import Layout, Needed, Needs, Op, Refused, Terms, Trait
+from ..op import Needed, Needs, Op, Refused, Terms, Trait, Wanted
 from ..shape_errors import BadAxis, ShapesDiffer, WrongRank
 from ..shapes import Value
 
@@ -30,8 +30,8 @@ class Elementwise(Op):
                 raise Refused(ShapesDiffer(None, self.name, str(whole), str(value), self.advice()))
         return whole
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
-        return "either"
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
+        return "any"
 
     @classmethod
     def advice(cls) -> str:
@@ -39,7 +39,7 @@ class Elementwise(Op):
 
     def needs(self, batch: int, *inputs: Value) -> Needs:
         whole = max(inputs, key=lambda value: value.rank)
-        product = Needed((batch, *whole.shape))
+        product = Needed(whole.batched(batch))
         return Needs(
             scratch_back={"product": product} if self.keeps() else {},
             reads_back=self.keeps(),
@@ -153,7 +153,7 @@ class Concat(Op):
             integer=all(value.integer for value in inputs),
         )
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         return "either" if self.axis is None else "first"
 
     def equation(self, m: Any, terms: Terms) -> Symbol:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from ..algebra import Symbol
-from ..op import BLOCK, Layout, Needed, Needs, Op, Share, Terms, Trait
+from ..op import BLOCK, Needed, Needs, Op, Share, Terms, Trait, Wanted
 from ..shapes import Value
 
 
@@ -24,7 +24,7 @@ class Dropout(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         return "any"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
@@ -56,7 +56,7 @@ class DropPath(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         return "either"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
@@ -87,7 +87,7 @@ class Noise(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         return "any"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:

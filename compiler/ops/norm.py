@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..algebra import Symbol
 from ..convolving import repeats
-from ..op import Count, Layout, Needed, Needs, Op, Refused, Terms, Trait, Weight
+from ..op import Count, Needed, Needs, Op, Refused, Terms, Trait, Wanted, Weight
 from ..shape_errors import NotDivisible, WrongRank
 from ..shapes import Value
 
@@ -38,7 +38,7 @@ class BatchNorm(Op):
     def shape(self, *inputs: Value) -> Value:
         return inputs[0]
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         """Where channels lie outermost all examples are one stretch."""
         return "any" if examples * inputs[0].size <= SPAN else "either"
 
@@ -205,7 +205,7 @@ class LayerNorm(RowNorm):
 
     eps: Epsilon = Field(default=1e-5, description="added to the variance")
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         return "either"
 
     def rows(self, x: Value) -> tuple[int, int, int]:
@@ -221,7 +221,7 @@ class RMSNorm(RowNorm):
 
     eps: Epsilon = Field(default=1e-6, description="added to the mean square")
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         return "either"
 
     def rows(self, x: Value) -> tuple[int, int, int]:

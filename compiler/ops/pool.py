@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
 from ..algebra import Symbol
-from ..op import BLOCK, Layout, Margins, Needed, Needs, Op, Refused, Sizes, Terms, Trait
+from ..op import BLOCK, Margins, Needed, Needs, Op, Refused, Sizes, Terms, Trait, Wanted
 from ..shape_errors import PaddingTooLarge, WrongRank
 from ..shapes import Value, Window
 from ..windows import slide, unseen
@@ -93,7 +93,7 @@ class Pool(Op):
         together = max(1, min(shape[0], BLOCK // most))
         return {name: Needed((together, *room)) for name, room in rooms.items()}
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         return "any"
 
     def derivation(self, *inputs: Value) -> tuple[str, ...]:
@@ -148,8 +148,8 @@ class GlobalAverage(Op):
     def shape(self, *inputs: Value) -> Value:
         return collapsed(self.name, *inputs)
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
-        return "either"
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
+        return "any"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:
         mean = m.over("mean", "i", m.at(*terms.x, "c", "i"))
@@ -171,7 +171,7 @@ class GlobalMax(Op):
     def shape(self, *inputs: Value) -> Value:
         return collapsed(self.name, *inputs)
 
-    def layout(self, examples: int, *inputs: Value) -> Layout:
+    def layout(self, examples: int, *inputs: Value) -> Wanted:
         return "either"
 
     def meaning(self, m: Any, terms: Terms) -> tuple[Symbol, ...]:

@@ -1,22 +1,24 @@
 """How maps lie in memory: as convolutions want them around these, with the channels first elsewhere.
 
 Numbers are moved in rows, which had better be long: of a place all channels, where there are many;
-else of a stretch of places all examples. Most operators do not care, so a whole stretch of a net is
-laid out as its convolutions want it, and the maps are turned where it begins and ends. It is the same
-net over again, with a few more nodes.
+else, in training, of a stretch of places all examples. Most operators do not care, so a whole stretch
+of a net is laid out as its convolutions want it, and the maps are turned where it begins and ends. It
+is the same net over again, with a few more nodes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from ..applied import Applied
 from ..graph import Graph, Node
-from ..op import Needs, Op, Trait
-from ..shapes import Place, Value
+from ..op import Needs, Op, Trait, Wanted
+from ..ops.pool import Pool
+from ..shapes import Layout, Value
 
-PLACES: tuple[Place, ...] = get_args(Place)
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
 class Turned(Op):
@@ -24,7 +26,7 @@ class Turned(Op):
 
     implied = frozenset({"to"})
 
-    to: Place
+    to: Layout
 
     def shape(self, *inputs: Value) -> Value:
         return inputs[0].laid(self.to)
@@ -40,15 +42,48 @@ class Renamed(Turned):
 
 
 def laid_out(graph: Graph, examples: int) -> Graph:
-    """The net as a plan runs it, so many examples at a time; the net itself where no operator gains
-    from another layout."""
-    if not any(_wants(node, examples) for node in graph.nodes):
+    """The net as a plan runs it, where each thread learns from so many examples at a time, 0 at
+    inference; the net itself where no operator gains from another layout."""
+    wanted = {n.name: n.op.layout(examples, *n.arrivals) for n in graph.nodes if not n.is_input}
+    for name in _alone(graph, wanted):
+        wanted[name] = "first"
+    if not {"last", "outermost"}.intersection(wanted.values()):
         return graph
-    return _Layouts(graph, examples).graph()
+    return _Layouts(graph, wanted).graph()
 
 
-def _wants(node: Node, examples: int) -> bool:
-    return not node.is_input and node.op.layout(examples, *node.arrivals) in ("last", "outermost")
+def _alone(graph: Graph, wanted: Mapping[str, Wanted]) -> set[str]:
+    """Of those that want channels outermost, who is in no stretch with another one, or with windows of
+    pooling, which gain as much: one alone does not gain what it takes to turn its maps."""
+    wanting = {name for name, layout in wanted.items() if layout == "outermost"}
+    if not wanting:
+        return set()
+    last: set[str] = set()
+    for node in graph.nodes:
+        layout = wanted.get(node.name)
+        if layout == "last" or (layout in ("either", "any") and last.intersection(node.inputs)):
+            last.add(node.name)
+    pooling = {node.name for node in graph.nodes if isinstance(node.op, Pool)}
+    taking = {name for name, layout in wanted.items() if layout == "any"} - last
+    stretches = _stretches(graph, taking | wanting)
+    small = (stretch for stretch in stretches if len(stretch & (wanting | pooling)) < 2)
+    return {name for stretch in small for name in stretch & wanting}
+
+
+def _stretches(graph: Graph, names: Collection[str]) -> Iterable[set[str]]:
+    """Of these nodes all that are joined by edges, together."""
+    whose: dict[str, set[str]] = {}
+    for node in graph.nodes:
+        if node.name in names:
+            joined = [whose[name] for name in node.inputs if name in whose]
+            whole = max(joined, key=len, default=set())
+            whole.add(node.name)
+            for part in joined:
+                if part is not whole:
+                    whole |= part
+                    whose.update(dict.fromkeys(part, whole))
+            whose[node.name] = whole
+    return {id(stretch): stretch for stretch in whose.values()}.values()
 
 
 @dataclass
@@ -56,10 +91,10 @@ class _Layouts:
     """Nodes as they are laid out, in order; `at`: which node holds a value, by name and layout."""
 
     old: Graph
-    examples: int
+    wanted: Mapping[str, Wanted]
     nodes: list[Node] = field(default_factory=list)
-    at: dict[tuple[str, Place], Node] = field(default_factory=dict)
-    alike: dict[tuple[int, Place], Applied] = field(default_factory=dict)
+    at: dict[tuple[str, Layout], Node] = field(default_factory=dict)
+    alike: dict[tuple[int, Layout], Applied] = field(default_factory=dict)
 
     def graph(self) -> Graph:
         for node in self.old.nodes:
@@ -86,12 +121,12 @@ class _Layouts:
         self.nodes.append(made)
         self.at[node.name, made.value.layout] = made
 
-    def _layout(self, node: Node) -> Place:
+    def _layout(self, node: Node) -> Layout:
         if node.is_input:
             return "first"
-        match node.op.layout(self.examples, *node.arrivals):
+        match self.wanted[node.name]:
             case "either":
-                taken: tuple[Place, ...] = ("last",)
+                taken: tuple[Layout, ...] = ("last",)
             case "any":
                 taken = "last", "outermost"
             case wanted:
@@ -99,21 +134,21 @@ class _Layouts:
         come = (p for p in taken if any((name, p) in self.at for name in node.inputs))
         return next(come, "first")
 
-    def _applied(self, node: Node, arrivals: tuple[Value, ...], layout: Place) -> Applied:
+    def _applied(self, node: Node, arrivals: tuple[Value, ...], layout: Layout) -> Applied:
         key = id(node.applied), layout
         if key not in self.alike:
             self.alike[key] = Applied(node.op, arrivals, node.op.shape(*arrivals))
         return self.alike[key]
 
-    def _held(self, name: str, reader: Node, layout: Place) -> Node:
+    def _held(self, name: str, reader: Node, layout: Layout) -> Node:
         """The node that holds a value in this layout, made where it is wanted for the first time."""
         if (name, layout) not in self.at:
-            source = next(self.at[name, place] for place in PLACES if (name, place) in self.at)
+            source = next(self.at[name, place] for place in LAYOUTS if (name, place) in self.at)
             self.at[name, layout] = self._turned(source, name, reader, layout)
             self.nodes.append(self.at[name, layout])
         return self.at[name, layout]
 
-    def _turned(self, source: Node, name: str, reader: Node, layout: Place) -> Node:
+    def _turned(self, source: Node, name: str, reader: Node, layout: Layout) -> Node:
         value, made = source.value, source.value.laid(layout)
         stays = value.depth in (1, value.size) and value.outermost == made.outermost
         op = (Renamed if stays else Turned)(to=layout)

@@ -10,7 +10,7 @@ from ..graph import Graph, Node
 from ..op import DType, Elementwise, Needed, Needs, Trait
 from ..training.losses import Loss
 from .lanes import firsts
-from .layout import laid_out
+from .layout import Turned, laid_out
 from .schedule import EVERY, Array, Kind, Mode, Phase, Step
 
 
@@ -109,19 +109,20 @@ def order(
 
     `counts`: the examples of each lane. `learned`: how many numbers learn.
     """
-    graph = laid_out(graph, min(counts))
+    graph = laid_out(graph, min(counts) if mode == "train" else 0)
     split = zip(counts, firsts(counts), strict=True)
     plan = Order(
         graph, batch, mode, tuple(Lane(i, first, count) for i, (count, first) in enumerate(split))
     )
     nodes = graph.nodes if loss is None else _leading_to(graph, graph.output.name)
+    shown = nodes if plan.split else _shown(graph, nodes)
     readers = _readers(graph)
     if mode == "infer":
         plan.folds = _folds(graph, readers)
     plan.behind = _behind(plan, readers)
-    for node in nodes:
+    for node in shown:
         _forward(plan, node)
-    _gather(plan, {node.name for node in nodes}, loss)
+    _gather(plan, {node.name for node in shown}, loss)
     if loss is not None:
         _loss(plan, loss)
         _backward(plan, nodes)
@@ -137,6 +138,17 @@ def _leading_to(graph: Graph, name: str) -> tuple[Node, ...]:
         if node.name in wanted:
             wanted.update(node.inputs)
     return tuple(node for node in graph.nodes if node.name in wanted)
+
+
+def _shown(graph: Graph, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """These, and what shows them with the channels first to who asks the net for them, in order."""
+    made, asked = {node.name for node in nodes}, set(graph.outputs.values())
+    return tuple(
+        node
+        for node in graph.nodes
+        if node.name in made
+        or (isinstance(node.op, Turned) and node.name in asked and node.inputs[0] in made)
+    )
 
 
 def _readers(graph: Graph) -> dict[str, int]:

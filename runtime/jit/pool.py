@@ -234,7 +234,7 @@ def mean(kernel: Triple, stride: Triple) -> Any:
     return compiled(loop)
 
 
-# ---------------------------------------------------------------- channels side by side
+# ---------------------------------------------------------------- numbers of a place side by side
 
 
 @cache
@@ -245,10 +245,10 @@ def largest_beside(kernel: Triple, stride: Triple, told: bool) -> Any:
 
     def loop(
         x: Array, y: Array, winner: Array,
-        size: Array, out: Array, pad: Array, inside: Array, channels: Any,
+        size: Array, out: Array, pad: Array, inside: Array, beside: Any,
     ) -> None:  # fmt: skip
         (depth, height, width), (deep, high, across) = size, out
-        wide = np.int64(channels)
+        wide = np.int64(beside)
         for m in range(y.size // (deep * high * across * wide)):
             for i in range(deep):
                 top_d = i * sd - pad[0]
@@ -268,7 +268,7 @@ def largest_beside(kernel: Triple, stride: Triple, told: bool) -> Any:
                                     for h in range(kh):
                                         for w in range(kw):
                                             tap = U((d * height + h) * width + w)
-                                            v = x[seen + tap * channels + U(c)]
+                                            v = x[seen + tap * beside + U(c)]
                                             number = number_of((d * kh + h) * kw + w)
                                             which = number if v > most else which
                                             most = most if most >= v or math.isnan(most) else v
@@ -299,10 +299,10 @@ def to_winner_beside(kernel: Triple, stride: Triple) -> Any:
 
     def loop(
         dy: Array, winner: Array, dx: Array,
-        size: Array, out: Array, pad: Array, inside: Array, channels: Any,
+        size: Array, out: Array, pad: Array, inside: Array, beside: Any,
     ) -> None:  # fmt: skip
         (depth, height, width), (deep, high, across) = size, out
-        wide = np.int64(channels)
+        wide = np.int64(beside)
         dx[:] = 0
         for m in range(dy.size // (deep * high * across * wide)):
             for i in range(deep):
@@ -329,10 +329,10 @@ def mean_beside(kernel: Triple, stride: Triple) -> Any:
 
     def loop(
         x: Array, y: Array, counts: Array,
-        size: Array, out: Array, pad: Array, inside: Array, channels: Any,
+        size: Array, out: Array, pad: Array, inside: Array, beside: Any,
     ) -> None:  # fmt: skip
         (depth, height, width), (deep, high, across) = size, out
-        wide = np.int64(channels)
+        wide = np.int64(beside)
         for m in range(y.size // (deep * high * across * wide)):
             for i in range(deep):
                 top_d = i * sd - pad[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...compiler.plan.layout import Renamed, Turned
-from ...compiler.shapes import Place
+from ...compiler.shapes import Layout
 from . import Array, Arrays, Calls, kernel
 
 
@@ -26,13 +26,13 @@ class TurnedKernel:
             yield np.copyto, (moved(dx, a.values[0].layout, op.to), dy)
 
 
-def moved(maps: Array, layout: Place, to: Place) -> Array:
+def moved(maps: Array, layout: Layout, to: Layout) -> Array:
     """Maps with the channels in one place as a view that has them in another."""
     here, there = axes(layout, maps.ndim), axes(to, maps.ndim)
     return maps.transpose([here.index(axis) for axis in there])
 
 
-def axes(layout: Place, count: int) -> tuple[str | int, ...]:
+def axes(layout: Layout, count: int) -> tuple[str | int, ...]:
     """The images, the channels and each axis of places in their order."""
     places = range(count - 2)
     match layout:

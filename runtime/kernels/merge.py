@@ -26,6 +26,8 @@ def spread(array: Array, a: Arrays) -> Array:
     whole = widest(a)
     if array.ndim == whole.rank + 1:
         return array
+    if whole.outermost:
+        return array.T.reshape(whole.channels, *[1] * (whole.rank - 1), len(array))
     shape = [len(array), *[1] * whole.rank]
     shape[whole.channel_axis + 1] = -1
     return array.reshape(shape)
@@ -36,8 +38,11 @@ def gathered(source: Array, target: Array, a: Arrays) -> Calls:
     if source.ndim == target.ndim:
         yield np.copyto, (target, source)
         return
-    axis = widest(a).channel_axis + 1
-    places = tuple(i for i in range(1, source.ndim) if i != axis)
+    whole = widest(a)
+    if whole.outermost:
+        yield partial(np.add.reduce, source, axis=tuple(range(1, whole.rank)), out=target.T), ()
+        return
+    places = tuple(i for i in range(1, source.ndim) if i != whole.channel_axis + 1)
     yield partial(np.add.reduce, source, axis=places, out=target), ()
 
 

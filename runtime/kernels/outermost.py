@@ -16,9 +16,9 @@ from numpy.lib.stride_tricks import as_strided
 
 from ...compiler.ops.conv import Conv
 from ...compiler.shapes import Window
-from ..constants import ones, scalar
+from ..constants import ones
 from . import Array, Arrays, Calls, kernel
-from .norm import factored
+from .columns import inner
 
 
 def seen(maps: Array, windows: Sequence[Window]) -> Array:
@@ -31,16 +31,6 @@ def seen(maps: Array, windows: Sequence[Window]) -> Array:
     kernel, outputs = (w.kernel for w in windows), (w.output for w in windows)
     shape = (*maps.shape[:first], *kernel, *outputs, maps.shape[-1])
     return as_strided(maps, shape, (*before, *taps, *places, example))
-
-
-def inner(maps: Array, windows: Sequence[Window]) -> Array:
-    """The part of padded maps that is not padding."""
-    index: tuple[Any, ...] = (
-        slice(None),
-        *(slice(w.before, w.before + w.size) for w in windows),
-    )
-    found: Array = maps[index]
-    return found
 
 
 def flat(maps: Array) -> Array:
@@ -64,36 +54,13 @@ def bands(view: Array, columns: Array, axes: int) -> Iterator[tuple[slice, Array
 class OutermostKernel:
     """y = W columns(x) + b. Rows of all maps are no stretch, so a law behind waits for the last."""
 
-    def prepare(self, op: Conv, a: Arrays) -> Calls:
-        """Filters times what the norm behind multiplies by, and a bias for all that it adds."""
-        filters, biases = a.scratch["filters"].T, a.scratch["biases"]
-        norm, weight = a.folded, flat(a.weights["weight"])
-        bias = a.weights.get("bias", scalar(0, weight.dtype))
-        if norm is None:
-            yield np.copyto, (filters, weight)
-            yield np.copyto, (biases, bias)
-            return
-        factor = a.scratch["factor"]
-        yield from factored(norm.scale, norm.variance, norm.eps, factor)
-        yield np.multiply, (weight, factor[:, None], filters)
-        yield np.subtract, (bias, norm.mean, biases)
-        yield np.multiply, (biases, factor, biases)
-        yield np.add, (biases, norm.shift, biases)
-
-    def infer(self, op: Conv, a: Arrays) -> Calls:
-        adds = a.folded is not None or "bias" in a.weights
-        yield from self._made(op, a, a.scratch["filters"].T, a.scratch["biases"] if adds else None)
-
     def forward(self, op: Conv, a: Arrays) -> Calls:
-        yield from self._made(op, a, flat(a.weights["weight"]), a.weights.get("bias"))
-
-    def _made(self, op: Conv, a: Arrays, w: Array, bias: Array | None) -> Calls:
         (x,), y = a.inputs, a.output
         assert y is not None
-        windows = op.windows(a.values[0])
+        windows, w = op.windows(a.values[0]), flat(a.weights["weight"])
         if op.pointwise(a.values[0]):
             yield np.matmul, (w, flat(x), flat(y))
-            yield from biased(flat(y), bias)
+            yield from biased(flat(y), a)
         else:
             source, room = a.scratch.get("padded", x), a.scratch["columns"]
             if source is not x:
@@ -102,14 +69,19 @@ class OutermostKernel:
                 made = flat(y[:, rows])
                 yield np.copyto, (columns, part)
                 yield np.matmul, (w, columns.reshape(w.shape[1], -1), made)
-                yield from biased(made, bias)
+                yield from biased(made, a)
         yield from a.behind.finish(y)
+
+    infer = forward
 
     def backward(self, op: Conv, a: Arrays) -> Calls:
         (x,), (dx,), dy = a.inputs, a.d_inputs, a.d_output
         assert dy is not None
         if "bias" in a.d_weights:
-            yield flat(dy).dot, (ones(dy[0].size, dy.dtype), a.d_weights["bias"])
+            sums = a.scratch["sums"]
+            rows = dy.reshape(sums.size, -1)
+            yield rows.dot, (ones(rows.shape[1], dy.dtype), sums.reshape(-1))
+            yield sums.dot, (ones(sums.shape[1], dy.dtype), a.d_weights["bias"])
         if op.pointwise(a.values[0]):
             yield from self._back_at_once(x, dx, dy, a)
         else:
@@ -185,7 +157,7 @@ def padded(maps: Array, target: Array, windows: Sequence[Window]) -> Calls:
     yield np.copyto, (inner(target, windows), maps)
 
 
-def biased(maps: Array, bias: Array | None) -> Calls:
+def biased(maps: Array, a: Arrays) -> Calls:
     """A number more for each channel."""
-    if bias is not None:
-        yield np.add, (maps, bias[:, None], maps)
+    if "bias" in a.weights:
+        yield np.add, (maps, a.weights["bias"][:, None], maps)

@@ -249,8 +249,9 @@ class GlobalAverageKernel:
         (x,), y = a.inputs, a.output
         assert y is not None
         axes, share = self._places(a, x)
-        if a.values[0].channels_last:
-            yield partial(np.add.reduce, x, axis=axes, out=y), ()
+        if a.values[0].outermost or a.values[0].channels_last:
+            sums = y.T if a.values[0].outermost else y
+            yield partial(np.add.reduce, x, axis=axes, out=sums), ()
             yield np.multiply, (y, share, y)
             return
         # Seven times faster than a sum over the last axes.
@@ -264,11 +265,14 @@ class GlobalAverageKernel:
         if dx is None or dy is None:
             return
         axes, share = self._places(a, dx)
-        yield np.multiply, (np.expand_dims(dy, axes), share, dx)
+        given = dy.T if a.values[0].outermost else dy
+        yield np.multiply, (np.expand_dims(given, axes), share, dx)
 
     def _places(self, a: Arrays, whole: Array) -> tuple[tuple[int, ...], Array]:
         (value,) = a.values
-        axes = tuple(i for i in range(1, whole.ndim) if i != value.channel_axis + 1)
+        channel = 0 if value.outermost else value.channel_axis + 1
+        example = whole.ndim - 1 if value.outermost else 0
+        axes = tuple(axis for axis in range(whole.ndim) if axis not in (channel, example))
         return axes, scalar(value.channels / value.size, whole.dtype)
 
 

@@ -104,8 +104,8 @@ def run(spec: str, dtype: DType, *, jit: bool = False) -> list[Array]:
     """Losses, gradients' work and answers of a net of this spec."""
     net = nnspec.compile(spec, seed=3, dtype=dtype, loss="cross_entropy", jit=jit)
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((21, *net.graph.inputs[0].value.shape)).astype(dtype)
-    y = rng.integers(0, 3, 21)
+    x = rng.standard_normal((37, *net.graph.inputs[0].value.shape)).astype(dtype)
+    y = rng.integers(0, 3, 37)
     losses = [np.array(net.step(x, y)) for _ in range(2)]
     weights = {name: np.array(array) for name, array in net.weights.items()}
     return [*losses, *weights.values(), net(x), net(x[:1])]
@@ -132,7 +132,7 @@ def test_same_bits(
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["winograd", "norms", "residual", "taps"])
+@pytest.mark.parametrize("name", ["winograd", "norms", "residual", "taps", "chosen from"])
 def test_compiled_loops_too(name: str, use: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
     use(2)
     together = run(NETS[name], "float64", jit=True)

@@ -83,27 +83,39 @@ def test_the_largest_batch_that_fits_does(most: str) -> None:
 
 TILED = "16x8x8 -> conv64 3x3 p1 relu -> conv64 3x3 p1 relu -> gap -> fc10"
 """Of 17 examples a block is smaller than of 16, and with it the scratch."""
+NARROW = "4x16x16 -> conv4 3x3 p1 relu -> maxpool2 -> conv4 3x3 p1 relu -> flatten -> fc10"
+"""Of 16 examples a thread and more maps lie in another way than of fewer, and take more."""
 
 
 @cache
-def arena(batch: int, threads: int) -> int:
-    graph = nnspec.graph(TILED)
+def arena(spec: str, batch: int, threads: int) -> int:
+    graph = nnspec.graph(spec)
     loss = graph.training.learned_by(graph.output.value)
     return schedule(graph, batch, "train", loss, threads=threads).arena_bytes
 
 
-@pytest.mark.parametrize("most", ["6MiB", "8MiB"])
+@pytest.mark.parametrize(
+    ("spec", "most"),
+    [
+        (TILED, "6MiB"),
+        (TILED, "8MiB"),
+        *((NARROW, f"{n}KiB") for n in (300, 500, 700, 900, 1100)),
+    ],
+)
 @pytest.mark.parametrize("threads", [1, 2])
-def test_no_larger_batch_fits(most: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_larger_batch_fits(
+    spec: str, most: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A larger batch may take less memory, and so may fewer threads: all are tried here."""
     monkeypatch.setattr(bind, "available", lambda: threads)
-    net = nnspec.compile(TILED, max_memory=most)
-    x, y = np.zeros((60, 16, 8, 8), np.float32), np.zeros(60, np.int64)
+    net = nnspec.compile(spec, max_memory=most)
+    x = np.zeros((60, *net.graph.inputs[0].value.shape), np.float32)
+    y = np.zeros(60, np.int64)
     with pytest.raises(SpecError) as error:
         net.step(x, y)
     found = refusal(error)
     assert found.left is not None
-    taken = {batch: min(arena(batch, n) for n in (1, threads)) for batch in range(1, 60)}
+    taken = {batch: min(arena(spec, batch, n) for n in (1, threads)) for batch in range(1, 60)}
     assert found.fits == max(batch for batch in taken if taken[batch] + 64 <= found.left)
     assert np.isfinite(net.step(x[: found.fits], y[: found.fits]))
 
@@ -114,7 +126,7 @@ def test_fewer_threads_share_a_batch_that_fits_so_alone(monkeypatch: pytest.Monk
     wanted = nnspec.compile(TILED, seed=0).gradients(x, y)[1]["fc1.weight"]
     kept = 2 * nnspec.compile(TILED).params * 4 + 4096
     for threads in (3, 2, 1):
-        most = arena(60, threads) + kept
+        most = arena(TILED, 60, threads) + kept
         net = nnspec.compile(TILED, seed=0, max_memory=most, optimizer="sgd")
         assert len(net.learner.bound(60).lanes) == threads
         np.testing.assert_allclose(net.gradients(x, y)[1]["fc1.weight"], wanted, atol=1e-6)

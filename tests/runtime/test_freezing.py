@@ -80,7 +80,7 @@ def test_random_nets_with_half_of_them_frozen(part: int) -> None:
             kept = rng.uniform(0.5, 2, statistic.shape)
             statistic[...] = kept if name.endswith("variance") else kept - 1
         before = {name: w.copy() for name, w in (*net.weights.items(), *net.state.items())}
-        x = {n.name: batch(n, rng) for n in net.graph.inputs}
+        x = {n.name: batch(n, 4, rng) for n in net.graph.inputs}
         y = rng.standard_normal((4, *net.graph.output.value.shape))
         wanted = by_torch(net, x, y)
         _, found = net.gradients(x, y)
@@ -122,7 +122,7 @@ def test_every_operator_frozen(name: str, text: str) -> None:
     rng = np.random.default_rng(1)
     for weight in net.weights.values():
         weight[...] = rng.standard_normal(weight.shape)
-    x = {n.name: batch(n, rng) for n in net.graph.inputs}
+    x = {n.name: batch(n, 4, rng) for n in net.graph.inputs}
     y = rng.standard_normal((4, *net.graph.output.value.shape))
     wanted = by_torch(net, x, y)
     _, found = net.gradients(x, y)

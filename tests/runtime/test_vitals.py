@@ -62,6 +62,21 @@ def test_dead_channels_of_maps() -> None:
     assert net.vitals(x, Y[:20]).layers[0].dead == 1 / 4
 
 
+@pytest.mark.parametrize("filters", [4, 32])
+@pytest.mark.parametrize("count", [10, 40])
+def test_channels_are_seen_wherever_they_lie(filters: int, count: int) -> None:
+    net = nnspec.compile(
+        f"3x8x8 -> conv{filters} 3x3 relu -> maxpool2 -> conv{filters} 3x3 p1 relu -> flatten -> fc3",
+        seed=0,
+    )
+    net.weights["conv1.bias"][1:3] = -100
+    net.weights["conv2.bias"][0] = -100
+    found = net.vitals(RNG.standard_normal((count, 3, 8, 8)), Y[:count])
+    dead = {layer.layer: layer.dead for layer in found.layers}
+    assert set(dead) == {node.layer for node in net.graph.nodes if not node.is_input}
+    assert (dead["conv1"], dead["conv2"]) == (2 / filters, 1 / filters)
+
+
 @pytest.mark.parametrize("word", ["sigmoid", "tanh", "hsigmoid"])
 def test_saturated_units_are_counted(word: str) -> None:
     net = nnspec.compile(f"6 -> fc8 {word} -> fc3", seed=0)
