@@ -287,7 +287,10 @@ def configure_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", help="a file that `nnspec train --save` wrote")
     data_arguments(parser)
     parser.add_argument(
-        "--held-out", type=float, metavar="SHARE", help="judge only the part that training held out"
+        "--held-out",
+        type=float,
+        metavar="SHARE",
+        help="judge only what `train` holds out by this share: the one that it was told, or 0.2",
     )
     memory_argument(parser)
     jit_argument(parser)

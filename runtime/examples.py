@@ -120,6 +120,8 @@ def _sequence(x: Any) -> Any:
     if is_array_like(x) or isinstance(x, Mapping):
         raise SpecError([NoTruth(None, "there are inputs, but no truth to learn from")])
     problem = f"a {type(x).__name__} has no length and no items to learn from"
+    if isinstance(x, str):
+        problem = f"{x!r} is a text, no data: `nnspec.load_data({x!r})` reads what it names"
     raise SpecError([NoTruth(None, problem)])
 
 

@@ -149,7 +149,7 @@ def first_loss(found: Examination) -> Iterator[Finding]:
             "before any training it is sure of wrong answers",
             f"its loss is {figure(found.first)}; a net that says nothing has {figure(found.silent)}",
             (
-                "begin with smaller weights in the last layer, as fc10(init=normal(0.01))",
+                "begin with smaller weights in the last layer: fc…(init=normal(0.01))",
                 "or centre and scale the inputs, or put a norm (`bn`, `ln`) before the last layer",
             ),
         )

@@ -13,12 +13,15 @@ from ..compiler.training import Training
 from .vitals import line
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
     from .history import Epoch, Step
 
 PAUSE = 0.1
 """Seconds between two looks at the bar: more often costs time that a small net would train in."""
+
+
+EPOCH = "epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"
 
 
 def percent(share: float) -> str:
@@ -74,22 +77,36 @@ class Bar:
             self._bar.console.print(f"epoch {epoch.number:>3}  {seen}", highlight=False)
 
 
+def columns(begin: str, width: int) -> list[ProgressColumn]:
+    """What a line has room for behind its beginning: loss and accuracy above all, then the time left, a
+    bar, examples a second, the learning rate."""
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+    least = len(begin) + len("epoch 100/100 loss 0.1234 accuracy 100.00 %")
+    if width < least + 6:
+        # One column, for of several rich cuts each.
+        return [TextColumn(f"{begin}{EPOCH} loss {{task.fields[loss]}} {{task.fields[judged]}}")]
+    left = width - least - 6
+    bar, rate, pace = left >= 25, left >= 25 + 12, left >= 25 + 12 + 11
+    return [
+        TextColumn(begin + EPOCH),
+        *([BarColumn(bar_width=24)] if bar else []),
+        TextColumn("loss {task.fields[loss]}"),
+        TextColumn("{task.fields[judged]}"),
+        *([TextColumn("lr {task.fields[lr]:.2g}")] if pace else []),
+        *([TextColumn("{task.fields[rate]:>9,.0f}/s")] if rate else []),
+        TimeRemainingColumn(compact=True),
+    ]
+
+
 @contextmanager
 def shown(training: Training, label: str = "") -> Iterator[Bar]:
     """A progress bar on stderr; `label` tells which net of several it is."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress
 
-    columns = (
-        TextColumn(label + "epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
-        BarColumn(bar_width=24),
-        TextColumn("loss {task.fields[loss]}"),
-        TextColumn("{task.fields[judged]}"),
-        TextColumn("lr {task.fields[lr]:.2g}"),
-        TextColumn("{task.fields[rate]:>9,.0f}/s"),
-        TimeRemainingColumn(compact=True),
-    )
-    bar = Progress(*columns, console=Console(file=sys.stderr), refresh_per_second=8)
+    console = Console(file=sys.stderr)
+    bar = Progress(*columns(label, console.width), console=console, refresh_per_second=8)
     try:
         yield Bar(bar, training)
     finally:

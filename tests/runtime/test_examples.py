@@ -271,6 +271,7 @@ def test_without_truth() -> None:
     for x in (X, {"x": X}, iter([(X[0], 1)]), 3):
         assert wrong(lambda: net().fit(x)).code == "NN524"  # noqa: B023
     assert said(lambda: net().fit(X)) == "NN524 there are inputs, but no truth to learn from"
+    assert "`nnspec.load_data('iris')` reads what it names" in said(lambda: net().fit("iris"))
     assert wrong(lambda: net().fit([])).code == "NN556"
 
 
