@@ -134,6 +134,10 @@ class MissingArray(Mistake):
         return f"save it as np.savez(file, x=inputs{more})"
 
 
+PICTURED = 8
+"""Numbers in a row from which what has 1, 3 or 4 on its last axis is a picture with its channels there."""
+
+
 @dataclass(frozen=True)
 class DataShape(Mistake):
     """The examples of a set have another size than the net takes."""
@@ -150,7 +154,15 @@ class DataShape(Mistake):
         )
 
     def help(self) -> str:
-        return f"begin the spec with {shown(self.found)}"
+        *places, channels = self.found
+        if len(places) == 2 and channels in (1, 3, 4) and min(places) >= PICTURED:
+            first = shown((channels, *places))
+            return (
+                f"pictures have their channels first, x.transpose(0, 3, 1, 2): begin with {first}"
+            )
+        return (
+            f"begin the spec with {shown(self.found)}, or bring examples of {_sized(self.wanted)}"
+        )
 
 
 @dataclass(frozen=True)

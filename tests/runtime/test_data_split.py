@@ -70,6 +70,15 @@ def test_fitted_to_a_net() -> None:
     assert fitted(data, (8, 8, 1)).x.shape == (1797, 8, 8, 1)
 
 
+def test_pictures_with_their_channels_last_are_told() -> None:
+    """A spec that began as they lie would see a picture of 8 channels, 8x3."""
+    digits = load("digits")
+    pictures = replace(digits, x=np.repeat(digits.x.reshape(-1, 8, 8, 1), 3, axis=3))
+    assert wrong(lambda: fitted(pictures, (4,))).help() == (
+        "pictures have their channels first, x.transpose(0, 3, 1, 2): begin with 3x8x8"
+    )
+
+
 def test_fitted_to_a_net_that_takes_another_size() -> None:
     mistake = wrong(lambda: fitted(load("digits"), (3, 32, 32)))
     assert mistake.code == "NN507"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -10,13 +11,19 @@ from rich.progress import Progress
 
 from nnspec.runtime.progress import columns
 
-FIELDS = {"epoch": 12, "epochs": 100, "loss": "0.1234", "judged": "accuracy 95.71 %", "lr": 2e-3}
+FIELDS: dict[str, Any] = {
+    "epoch": 12,
+    "epochs": 100,
+    "loss": "0.1234",
+    "judged": "accuracy 95.71 %",
+    "lr": 2e-3,
+}
 
 
 def drawn(begin: str, width: int) -> str:
     console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
     bar = Progress(*columns(begin, width), console=console)
-    bar.add_task("", total=100.0, completed=12.0, rate=12345.0, **FIELDS)
+    bar.add_task("", total=100, completed=12, rate=12345.0, **FIELDS)
     with console.capture() as captured:
         console.print(bar.make_tasks_table(bar.tasks))
     return captured.get().rstrip("\n")
