@@ -10,13 +10,6 @@ from .shapes import Value, Window
 
 COLUMNS = 256 * 1024
 """Numbers that a block of gathered columns aims to hold: they stay in a core's cache."""
-MANY = 16
-"""Examples from which rows of them are long enough."""
-BAND = 128 * 1024
-"""The same where examples are innermost: rows are long enough for smaller blocks, of which the product
-finds more in cache."""
-STRIP = 4
-"""Rows of places whose gradients aim to go back in one product where examples are innermost."""
 WIDE = 512
 """Numbers that a bias is repeated to, where channels are innermost: NumPy adds long rows faster."""
 
@@ -45,24 +38,6 @@ def gathered(prefix: str, batch: int, windows: Sequence[Window], depth: int) -> 
     if any(w.before or w.after for w in windows):
         found[f"{prefix}padded"] = padded(columns[0], windows, depth)
     return found
-
-
-def band(examples: int, windows: Sequence[Window], depth: int) -> tuple[int, ...]:
-    """The shape of a block's columns where examples are innermost: channels, taps, some rows of places,
-    the other places, examples."""
-    outputs, kernel = [w.output for w in windows], [w.kernel for w in windows]
-    row = depth * math.prod(kernel) * math.prod(outputs[1:]) * examples
-    return depth, *kernel, max(1, min(outputs[0], BAND // row)), *outputs[1:], examples
-
-
-def strip(examples: int, windows: Sequence[Window], depth: int) -> int:
-    """How many rows of places go back to maps whose examples are innermost at a time: of the products of
-    several with one larger matrix, mostly zeros, there are fewer to add up."""
-    first, *others = windows
-    taps = depth * math.prod(w.kernel for w in others)
-    width = math.prod(w.output for w in others) * examples
-    most = max(0, COLUMNS // (taps * width) - first.reach) // first.stride + 1
-    return min(-(-first.output // max(1, round(first.output / STRIP))), most)
 
 
 def mirrored(windows: Sequence[Window]) -> tuple[Window, ...] | None:

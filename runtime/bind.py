@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from ..compiler.convolving import MANY
 from ..compiler.graph import Graph, Node
+from ..compiler.outermost import MANY
 from ..compiler.plan import schedule as planning
 from ..compiler.plan.build import SWEEP, schedule
 from ..compiler.plan.parameters import Entry, Parameters

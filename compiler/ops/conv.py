@@ -9,9 +9,9 @@ from pydantic import Field
 
 from ...grammar.diagnostics import Mistake
 from ...grammar.quantity import quantity
-from .. import environment, taps, winograd
+from .. import environment, outermost, taps, winograd
 from ..algebra import Symbol
-from ..convolving import BAND, COLUMNS, MANY, band, gathered, mirrored, repeats, spread, strip
+from ..convolving import COLUMNS, gathered, mirrored, repeats, spread
 from ..op import (
     Count,
     Index,
@@ -140,21 +140,24 @@ class Convolution(Op):
 
     def _outermost(self, batch: int, x: Value) -> Needs:
         """Examples side by side: one product of the filters with some rows of places of all maps."""
-        windows, (depth, n) = self.windows(x), self.sides(x)
-        columns = band(batch, windows, depth)
-        filters, y = Needed((math.prod(columns[: 1 + len(windows)]), n)), self.shape(x)
+        windows, (depth, n), y = self.windows(x), self.sides(x), self.shape(x)
         gathering: dict[str, Needed] = {}
         learning = {} if self.nobias else {"sums": Needed((n, y.places[0]))}
         room: dict[str, Needed] = {}
         how = "one product over all places"
         if not self.pointwise(x):
-            gathering["columns"], room = Needed(columns), self._strips(batch, x)
-            learning |= {"total": filters, "part": filters}
-            rows = quantity(columns[1 + len(windows)], "row")
-            how = f"{rows} of {quantity(batch, 'image')} at a time"
+            columns = outermost.columns(windows, batch, depth)
+            taps, rows = (
+                math.prod(columns.shape[: 1 + len(windows)]),
+                columns.shape[1 + len(windows)],
+            )
+            gathering["columns"] = columns
+            learning |= dict.fromkeys(("total", "part"), Needed((taps, n)))
+            room = outermost.returning(windows, batch, depth, n)
+            how = f"{quantity(rows, 'row')} of {quantity(batch, 'image')} at a time"
         if any(w.before or w.after for w in windows):
-            around = depth, *(w.size + w.before + w.after for w in windows), batch
-            gathering["padded"] = room["padded_gradient"] = Needed(around)
+            around = outermost.padded(windows, batch, depth)
+            gathering["padded"] = room["padded_gradient"] = around
         return Needs(
             algorithm="examples innermost",
             why=f"{self._filters(x)}: {how}",
@@ -165,19 +168,6 @@ class Convolution(Op):
             to_learn=frozenset({"x", *learning, *gathering}),
             to_return=frozenset(room),
         )
-
-    def _strips(self, batch: int, x: Value) -> dict[str, Needed]:
-        """What the gradient of the input is made with: the filters of each row of a strip beside each
-        other, their products, and a strip of the output's gradient."""
-        (first, *others), n = self.windows(x), self.sides(x)[1]
-        high = strip(batch, (first, *others), x.depth)
-        seen = first.stride * (high - 1) + first.reach
-        taps, places = [w.kernel for w in others], [w.output for w in others]
-        return {
-            "strip_filters": Needed((n, high, x.depth, seen, *taps)),
-            "strip_columns": Needed((x.depth, seen, *taps, *places, batch)),
-            "strip": Needed((n, high, *places, batch)),
-        }
 
     def _interleaved(self, batch: int, x: Value) -> Needs:
         """Places in rows, of each what its window sees: one product with the filters, of the
@@ -351,8 +341,7 @@ class Conv(Convolution):
             return "last"
         if self.pointwise(x):
             return "any"
-        row = seen * examples * math.prod(w.output for w in windows[1:])
-        return "outermost" if examples >= MANY and row <= BAND else "first"
+        return "outermost" if outermost.suits(windows, examples, x.depth) else "first"
 
     def absorbs(self, *inputs: Value) -> bool:
         return inputs[0].interleaved
