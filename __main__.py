@@ -265,7 +265,7 @@ def _page(word: str | None) -> str:
 
 def _guarded(run: object, options: argparse.Namespace) -> int:
     """Run a command; mistakes are printed as it prints everything else."""
-    from .grammar.diagnostics import SpecError
+    from .grammar.diagnostics import SpecError, exit_code
 
     assert callable(run)
     try:
@@ -274,8 +274,6 @@ def _guarded(run: object, options: argparse.Namespace) -> int:
     except SpecError as error:
         from .analyzers.render.messages import messages
         from .analyzers.render.structured import as_json, diagnostics
-        from .compiler.errors import BadEnvironment
-        from .grammar.errors import Unreadable, Unwritable
 
         if options.format == "json":
             _write(as_json({"diagnostics": diagnostics(error.diagnostics)}), sys.stdout)
@@ -283,8 +281,7 @@ def _guarded(run: object, options: argparse.Namespace) -> int:
             _write(
                 messages(error.diagnostics, colour=_coloured(options.color, sys.stderr)), sys.stderr
             )
-        usage = Unreadable | Unwritable | BadEnvironment
-        return 2 if any(isinstance(m, usage) for m in error.diagnostics) else 1
+        return exit_code(error.diagnostics) or 1
     except MemoryError:
         print("nnspec: there is not enough memory for this", file=sys.stderr)
         return 1

@@ -10,11 +10,20 @@ from pathlib import Path
 
 from ..compiler.elaborate import elaborate
 from ..compiler.graph import Graph
-from ..grammar.diagnostics import Applicability, Mistake, Severity, concise, in_order
+from ..grammar.diagnostics import (
+    Applicability,
+    Mistake,
+    Severity,
+    SpecError,
+    concise,
+    exit_code,
+    in_order,
+)
 from ..grammar.fix import apply
 from ..grammar.limits import Limits
 from ..grammar.quantity import quantity
-from ..grammar.read import found_in, read
+from ..grammar.read import read
+from ..grammar.search import Found, found_in
 from ..grammar.source import Source
 from ..grammar.write import difference, is_file, put_out, rewrite
 from .config import Config, config_for
@@ -60,9 +69,12 @@ def configure_check(parser: argparse.ArgumentParser) -> None:
         '  nnspec check "3x32x32 -> conv6 5x5 relu -> fc10"\n  cat net.nn | nnspec check -\n'
         "  nnspec check --fix specs\n  nnspec check --diff net.nn\n"
         "  nnspec check --diff --unsafe-fixes net.nn\n\n"
-        "exit code: 0 nothing but warnings, 1 errors, 2 wrong usage"
+        "exit code: 0 nothing but warnings, 1 errors, 2 wrong usage, or something that cannot be "
+        "read"
     )
 
+
+NOTHING = "Nothing was checked.\n"
 
 ROUNDS = 10
 """How often fixes are looked for anew: mending one mistake may uncover another."""
@@ -70,21 +82,24 @@ ROUNDS = 10
 
 def check(options: argparse.Namespace) -> int:
     """Every mistake of every spec."""
-    specs = list(found_in(options.specs))
+    searched = found_in(options.specs)
+    print(searched.notice(), end="", file=sys.stderr)
+    asked = _asked(searched.specs, options)
     if options.diff:
-        return _differences(specs, options)
-    found: list[Mistake] = []
-    fixed, asked = 0, _asked(specs, options)
-    for spec in specs:
-        source = read(spec, options.limits)
+        return _differences(searched, asked, options)
+    found: list[Mistake] = [*searched.mistakes]
+    count = fixed = 0
+    for spec in searched.specs:
         codes = _codes(spec, options)
-        if options.fix:
-            mended, count = fixes(source, options.limits, options.lets, codes, asked)
-            _put(spec, source, mended, options)
-            source, fixed = mended, fixed + count
-        found += checked(source, options.limits, options.lets, codes)
+        try:
+            mistakes, mended = _one(spec, codes, asked, options)
+        except SpecError as error:
+            found += error.diagnostics
+        else:
+            found += mistakes
+            count, fixed = count + 1, fixed + mended
     if options.format == "json":
-        facts = {"checked": len(specs)} | ({"fixed": fixed} if options.fix else {})
+        facts = {"checked": count} | ({"fixed": fixed} if options.fix else {})
         write(as_json({**facts, "diagnostics": diagnostics(found)}))
     elif options.format == "sarif":
         write(as_json(sarif(found, options.version, options.page)))
@@ -93,24 +108,52 @@ def check(options: argparse.Namespace) -> int:
     elif options.format == "concise":
         write("".join(f"{concise(mistake)}\n" for mistake in found))
     elif options.statistics:
-        write(_statistics(found, asked))
+        write(_statistics(found, asked) or ("All is well.\n" if count else NOTHING))
     elif found:
         write(messages(found, colour=options.colour, asked=asked))
+    elif count:
+        write(f"{counted(found)} Checked {quantity(count, 'spec')}.\n")
     else:
-        write(f"{counted(found)} Checked {quantity(len(specs), 'spec')}.\n")
+        write(NOTHING)
     if fixed:
         print(f"Fixed {quantity(fixed, 'mistake')}.", file=sys.stderr)
-    return int(any(mistake.severity is Severity.ERROR for mistake in found))
+    return exit_code(found)
 
 
-def _differences(specs: list[str], options: argparse.Namespace) -> int:
-    """What `--fix` would change."""
-    changed, asked = False, _asked(specs, options)
-    for spec in specs:
-        source = read(spec, options.limits)
-        mended, _ = fixes(source, options.limits, options.lets, _codes(spec, options), asked)
+def _one(
+    spec: str, codes: frozenset[str], asked: Applicability, options: argparse.Namespace
+) -> tuple[tuple[Mistake, ...], int]:
+    """What is wrong with one spec, and how much of it was mended if asked for.
+
+    Raises SpecError when it cannot be read; one that cannot be written is a mistake beside its others.
+    """
+    source = read(spec, options.limits)
+    if not options.fix:
+        return checked(source, options.limits, options.lets, codes), 0
+    mended, count = fixes(source, options.limits, options.lets, codes, asked)
+    try:
+        _put(spec, source, mended, options)
+    except SpecError as error:
+        wrong = checked(source, options.limits, options.lets, codes)
+        return (*error.diagnostics, *wrong), 0
+    return checked(mended, options.limits, options.lets, codes), count
+
+
+def _differences(searched: Found, asked: Applicability, options: argparse.Namespace) -> int:
+    """What `--fix` would change; raises SpecError at the end for what could not be read."""
+    changed, unread = False, list[Mistake](searched.mistakes)
+    for spec in searched.specs:
+        codes = _codes(spec, options)
+        try:
+            source = read(spec, options.limits)
+        except SpecError as error:
+            unread += error.diagnostics
+            continue
+        mended, _ = fixes(source, options.limits, options.lets, codes, asked)
         put_out(difference(source, mended.text))
         changed = changed or mended.text != source.text
+    if unread:
+        raise SpecError(unread)
     return int(changed)
 
 
@@ -148,14 +191,14 @@ def _config(spec: str, options: argparse.Namespace) -> Config:
 
 
 def _statistics(found: list[Mistake], asked: Applicability) -> str:
-    """How many of each code, the most first; marked where a fix is asked for."""
+    """How many of each code, the most first; marked where a fix is asked for; empty for none."""
     counts = Counter((mistake.code, mistake.name) for mistake in found)
     mended = {m.code for m in found if (fix := m.fix()) and fix.within(asked)}
     rows = [
         f"{count:>6,}  {code}  {'[*]' if code in mended else '   '} {name}\n"
         for (code, name), count in counts.most_common()
     ]
-    return "".join(rows) or "All is well.\n"
+    return "".join(rows)
 
 
 def checked(

@@ -335,7 +335,7 @@ class BadSetting(Mistake):
 class BadEnvironment(Mistake):
     """A variable of the environment has a value it cannot take."""
 
-    code, name = "NN127", "bad-environment"
+    code, name, usage = "NN127", "bad-environment", True
     variable: str
     found: str
     advice: str

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from .diagnostics import Mistake, SpecError
 from .format import formatted
-from .read import found_in, read
+from .read import read
+from .search import found_in
 from .source import Source
 from .write import difference, is_file, put_out, rewrite
 
@@ -36,8 +37,10 @@ def fmt(options: argparse.Namespace) -> int:
     """Every spec in its one spelling; one with mistakes stays as it is and holds no other up."""
     changed: list[str] = []
     unchanged: list[str] = []
-    mistakes: list[Mistake] = []
-    for spec in found_in(options.specs):
+    found = found_in(options.specs)
+    mistakes: list[Mistake] = [*found.mistakes]
+    print(found.notice(), end="", file=sys.stderr)
+    for spec in found.specs:
         try:
             source = read(spec, options.limits)
             text = formatted(source, options.limits)

@@ -65,6 +65,8 @@ class Mistake:
     code: ClassVar[str] = ""
     name: ClassVar[str] = ""
     severity: ClassVar[Severity] = Severity.ERROR
+    usage: ClassVar[bool] = False
+    """Whether no spec is at fault, but the command line, or a file or folder that it names."""
     by_code: ClassVar[dict[str, type[Mistake]]] = {}
 
     span: Span | None
@@ -82,6 +84,18 @@ class Mistake:
     def message(self) -> str:
         """What is wrong, in one sentence without a full stop."""
         raise NotImplementedError(f"{type(self).__name__} has no message")
+
+    @property
+    def filename(self) -> str | None:
+        """Which text or file it is of: a path, `<stdin>` or `<text>`; None where it is of none."""
+        return self.span.source.name if self.span else None
+
+    @property
+    def exit_code(self) -> int:
+        """What a command ends with that finds it: 0 a warning, 1 a mistake in a spec, 2 wrong usage."""
+        if self.severity is not Severity.ERROR:
+            return 0
+        return 2 if self.usage else 1
 
     def label(self) -> str:
         """A few words under the caret; empty for none."""
@@ -108,11 +122,15 @@ def in_order(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
     """Sorted by file, place and code, each said once."""
 
     def key(mistake: Mistake) -> tuple[str, int, str, str]:
-        span = mistake.span
-        place = (span.source.name, span.start) if span else ("", 0)
-        return (*place, mistake.code, mistake.message())
+        start = mistake.span.start if mistake.span else 0
+        return mistake.filename or "", start, mistake.code, mistake.message()
 
     return tuple(dict.fromkeys(sorted(mistakes, key=key)))
+
+
+def exit_code(mistakes: Iterable[Mistake]) -> int:
+    """What a command ends with that finds these: the worst that one of them asks for."""
+    return max((mistake.exit_code for mistake in mistakes), default=0)
 
 
 class SpecError(Exception):
@@ -128,6 +146,6 @@ class SpecError(Exception):
 
 def concise(mistake: Mistake) -> str:
     """One line: place, code, message, and the help after a dash."""
-    place = f"{mistake.span}: " if mistake.span else ""
+    place = mistake.span or mistake.filename
     advice = f" ({mistake.help()})" if mistake.help() else ""
-    return f"{place}{mistake.code} {mistake.message()}{advice}"
+    return f"{f'{place}: ' if place else ''}{mistake.code} {mistake.message()}{advice}"

@@ -182,12 +182,17 @@ class EmptyText(Mistake):
 
 @dataclass(frozen=True)
 class Unreadable(Mistake):
-    """A spec cannot be read: no such file, no permission, not text in UTF-8."""
+    """A spec cannot be read, or a folder not be searched: it is not there, permission is denied, it is
+    no text in UTF-8."""
 
-    code, name = "NN011", "unreadable"
+    code, name, usage = "NN011", "unreadable", True
     path: str
     problem: str
     advice: str = ""
+
+    @property
+    def filename(self) -> str:
+        return self.path
 
     def message(self) -> str:
         return f"cannot read `{self.path}`: {self.problem}"
@@ -200,9 +205,13 @@ class Unreadable(Mistake):
 class Unwritable(Mistake):
     """A spec cannot be laid out where it stands: the file may not be written. It is as it was."""
 
-    code, name = "NN012", "unwritable"
+    code, name, usage = "NN012", "unwritable", True
     path: str
     problem: str
+
+    @property
+    def filename(self) -> str:
+        return self.path
 
     def message(self) -> str:
         return f"cannot write `{self.path}`: {self.problem}"

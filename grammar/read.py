@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +35,8 @@ def read(spec: str | os.PathLike[str], limits: Limits | None = None) -> Source:
     if spec == "-":
         return _decoded("<stdin>", sys.stdin.buffer.read(limits.bytes + 1), limits)
     text = os.fspath(spec)
+    if not text:
+        raise SpecError([Unreadable(None, text, "an empty text is no spec", A_SPEC)])
     if isinstance(spec, str) and is_text(text):
         return Source("<text>", text)
     try:
@@ -59,18 +60,6 @@ def _exists(spec: str) -> bool:
         return Path(spec).exists()
     except OSError:
         return False
-
-
-def found_in(given: Iterable[str]) -> Iterator[str]:
-    """Specs as given; folders as the `.nn` files below them, hidden folders left out."""
-    for spec in given:
-        path = Path(spec) if spec != "-" and not is_text(spec) else None
-        if path is None or not path.is_dir():
-            yield spec
-            continue
-        for file in sorted(path.rglob("*.nn")):
-            if not any(part.startswith(".") for part in file.relative_to(path).parts):
-                yield str(file)
 
 
 def read_file(path: Path, limits: Limits) -> Source:

@@ -22,6 +22,8 @@ def _annotation(mistake: Mistake) -> str:
     properties = {"title": f"nnspec ({mistake.code})"}
     if mistake.span is not None:
         properties |= _place(mistake.span)
+    elif mistake.filename is not None:
+        properties["file"] = mistake.filename
     told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     words = "\n".join(part for part in (mistake.message(), mistake.help()) if part)
     return f"::{mistake.severity.value} {told}::{_data(words)}"

@@ -65,6 +65,8 @@ def _result(mistake: Mistake, place: int) -> dict[str, Any]:
                 {"physicalLocation": _location(note.span), "message": {"text": note.label}}
                 for note in notes
             ]
+    elif mistake.filename is not None:
+        found["locations"] = [{"physicalLocation": _whole(mistake.filename)}]
     fix = mistake.fix()
     if fix is not None:
         changes: dict[str, list[dict[str, Any]]] = {}
@@ -73,7 +75,7 @@ def _result(mistake: Mistake, place: int) -> dict[str, Any]:
                 "deletedRegion": _region(edit.span),
                 "insertedContent": {"text": edit.text},
             }
-            changes.setdefault(_uri(edit.span), []).append(replacement)
+            changes.setdefault(_uri(edit.span.source.name), []).append(replacement)
         found["fixes"] = [
             {
                 "description": {"text": fix.title},
@@ -87,12 +89,17 @@ def _result(mistake: Mistake, place: int) -> dict[str, Any]:
 
 
 def _location(span: Span) -> dict[str, Any]:
-    return {"artifactLocation": {"uri": _uri(span)}, "region": _region(span)}
+    return {"artifactLocation": {"uri": _uri(span.source.name)}, "region": _region(span)}
 
 
-def _uri(span: Span) -> str:
+def _whole(filename: str) -> dict[str, Any]:
+    """A file that no line is known of: GitHub shows nothing without one, so it is the first."""
+    return {"artifactLocation": {"uri": _uri(filename)}, "region": {"startLine": 1}}
+
+
+def _uri(name: str) -> str:
     """A path relative to where the command runs, with slashes; `<text>` has no better name."""
-    path = PurePath(span.source.name)
+    path = PurePath(name)
     if path.is_absolute():
         return path.as_uri()
     return quote(path.as_posix(), errors="surrogateescape")

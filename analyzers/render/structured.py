@@ -20,6 +20,7 @@ def diagnostics(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
             "message": mistake.message(),
             "help": mistake.help(),
             **_place(mistake.span),
+            "filename": mistake.filename,
             "notes": [
                 {"message": note.label, **_place(note.span)}
                 for note in (*mistake.notes(), *mistake.trail)
