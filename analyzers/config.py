@@ -8,6 +8,7 @@ unsafe-fixes = true
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -32,10 +33,13 @@ class Config:
 
 def config_for(place: Path) -> Config:
     """What the nearest pyproject.toml above a file or folder says; raises SpecError."""
-    start = place.resolve()
+    try:
+        start = Path(os.path.realpath(place))
+    except FileNotFoundError:  # the working folder is gone, and no file says anything
+        return Config()
     for folder in (start, *start.parents):
         path = folder / FILE
-        if path.is_file():
+        if os.path.isfile(path):
             return _read(path)
     return Config()
 
@@ -46,9 +50,15 @@ def _read(path: Path) -> Config:
         whole = tomllib.loads(text) if "nnspec" in text else {}
     except (OSError, ValueError) as error:
         raise SpecError([BadConfig(None, str(path), f"cannot be read: {error}")]) from None
-    tools = whole.get("tool", {})
-    table = tools.get("nnspec", {}) if isinstance(tools, dict) else {}
-    return _checked(path, table)
+    return _checked(path, _table(path, _table(path, whole, "tool"), "nnspec"))
+
+
+def _table(path: Path, within: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table: object = within.get(name, {})
+    if not isinstance(table, dict):
+        advice = 'write [tool.nnspec], and below it settings as ignore = ["NN414"]'
+        raise SpecError([BadConfig(None, str(path), f"`{name}` is no table", advice)])
+    return table
 
 
 def _checked(path: Path, table: Mapping[str, Any]) -> Config:

@@ -48,7 +48,7 @@ class NoSuchRule(Mistake):
 class BadConfig(Mistake):
     """A table `[tool.nnspec]` holds what nnspec does not know."""
 
-    code, name = "NN134", "bad-config"
+    code, name, usage = "NN134", "bad-config", True
     path: str
     problem: str
     advice: str = ""

@@ -80,9 +80,12 @@ def test_pyproject(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ('[tool.nnspec]\nignored = ["NN402"]\n', "did you mean `ignore`?"),
         ('[tool.nnspec]\nignore = "NN402"\n', "no list of codes"),
         ("[tool.nnspec\n", "cannot be read"),
+        ("[tool]\nnnspec = 3\n", "`nnspec` is no table"),
+        ("[[tool.nnspec]]\nignore = []\n", "`nnspec` is no table"),
+        ("tool = 3  # nnspec\n", "`tool` is no table"),
     ):
         config.write_text(text, "utf-8")
-        assert main(["check", str(net)]) == 1
+        assert main(["check", str(net)]) == 2
         assert code in capsys.readouterr().err
     config.write_text("[tool.other]\nx = 1\n", "utf-8")
     assert told() == ["NN407", "NN402"]
