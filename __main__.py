@@ -116,6 +116,7 @@ def _meant(wrong: str, words: Sequence[str], known: Sequence[str]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_what_is_closed()
     try:
         code = _exit_code(words)
         print(end="", flush=True)
@@ -128,11 +129,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return 0
     except OSError as error:
-        if error.filename is not None:
-            raise
+        return _refused(error)
+
+
+def _open_what_is_closed() -> None:
+    """What goes to an output that the caller closed, as `>&-` does, goes nowhere."""
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)  # or an output would come to be where input is looked for
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+def _refused(error: OSError) -> int:
+    """What the system refused where no command expected it; raises the error where that is no use."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        print("nnspec: the working folder is gone; change to another", file=sys.stderr)
+    elif isinstance(error, PermissionError) and error.filename is not None:
+        print(f"nnspec: cannot reach `{error.filename}`: permission denied", file=sys.stderr)
+    elif error.filename is not None:
+        raise error
+    else:
         print(f"nnspec: cannot write to standard output: {error.strerror}", file=sys.stderr)
         _drop_output()
-        return 2
+    return 2
 
 
 def _drop_output() -> None:

@@ -33,7 +33,7 @@ def read(spec: str | os.PathLike[str], limits: Limits | None = None) -> Source:
         problem = f"a {type(spec).__name__} is no spec"
         raise SpecError([Unreadable(None, repr(spec)[:40], problem, A_SPEC)])
     if spec == "-":
-        return _decoded("<stdin>", sys.stdin.buffer.read(limits.bytes + 1), limits)
+        return _decoded("<stdin>", _standard_input(limits), limits)
     text = os.fspath(spec)
     if not text:
         raise SpecError([Unreadable(None, text, "an empty text is no spec", A_SPEC)])
@@ -46,6 +46,16 @@ def read(spec: str | os.PathLike[str], limits: Limits | None = None) -> Source:
         if isinstance(mistake, Unreadable) and mistake.problem == NO_FILE:
             mistake = replace(mistake, advice=_near(Path(text)))
         raise SpecError([mistake]) from None
+
+
+def _standard_input(limits: Limits) -> bytes:
+    if sys.stdin is None:
+        raise SpecError([Unreadable(None, "<stdin>", "standard input is closed")])
+    try:
+        return sys.stdin.buffer.read(limits.bytes + 1)
+    except OSError as error:
+        problem = error.strerror or "it is not open for reading"
+        raise SpecError([Unreadable(None, "<stdin>", problem.lower())]) from None
 
 
 def is_text(spec: str) -> bool:

@@ -38,6 +38,9 @@ def found_in(given: Iterable[str]) -> Found:
 
 
 def _search(folder: str, found: Found) -> None:
+    if not _is_there(folder):
+        found.mistakes.append(Unreadable(None, folder, "the working folder is gone"))
+        return
     files: list[Path] = []
     locked: list[Unreadable] = []
 
@@ -52,6 +55,14 @@ def _search(folder: str, found: Found) -> None:
     found.mistakes += locked
     if not files and not locked:
         found.empty.append(folder)
+
+
+def _is_there(folder: str) -> bool:
+    """Whether paths lead anywhere: from a working folder that is gone, `.` does, and holds nothing."""
+    try:
+        return bool(os.path.abspath(folder))
+    except FileNotFoundError:
+        return False
 
 
 def _is_spec(name: str) -> bool:

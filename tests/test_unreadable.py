@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .test_cli import NET, ran
+from .test_cli import NET, ROOT, ran
 
 
 @pytest.fixture
@@ -144,13 +147,90 @@ def test_a_locked_folder_is_told(
     assert "bytes.nn" in out + err
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_spec_in_a_locked_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    place = tmp_path / "locked"
+def test_a_locked_folder_above_a_spec(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    state: Callable[..., os.stat_result] = os.stat
+    locked = tmp_path / "locked"
+
+    def refused(path: Any, *words: Any, **named: Any) -> os.stat_result:
+        if isinstance(path, str | Path) and locked in Path(path).parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return state(path, *words, **named)
+
+    monkeypatch.setattr(os, "stat", refused)
+    spec = str(locked / "net.nn")
+    for words in (
+        ["check", spec],
+        ["summary", spec],
+        ["report", spec],
+        ["train", spec, "--data", spec],
+    ):
+        code, out, err = ran(capsys, *words)
+        assert code == 2
+        assert "permission denied" in out + err
+
+
+@pytest.fixture
+def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder that another program removed."""
+    place = tmp_path / "gone"
     place.mkdir()
-    place.chmod(0)
-    assert ran(capsys, "check", str(place / "net.nn"))[0] == 2
-    place.chmod(0o700)
+    monkeypatch.chdir(place)
+    place.rmdir()
+
+
+@pytest.mark.usefixtures("gone")
+def test_the_working_folder_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ran(capsys, "check", NET) == (0, "All is well. Checked 1 spec.\n", "")
+    assert ran(capsys, "summary", NET)[0] == 0
+    for words in (["check"], ["fmt"], ["check", "deep"], ["draw", NET, "-o", "net.dot"]):
+        code, out, err = ran(capsys, *words)
+        assert code == 2
+        assert "standard output" not in out + err
+    assert "cannot read `.`: the working folder is gone" in ran(capsys, "check")[1]
+    assert "NN012 cannot write `net.html`" in ran(capsys, "report", NET)[2]
+    assert "the working folder is gone" in ran(capsys, "draw", NET, "-o", "net.dot")[2]
+
+
+# ----------------------------------------------------------------------------------- streams
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ('summary "3 -> fc1" >&-', 0),
+        ('summary "3 -> fc1" <&- >&- 2>&-', 0),
+        ('fmt "3->fc4" >&-', 0),
+        ("check >&-", 2),
+        ("check missing.nn >&-", 2),
+        ("check missing.nn 2>&-", 2),
+        ('summary "3 -> nope" 2>&-', 1),
+        ("summary 2>&-", 2),
+        ("check - <&-", 2),
+        ("check - 0>out", 2),
+        ("summary - <&-", 2),
+        ("train '4 -> fc3' --data iris --epochs 1 >&- 2>&-", 0),
+        ("train '4 -> fc3' --data iris --epochs 1 2>&-", 0),
+        ("--help >&-", 0),
+    ],
+)
+def test_streams_that_are_closed(tmp_path: Path, words: str, code: int) -> None:
+    (tmp_path / "net.nn").write_bytes(b"\xff")
+    ended = subprocess.run(
+        ["sh", "-c", f"{shlex.quote(sys.executable)} -m nnspec {words}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / ".dev")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == code, said
+    assert "Traceback" not in said
+    assert "Error" not in said
+    if " - " in words:
+        assert "cannot read `<stdin>`" in said
 
 
 @pytest.mark.parametrize("options", [[], ["--statistics"]])
