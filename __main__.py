@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -145,14 +146,16 @@ def _open_what_is_closed() -> None:
 def _refused(error: OSError) -> int:
     """What the system refused where no command expected it; raises the error where that is no use."""
     if isinstance(error, FileNotFoundError) and error.filename is None:
-        print("nnspec: the working folder is gone; change to another", file=sys.stderr)
+        told = "the working folder is gone; change to another"
     elif isinstance(error, PermissionError) and error.filename is not None:
-        print(f"nnspec: cannot reach `{error.filename}`: permission denied", file=sys.stderr)
+        told = f"cannot reach `{error.filename}`: permission denied"
     elif error.filename is not None:
         raise error
     else:
-        print(f"nnspec: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        told = f"cannot write to standard output: {error.strerror}"
         _drop_output()
+    with suppress(OSError):  # stderr may be what cannot be written
+        print(f"nnspec: {told}", file=sys.stderr)
     return 2
 
 

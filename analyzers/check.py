@@ -83,7 +83,7 @@ ROUNDS = 10
 def check(options: argparse.Namespace) -> int:
     """Every mistake of every spec."""
     searched = found_in(options.specs)
-    print(searched.notice(), end="", file=sys.stderr)
+    searched.tell()
     asked = _asked(searched.specs, options)
     if options.diff:
         return _differences(searched, asked, options)

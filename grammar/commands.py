@@ -39,7 +39,7 @@ def fmt(options: argparse.Namespace) -> int:
     unchanged: list[str] = []
     found = found_in(options.specs)
     mistakes: list[Mistake] = [*found.mistakes]
-    print(found.notice(), end="", file=sys.stderr)
+    found.tell()
     for spec in found.specs:
         try:
             source = read(spec, options.limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +22,10 @@ class Found:
     mistakes: list[Unreadable] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
 
-    def notice(self) -> str:
-        """A line for each folder in which there is no spec."""
-        return "".join(f"nnspec: there is no {ENDING} file in `{place}`\n" for place in self.empty)
+    def tell(self) -> None:
+        """A notice for each folder in which there is no spec."""
+        for place in self.empty:
+            print(f"nnspec: there is no {ENDING} file in `{place}`", file=sys.stderr)
 
 
 def found_in(given: Iterable[str]) -> Found:

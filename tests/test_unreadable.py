@@ -205,6 +205,8 @@ def test_the_working_folder_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
         ("check >&-", 2),
         ("check missing.nn >&-", 2),
         ("check missing.nn 2>&-", 2),
+        ("check missing.nn 2>/dev/full", 2),
+        ("docs zz 2>/dev/full", 2),
         ('summary "3 -> nope" 2>&-', 1),
         ("summary 2>&-", 2),
         ("check - <&-", 2),
