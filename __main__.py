@@ -2,7 +2,7 @@
 
 A word is looked up in `COMMANDS`; its module has two functions named after it: `configure_WORD`
 adds its arguments, `WORD` runs it and returns the exit code: 0, or 1 for findings. Wrong usage is
-2, Ctrl-C 130. Results go to stdout, notices and progress to stderr.
+2, as is what cannot be read or written (`Mistake.exit_code`); Ctrl-C is 130. Results go to stdout, notices and progress to stderr.
 """
 
 from __future__ import annotations
@@ -79,6 +79,9 @@ COMPILING = frozenset(
     }
 )
 """The commands that compile a spec."""
+
+ANSWERING = frozenset({"diff"})
+"""The commands whose 1 is an answer: what keeps them from one is 2, as wrong usage is."""
 
 EXAMPLES = """examples:
   nnspec summary "3 -> fc4 relu -> fc4 relu -> fc1"
@@ -235,7 +238,7 @@ def _command(word: str, words: list[str]) -> int:
     options.flame = _flame
     options.remarks = _remarks
     options.version = __version__
-    return _guarded(getattr(module, word), options)
+    return _guarded(getattr(module, word), options, 2 if word in ANSWERING else 1)
 
 
 def _numbers_joined(words: list[str]) -> list[str]:
@@ -287,8 +290,9 @@ def _page(word: str | None) -> str:
     return docs(word)
 
 
-def _guarded(run: object, options: argparse.Namespace) -> int:
-    """Run a command; mistakes are printed as it prints everything else."""
+def _guarded(run: object, options: argparse.Namespace, failed: int) -> int:
+    """Run a command; mistakes are printed as it prints everything else, and end it with `failed` or
+    worse."""
     from .grammar.diagnostics import SpecError, exit_code
 
     assert callable(run)
@@ -305,10 +309,10 @@ def _guarded(run: object, options: argparse.Namespace) -> int:
             _write(
                 messages(error.diagnostics, colour=_coloured(options.color, sys.stderr)), sys.stderr
             )
-        return exit_code(error.diagnostics) or 1
+        return max(failed, exit_code(error.diagnostics))
     except MemoryError:
         print("nnspec: there is not enough memory for this", file=sys.stderr)
-        return 1
+        return failed
 
 
 def _write(text: str, stream: object) -> None:

@@ -11,7 +11,7 @@ from ..grammar.diagnostics import Mistake, Severity
 class NoPage(Mistake):
     """`nnspec docs` is asked for a word that no page tells of."""
 
-    code, name = "NN132", "no-page"
+    code, name, usage = "NN132", "no-page", True
     word: str
     nearest: str | None = None
 
@@ -31,7 +31,7 @@ class NoSuchRule(Mistake):
     A code may be cut short: `NN4` is all of them. Errors cannot be ignored.
     """
 
-    code, name = "NN133", "no-such-rule"
+    code, name, usage = "NN133", "no-such-rule", True
     word: str
     nearest: str | None = None
 
@@ -83,7 +83,7 @@ class MissingExtra(Mistake):
 class UnreadableRun(Mistake):
     """What a folder keeps of a training cannot be read."""
 
-    code, name = "NN136", "unreadable-run"
+    code, name, usage = "NN136", "unreadable-run", True
     path: str
     problem: str
 

@@ -99,7 +99,9 @@ def plan(
     known(mode)
     reason = _untrainable(graph)
     if mode == "train" and reason:
-        raise SpecError([BadSetting(None, "mode", f"cannot be train: {reason}", "choose infer")])
+        raise SpecError(
+            [BadSetting(None, "mode", f"cannot be train: {reason}", "choose infer", unsuited=True)]
+        )
     chosen: Mode = mode or ("infer" if reason else "train")
     count = threads or cores()
     planned = _scheduled(graph, batch, chosen, count)

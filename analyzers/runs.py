@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..grammar.diagnostics import Mistake, SpecError
+from ..grammar.diagnostics import Mistake, SpecError, exit_code
 from .check import write
 from .errors import UnreadableRun
 from .records import TOLD, Record, record
@@ -131,7 +131,7 @@ def runs(options: argparse.Namespace) -> int:
     if found.unreadable:
         told = messages(found.unreadable)
         print(told.encode("utf-8", "backslashreplace").decode(), end="", file=sys.stderr)
-    return 0 if found.records else 1
+    return 0 if found.records else exit_code(found.unreadable)
 
 
 def plain(found: Runs) -> dict[str, Any]:

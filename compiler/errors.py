@@ -323,6 +323,12 @@ class BadSetting(Mistake):
     setting: str
     problem: str
     advice: str = ""
+    unsuited: bool = False
+    """Whether another net could have it so: then the spec may be at fault."""
+
+    @property
+    def exit_code(self) -> int:
+        return super().exit_code if self.span or self.unsuited else 2
 
     def message(self) -> str:
         return f"`{self.setting}` {self.problem}"
@@ -382,10 +388,14 @@ class NoNet(Mistake):
 class UnknownLayer(Mistake):
     """A command asks for a layer that the net does not have."""
 
-    code, name = "NN120", "unknown-layer"
+    code, name, usage = "NN120", "unknown-layer", True
     word: str
     nearest: str | None
     layers: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return super().exit_code if self.word else 1
 
     def message(self) -> str:
         return f"the net has no layer `{self.word}`" if self.layers else "the net has no layers"
@@ -404,7 +414,7 @@ class UnknownLayer(Mistake):
 class UnknownLet(Mistake):
     """A constant given from outside is no top-level `let` of the spec."""
 
-    code, name = "NN121", "unknown-let"
+    code, name, usage = "NN121", "unknown-let", True
     word: str
     nearest: str | None = None
     known: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
-from .source import Span
+from .source import OPTIONS, Span
 
 
 class Severity(StrEnum):
@@ -95,7 +95,7 @@ class Mistake:
         """What a command ends with that finds it: 0 a warning, 1 a mistake in a spec, 2 wrong usage."""
         if self.severity is not Severity.ERROR:
             return 0
-        return 2 if self.usage else 1
+        return 2 if self.usage or self.filename in OPTIONS else 1
 
     def label(self) -> str:
         """A few words under the caret; empty for none."""

@@ -6,6 +6,9 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
+OPTIONS = frozenset({"<settings>", "<let>"})
+"""Names of texts that are made of options: no spec holds them."""
+
 
 @dataclass(frozen=True)
 class Source:

@@ -44,7 +44,7 @@ class Answered:
             several = f"{self.output.size:,} answers at once"
             what = "numbers" if self.loss.target == "values" else several
             problem = f"judges {what}, not one class of several"
-            raise SpecError([BadSetting(None, self.loss.name, problem)])
+            raise SpecError([BadSetting(None, self.loss.name, problem, unsuited=True)])
         return found
 
 

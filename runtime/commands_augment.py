@@ -73,12 +73,12 @@ def _check(graph: Graph) -> None:
     if not graph.training.augment:
         advice = 'write train(augment = (flip, shift(2))), or --augment "(flip, shift(2))"'
         raise SpecError(
-            [BadSetting(None, "augment", "is not set, so there is nothing to draw", advice)]
+            [BadSetting(None, "augment", "is not set, so there is nothing to draw", advice, True)]
         )
     if len(graph.inputs) > 1 or not is_picture(graph.inputs[0].value):
         found = " and ".join(str(node.value) for node in graph.inputs)
         problem = f"can be drawn for a net of one picture (CxHxW), but this takes {found}"
-        raise SpecError([BadSetting(None, "augment", problem)])
+        raise SpecError([BadSetting(None, "augment", problem, unsuited=True)])
 
 
 def _varied(graph: Graph, data: Dataset, count: int, times: int) -> list[Array]:

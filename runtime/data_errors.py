@@ -38,7 +38,7 @@ def _short(text: str) -> str:
 class NoSuchData(Mistake):
     """A data set is neither the name of one that ships, nor a file."""
 
-    code, name = "NN501", "no-such-data"
+    code, name, usage = "NN501", "no-such-data", True
     found: str
     nearest: str | None
     known: tuple[str, ...]
@@ -57,7 +57,7 @@ class NoSuchData(Mistake):
 class DataDamaged(Mistake):
     """A data file cannot be opened, or not be read to its end."""
 
-    code, name = "NN502", "data-damaged"
+    code, name, usage = "NN502", "data-damaged", True
     path: str
     problem: str
 
@@ -69,7 +69,7 @@ class DataDamaged(Mistake):
 class DataUnfit(Mistake):
     """A data file can be read, but what it holds is no data set."""
 
-    code, name = "NN503", "data-unfit"
+    code, name, usage = "NN503", "data-unfit", True
     path: str
     problem: str
     advice: str = ""
@@ -169,7 +169,7 @@ class DataShape(Mistake):
 class CannotSplit(Mistake):
     """A set cannot be split into a part to train on and a part to test on."""
 
-    code, name = "NN508", "cannot-split"
+    code, name, usage = "NN508", "cannot-split", True
     data: str
     examples: int
     held_out: float
@@ -188,7 +188,7 @@ class CannotSplit(Mistake):
 class UnknownFormat(Mistake):
     """A data file has an ending that tells of no format which is read."""
 
-    code, name = "NN509", "unknown-format"
+    code, name, usage = "NN509", "unknown-format", True
     path: str
 
     def message(self) -> str:
@@ -298,7 +298,7 @@ class RaggedRow(Mistake):
 class NoSuchColumn(Mistake):
     """The column named as the truth is not in the header of a CSV file."""
 
-    code, name = "NN515", "no-such-column"
+    code, name, usage = "NN515", "no-such-column", True
     path: str
     found: str
     nearest: str | None
@@ -431,7 +431,7 @@ class AxesOrder(Mistake):
 class BadSeed(Mistake):
     """A seed is negative. The same seed, from 0 up, draws the same numbers on every run."""
 
-    code, name = "NN522", "bad-seed"
+    code, name, usage = "NN522", "bad-seed", True
     found: object
 
     def message(self) -> str:

@@ -295,7 +295,7 @@ class OutputSize(Mistake):
 class FolderTaken(Mistake):
     """A folder that should keep a new run holds something already."""
 
-    code, name = "NN560", "folder-taken"
+    code, name, usage = "NN560", "folder-taken", True
     path: str
     holds_run: bool
 
@@ -318,7 +318,7 @@ class RunDiffers(Mistake):
     evenly spread.
     """
 
-    code, name = "NN561", "run-differs"
+    code, name, usage = "NN561", "run-differs", True
     path: str
     differences: tuple[tuple[str, str, str], ...]
     """(what, then, now); then and now are empty for what is too long to show."""
@@ -338,7 +338,7 @@ class RunDiffers(Mistake):
 class NoWholeCheckpoint(Mistake):
     """Every checkpoint of a run is damaged."""
 
-    code, name = "NN562", "no-whole-checkpoint"
+    code, name, usage = "NN562", "no-whole-checkpoint", True
     path: str
     problems: tuple[str, ...]
 
@@ -353,7 +353,7 @@ class NoWholeCheckpoint(Mistake):
 class NoRun(Mistake):
     """A folder is not one that a run was kept in."""
 
-    code, name = "NN563", "no-run"
+    code, name, usage = "NN563", "no-run", True
     path: str
     problem: str
 
@@ -372,7 +372,7 @@ class DamagedRun(Mistake):
     way to the one before it; `run.json` has none before it.
     """
 
-    code, name = "NN565", "damaged-run"
+    code, name, usage = "NN565", "damaged-run", True
     path: str
     problem: str
 
@@ -387,7 +387,7 @@ class DamagedRun(Mistake):
 class BadVariation(Mistake):
     """What `--vary` is given is not a name and its values, or cannot vary."""
 
-    code, name = "NN564", "bad-variation"
+    code, name, usage = "NN564", "bad-variation", True
     text: str
     problem: str = "it is not NAME=VALUE,VALUE"
 

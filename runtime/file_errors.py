@@ -66,6 +66,7 @@ class Origin:
 class OfFile(Mistake):
     """A mistake in a file of arrays."""
 
+    usage = True
     file: Origin
 
     def help(self) -> str:
@@ -147,7 +148,7 @@ class FileUnwritable(OfFile):
 class FolderInUse(Mistake):
     """Another process writes into this folder, and two would spoil each other's files."""
 
-    code, name = "NN548", "folder-in-use"
+    code, name, usage = "NN548", "folder-in-use", True
     path: str
     holder: str
 

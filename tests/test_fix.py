@@ -145,7 +145,7 @@ def test_unsafe_fixes_in_pyproject(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "softmax" not in path.read_text("utf-8")
     capsys.readouterr()
     config.write_text('[tool.nnspec]\nunsafe-fixes = "yes"\n', "utf-8")
-    assert main(["check", str(path)]) == 1
+    assert main(["check", str(path)]) == 2
     assert "write unsafe-fixes = true, or false" in capsys.readouterr().err
 
 

@@ -89,7 +89,7 @@ def unsuitable(training: Training, inputs: Sequence[Value], output: Value) -> tu
     loss = training.judged_by(output)
     reason = loss.refusal(output)
     return (
-        *((BadSetting(None, loss.name, reason),) if reason else ()),
+        *((BadSetting(None, loss.name, reason, unsuited=True),) if reason else ()),
         *unvaried(training, inputs, output),
     )
 
@@ -101,10 +101,11 @@ def unstoppable(training: Training, output: Value, *, held_out: bool) -> tuple[M
         return ()
     if not held_out:
         problem = "goes by the accuracy of held-out examples, but there are none"
-        return (BadSetting(None, "early_stop", problem, "hold some out, or leave out `metric`"),)
+        advice = "hold some out, or leave out `metric`"
+        return (BadSetting(None, "early_stop", problem, advice, unsuited=True),)
     if not loss.compares and loss.target != "answers":
         problem = f"goes by accuracy, but {loss.name} judges numbers"
-        return (BadSetting(None, "early_stop", problem, "leave out `metric`"),)
+        return (BadSetting(None, "early_stop", problem, "leave out `metric`", unsuited=True),)
     return ()
 
 
@@ -113,7 +114,7 @@ def unvaried(
 ) -> tuple[Mistake, ...]:
     """What in `augment`, written at `where`, does not suit a net of these inputs."""
     wrong = unsuited(training.augment, inputs, output, training.judged_by(output))
-    return tuple(BadSetting(where, *told) for told in wrong)
+    return tuple(BadSetting(where, *told, unsuited=True) for told in wrong)
 
 
 Overrides = Mapping[str, Any]

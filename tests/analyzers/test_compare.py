@@ -66,7 +66,7 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["layers"] == []
     assert main(["diff", "let n = 4\n3 -> fc(n)", "3 -> fc4"]) == 0
     assert "The two are the same" in capsys.readouterr().out
-    assert main(["diff", "3 -> fc0", "3 -> fc4"]) == 1
+    assert main(["diff", "3 -> fc0", "3 -> fc4"]) == 2
     assert "NN105" in capsys.readouterr().err
     assert main(["schema", "diff"]) == 0
     assert "totals" in json.loads(capsys.readouterr().out)["properties"]

@@ -96,7 +96,7 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == nnspec.docs("blocks")
     assert main(["docs", "conv", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["text"] == nnspec.docs("conv")
-    assert main(["docs", "convv"]) == 1
+    assert main(["docs", "convv"]) == 2
     assert "did you mean `conv`?" in capsys.readouterr().err
 
 

@@ -78,7 +78,7 @@ def test_what_cannot_be_read_is_named(trained: Path, capsys: pytest.CaptureFixtu
     )
     assert "line 2 of `log.jsonl` is no epoch" in err
     (trained / "more" / "plain" / "run.json").write_text('{"format": "another"}')
-    assert main(["runs", str(trained)]) == 1
+    assert main(["runs", str(trained)]) == 2
     assert "is not one of a training" in capsys.readouterr().err
 
 
@@ -105,16 +105,16 @@ def test_strange_values_are_not_believed(trained: Path) -> None:
 
 
 def test_a_folder_of_trainings_is_none(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", str(trained)]) == 1
+    assert main(["report", str(trained)]) == 2
     assert f"it holds 2 of them: name one, as `{trained / 'quick'}`" in capsys.readouterr().err
     assert main(["report", "a" * 5000]) != 0
     assert "Traceback" not in capsys.readouterr().err
 
 
 def test_nothing_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["runs", str(tmp_path)]) == 1
+    assert main(["runs", str(tmp_path)]) == 2
     assert "no training is kept in it" in capsys.readouterr().err
-    assert main(["runs", str(tmp_path / "no")]) == 1
+    assert main(["runs", str(tmp_path / "no")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
 
 

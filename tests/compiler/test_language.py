@@ -124,7 +124,7 @@ def test_constants_from_outside(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert nnspec.compile(path, let={"width": 2, "deep": "1 + 1"}).params == 8 + 6 + 3
     assert main(["summary", str(path), "--let", "width=2", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["params"] == 11
-    assert main(["check", str(path), "--let", "wide=2"]) == 1
+    assert main(["check", str(path), "--let", "wide=2"]) == 2
     assert "did you mean `width`?" in capsys.readouterr().out
     assert codes(str(path), width=0) == ["NN105"]
     assert codes(str(path), width="(") == ["NN003"]

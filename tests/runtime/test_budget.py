@@ -297,5 +297,5 @@ def test_commands(
         assert "NN557 the net needs" in capsys.readouterr().err
     assert main([*train, "--batch", "120", "--max-memory", "20KiB"]) == 1
     assert "NN557 a batch of 120 needs" in capsys.readouterr().err
-    assert main([*train, "--max-memory", "much"]) == 1
+    assert main([*train, "--max-memory", "much"]) == 2
     assert "NN117 `max_memory` cannot be `much`" in capsys.readouterr().err

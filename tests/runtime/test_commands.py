@@ -73,7 +73,7 @@ def test_inputs_that_are_no_numbers(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, given: str, message: str
 ) -> None:
     code, _, err = ran(capsys, "predict", saved(tmp_path, TWO_OUTPUTS), f"--input={given}")
-    assert code == 1
+    assert code == 2
     assert message in err
 
 
@@ -94,7 +94,7 @@ def test_a_run_that_is_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path
     taken = tmp_path / "d.npz"
     taken.write_bytes(b"x")
     code, _, err = ran(capsys, "train", "4 -> fc3", "--data", "iris", "--run", str(taken))
-    assert code == 1
+    assert code == 2
     assert "a file stands where a folder is wanted" in err
     assert taken.read_bytes() == b"x"
 

@@ -343,7 +343,7 @@ def test_letter(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, out.splitlines())) <= 100
     assert "\x1b" not in out
     assert "\x1b[1m" in ran([*words, "--color", "always"], capsys)[1]
-    assert ran([*words, "--held-out", "3"], capsys)[0] == 1
+    assert ran([*words, "--held-out", "3"], capsys)[0] == 2
     assert ran(["doctor", "64 -> relu", "--data", "digits"], capsys)[0] == 1
 
 

@@ -536,7 +536,7 @@ def test_images_train(
     assert main(["predict", "pets.safetensors", *words]) == 0
     assert main(["evaluate", "pets.safetensors", *words]) == 0
     capsys.readouterr()
-    assert main(["train", spec, "--data", "pets", "--resize", "4by4"]) == 1
+    assert main(["train", spec, "--data", "pets", "--resize", "4by4"]) == 2
     assert "--resize 32x32" in capsys.readouterr().err
 
 

@@ -160,7 +160,7 @@ def told(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """What `nnspec evaluate` says of a file."""
     code = main(["evaluate", path.name, "--data", "iris"])
     out, err = capsys.readouterr()
-    assert (code, out) == (1, ""), (path, out, err)
+    assert (code, out) == (2, ""), (path, out, err)
     return err
 
 
