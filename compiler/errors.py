@@ -64,14 +64,48 @@ class UnknownOption(Mistake):
     option: str
     known: tuple[str, ...] = ()
     nearest: str | None = None
+    advice: str = ""
 
     def message(self) -> str:
         return f"`{self.operator}` has no option `{self.option}`"
 
     def help(self) -> str:
+        if self.advice:
+            return self.advice
         if self.nearest:
             return _did_you_mean(self.nearest)
         return f"it takes {_quoted(self.known)}" if self.known else "it takes no options"
+
+
+@dataclass(frozen=True)
+class OptionApart(Mistake):
+    """An option is not joined to its value.
+
+    `=` joins them: `padding=1`. Options that have a letter are shorter by it: `p1`. What is only
+    switched on stands alone: `same`.
+    """
+
+    code, name = "NN128", "option-apart"
+    operator: str
+    option: str
+    whole: str = ""
+    """Both as they are written; empty where there is no value."""
+    short: str = ""
+
+    def message(self) -> str:
+        if not self.whole:
+            return f"the option `{self.option}` of `{self.operator}` has no value"
+        return f"the option `{self.option}` of `{self.operator}` is not joined to its value"
+
+    def help(self) -> str:
+        if not self.whole:
+            return f"write its value behind it: `{self.option}=...`"
+        return f"write `{self.whole}`" + (f", or `{self.short}`" if self.short else "")
+
+    def fix(self) -> Fix | None:
+        if not self.span or not self.whole:
+            return None
+        return Fix(f"write `{self.whole}`", (Edit(self.span, self.whole),))
 
 
 @dataclass(frozen=True)

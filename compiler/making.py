@@ -11,7 +11,7 @@ from ..grammar.limits import Limits
 from ..grammar.source import Span
 from .applied import Applied
 from .arguments import Given, checked
-from .errors import MissingArgument
+from .errors import BadExpression, MissingArgument
 from .expressions import Scope, evaluate
 from .files import Block
 from .initialisers import read_initialiser
@@ -91,7 +91,21 @@ def _worth(use: Use, name: str, value: Any, scope: Scope) -> object:
     if name == "init" and not isinstance(use.callee, Block):
         expression: Any = value
         return read_initialiser(expression, scope)
+    _not_a_flag(use, name, value, scope)
     return _evaluated(value, scope)
+
+
+def _not_a_flag(use: Use, name: str, value: Any, scope: Scope) -> None:
+    """Refuse `padding=same`: the word is an option by itself."""
+    match value:
+        case tree.Name(word=word) | tree.Text(value=word) if word not in scope.names:
+            parameter = use.signature.parameters.get(word)
+            if parameter and parameter.flag and isinstance(use.callee, type):
+                shown = use.signature.parameters[name].shown
+                problem = f"`{word}` is no value of `{shown}`, but an option by itself"
+                raise Refused(BadExpression(value.span, problem, f"write `{word}` alone"))
+        case _:
+            pass
 
 
 def _evaluated(value: Any, scope: Scope) -> object:

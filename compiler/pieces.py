@@ -11,8 +11,8 @@ from typing import ClassVar, TypeAlias
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake
-from ..grammar.near import nearest
 from ..grammar.source import Span
+from .apart import option_apart, unknown_option
 from .arguments import Given, Signature, signature
 from .errors import (
     ExtraArgument,
@@ -26,7 +26,7 @@ from .files import Block, Module
 from .op import LETTERS, Op, Refused, Trait
 from .ops import CATALOGUE
 from .training.learning import WORDS
-from .words import attached, unknown
+from .words import OPTIONS, attached, unknown
 
 Callee: TypeAlias = type[Op] | Block
 
@@ -88,9 +88,7 @@ class Use:
             self.learns(name, argument)
             return
         if found is None:
-            known = self.signature.known
-            near = nearest(name, known)
-            raise Refused(UnknownOption(where, self.word, name, known, near))
+            raise Refused(unknown_option(where, self.signature, name))
         self.place(found, argument)
 
     def learns(self, name: str, argument: Given) -> None:
@@ -138,7 +136,11 @@ def sort(pieces: Iterable[tree.Piece], module: Module) -> Parts:
     """Give every number, option and flag to the operator before it."""
     parts = Parts()
     current: Use | None = None
-    for piece in pieces:
+    written = tuple(pieces)
+    taken: tree.Piece | None = None
+    for piece, behind in zip(written, (*written[1:], None), strict=False):
+        if piece is taken:
+            continue
         try:
             if (
                 isinstance(piece, tree.Group)
@@ -153,6 +155,10 @@ def sort(pieces: Iterable[tree.Piece], module: Module) -> Parts:
                 current = None
             elif parts.found and _learns(piece, parts.found[-1]):
                 continue
+            elif current and (apart := _apart(piece, behind, current, module)):
+                mistake, takes = apart
+                taken = behind if takes else None
+                raise Refused(mistake)
             else:
                 begun = _read(piece, current, module)
                 if begun is not None:
@@ -168,6 +174,31 @@ def sort(pieces: Iterable[tree.Piece], module: Module) -> Parts:
             else:
                 parts.found.append(Use(piece.span.text, None, NOTHING, piece.span, flawed=True))
     return parts
+
+
+def _apart(
+    piece: tree.Piece, behind: tree.Piece | None, current: Use, module: Module
+) -> tuple[Mistake, bool] | None:
+    """Whether the piece is a word that nothing is called by, but an option of the operator."""
+    if not isinstance(piece, tree.Word) or current.callee is None or module.lost is None:
+        return None
+    stem, _ = attached(piece.word) or (piece.word, None)
+    known = {*CATALOGUE, *module.blocks, *module.lost, "id", "freeze"}
+    if {piece.word, stem} & known or _is_option(piece, current):
+        return None
+    return option_apart(piece, behind, current.signature)
+
+
+def _is_option(word: tree.Word, current: Use) -> bool:
+    """Whether the word is written as an option is: `same`, `s2`, `s(2)`."""
+    parameters = current.signature.parameters
+    parts = attached(word.word)
+    letter = parts[0] if parts else word.word
+    if letter in LETTERS and (parts or word.arguments):
+        return True
+    flag = letter in parameters and parameters[letter].flag and word.arguments is None
+    valued = letter in parameters and bool(parts or word.arguments)
+    return flag or (valued and isinstance(current.callee, Block))
 
 
 def _learns(piece: tree.Piece, part: Part) -> bool:
@@ -270,8 +301,8 @@ def _called(word: tree.Word, module: Module) -> tuple[Callee, int | float | None
 def _is_argument(piece: tree.Piece) -> bool:
     """Whether a piece behind an unknown operator is most likely meant for it."""
     if isinstance(piece, tree.Word):
-        stem = piece.word if piece.arguments else (attached(piece.word) or ("",))[0]
-        return piece.word in FLAGS or piece.word == "freeze" or stem in LETTERS
+        stem = (attached(piece.word) or (piece.word,))[0]
+        return piece.word in FLAGS or piece.word == "freeze" or stem in OPTIONS
     return isinstance(piece, tree.Value | tree.Option)
 
 

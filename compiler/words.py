@@ -58,6 +58,17 @@ FOREIGN: Mapping[str, str] = MappingProxyType(
 """Names from other tools, lower case, with ours."""
 
 
+OPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        **LETTERS, **{long: long for long in LETTERS.values()},
+        "kernel_size": "kernel", "kernelsize": "kernel", "ksize": "kernel", "pool_size": "kernel",
+        "window": "kernel", "strides": "stride", "paddings": "padding", "pads": "padding",
+        "dilations": "dilation", "dilation_rate": "dilation", "group": "groups",
+    }
+)  # fmt: skip
+"""Names of options that are well known, here and elsewhere, with ours."""
+
+
 def attached(word: str) -> tuple[str, int | float] | None:
     """`fc4` as (`fc`, 4), `dropout0.5` as (`dropout`, 0.5); None without a trailing number."""
     match = TRAILING_NUMBER.fullmatch(word)
@@ -86,7 +97,13 @@ def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOpera
 
 
 def _takes(op: type[Op], word: str, stem: str, number: float | None) -> bool:
-    """Whether the word is a flag of the operator, or one of its letters with a value."""
+    """Whether the word is a flag of the operator, or one of its letters with a value, or such a
+    letter's long name."""
+    if stem in OPTIONS and stem not in LETTERS:
+        return any(
+            LETTERS.get(field) == OPTIONS[stem] and field not in op.places
+            for field in op.model_fields
+        )
     if number is None:
         return word in op.model_fields and op.model_fields[word].annotation is bool
     return stem in LETTERS and stem in op.model_fields and stem not in op.places
