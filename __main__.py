@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .grammar.near import nearest
+from .grammar.plain import show_all
 
 if TYPE_CHECKING:
     from .compiler.graph import Graph
@@ -121,6 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     _open_what_is_closed()
+    show_all(sys.stdout)
+    show_all(sys.stderr)
     try:
         code = _exit_code(words)
         print(end="", flush=True)
@@ -304,19 +307,14 @@ def _guarded(run: object, options: argparse.Namespace, failed: int) -> int:
         from .analyzers.render.structured import as_json, diagnostics
 
         if options.format == "json":
-            _write(as_json({"diagnostics": diagnostics(error.diagnostics)}), sys.stdout)
+            print(as_json({"diagnostics": diagnostics(error.diagnostics)}), end="")
         else:
-            _write(
-                messages(error.diagnostics, colour=_coloured(options.color, sys.stderr)), sys.stderr
-            )
+            colour = _coloured(options.color, sys.stderr)
+            print(messages(error.diagnostics, colour=colour), end="", file=sys.stderr)
         return max(failed, exit_code(error.diagnostics))
     except MemoryError:
         print("nnspec: there is not enough memory for this", file=sys.stderr)
         return failed
-
-
-def _write(text: str, stream: object) -> None:
-    print(text.encode("utf-8", "backslashreplace").decode(), end="", file=stream)  # type: ignore[call-overload]
 
 
 def _coloured(choice: str, stream: object = None) -> bool:

@@ -40,8 +40,7 @@ SPEC = "a path, `-` for standard input, or the text itself"
 
 def write(text: str) -> None:
     """To stdout, whatever is in it."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), end="")
+    print(text, end="")
 
 
 def configure_check(parser: argparse.ArgumentParser) -> None:

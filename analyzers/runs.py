@@ -129,8 +129,7 @@ def runs(options: argparse.Namespace) -> int:
     if found.records:
         write(f"{found}\n")
     if found.unreadable:
-        told = messages(found.unreadable)
-        print(told.encode("utf-8", "backslashreplace").decode(), end="", file=sys.stderr)
+        print(messages(found.unreadable), end="", file=sys.stderr)
     return 0 if found.records else exit_code(found.unreadable)
 
 

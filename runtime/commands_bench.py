@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from ..grammar.options import whole
-from ..grammar.write import put_out
 from .bench import ROUNDS, Bench, Side
 from .bench import bench as measured
 from .budget import memory_argument
@@ -59,7 +58,7 @@ def bench(options: argparse.Namespace) -> int:
     if options.format == "json":
         print(json.dumps(asdict(found), indent=2))
     else:
-        put_out("\n".join(_lines(found)) + "\n")
+        print("\n".join(_lines(found)))
     if found.disturbed:
         told = f"other processes used {found.others:.1f} cores meanwhile: these times cannot be trusted"
         print(f"{told}; measure again when the machine is quiet", file=sys.stderr)

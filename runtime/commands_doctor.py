@@ -17,7 +17,7 @@ from ..compiler.training import Training
 from ..grammar.diagnostics import SpecError
 from ..grammar.options import whole
 from ..grammar.quantity import quantity
-from ..grammar.write import put, put_out
+from ..grammar.write import put
 from .curves import rates_as_png
 from .data import fitted, split
 from .data_errors import DataUnfit
@@ -79,9 +79,9 @@ def doctor(options: argparse.Namespace) -> int:
     if options.format == "json":
         print(json.dumps(plain(as_json(found, wrong) | {"pictures": pictures}), indent=2))
     else:
-        put_out(letter(found, wrong, colour=options.colour, width=_columns()))
+        print(letter(found, wrong, colour=options.colour, width=_columns()), end="")
         if options.plot == "-" and (seen := templates(found.trial.net, shape)) is not None:
-            put_out(f"\nThe first templates of the first layer\n{as_text(seen)}\n")
+            print(f"\nThe first templates of the first layer\n{as_text(seen)}")
         for path in pictures:
             print(f"drawn to {path}", file=sys.stderr)
     return 1 if wrong else 0

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..grammar.options import whole
-from ..grammar.write import put_out
 from .budget import memory_argument
 from .engine import jit_argument
 from .profile import Part, Profile
@@ -67,7 +66,7 @@ def profile(options: argparse.Namespace) -> int:
         print(json.dumps(content, indent=2))
     else:
         width = max(60, shutil.get_terminal_size((100, 24)).columns)
-        put_out(table(found, width=width, colour=options.colour))
+        print(table(found, width=width, colour=options.colour), end="")
     # Last, so that what was measured is not lost where the page cannot be written.
     if options.html is not None:
         options.flame(options.html, content, Path(graph.source.name).stem)

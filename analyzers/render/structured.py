@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,10 +52,11 @@ def _fix(mistake: Mistake) -> dict[str, Any] | None:
 
 
 def as_json(value: object) -> str:
-    """Indented, in order, escaped to ASCII where the text is no valid Unicode."""
+    """Indented, in order; escaped to ASCII where the text is no valid Unicode, or stdout not for it."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     try:
         text.encode()
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(value, indent=2)
     return text + "\n"
