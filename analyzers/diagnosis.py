@@ -17,7 +17,7 @@ class Location(Model):
 
 
 class Placed(Model):
-    """A stretch of a text; without a place where the mistake stands in no file."""
+    """A stretch of a text; without a place where no text is at fault, or its file cannot be read."""
 
     filename: str | None = Field(description="a path as it was given, `<stdin>` or `<text>`")
     location: Location | None = Field(description="where it begins")
@@ -61,6 +61,6 @@ class DiagnosticRow(Placed):
 class Diagnosis(Model):
     """All that was found."""
 
-    checked: int = Field(default=0, description="how many specs; only `check` tells")
+    checked: int = Field(default=0, description="how many specs were read; only `check` tells")
     fixed: int = Field(default=0, description="how many mistakes; only `check --fix` tells")
     diagnostics: list[DiagnosticRow]

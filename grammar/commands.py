@@ -29,7 +29,7 @@ def configure_fmt(parser: argparse.ArgumentParser) -> None:
         "examples:\n  nnspec fmt\n  nnspec fmt specs/course net.nn\n  nnspec fmt --check specs\n"
         "  nnspec fmt --diff net.nn\n  cat net.nn | nnspec fmt -\n\n"
         "exit code: 0 nothing is left to do, 1 mistakes (their specs stay as they are), or "
-        "something\nthat --check or --diff would change, 2 wrong usage"
+        "something\nthat --check or --diff would change, 2 wrong usage, or something that cannot be read"
     )
 
 

@@ -14,6 +14,7 @@ from nnspec.analyzers.check import checked
 from nnspec.analyzers.render.sarif import sarif
 from nnspec.analyzers.rule import rules
 from nnspec.grammar.diagnostics import Mistake
+from nnspec.grammar.errors import Unreadable
 from nnspec.grammar.fix import apply
 from nnspec.grammar.source import Source, Span
 
@@ -51,6 +52,16 @@ def replaced(text: str, fix: dict[str, Any]) -> str:
     for start, end, insert in sorted(edits, reverse=True):
         text = text[:start] + insert + text[end:]
     return text
+
+
+def test_a_file_that_cannot_be_read() -> None:
+    """It has no place in a text; GitHub wants a line all the same."""
+    (result,) = logged(Unreadable(None, "a net.nn", "permission denied"))["results"]
+    (place,) = result["locations"]
+    assert place["physicalLocation"] == {
+        "artifactLocation": {"uri": "a%20net.nn"},
+        "region": {"startLine": 1},
+    }
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda p: f"{p.parent.name}/{p.stem}")
