@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def put(path: Path, content: bytes) -> None:
         shutil.copymode(place, unfinished)
         unfinished.replace(place)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         problem = error.strerror or "the system refused"
         raise SpecError([Unwritable(None, str(path), problem.lower())]) from None

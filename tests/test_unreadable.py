@@ -258,3 +258,16 @@ def test_an_empty_word_is_no_folder(
     assert code == 2
     assert "an empty text is no spec" in out + err
     assert "bad.nn" not in out + err
+
+
+def test_a_folder_that_may_not_be_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refused(path: Path, *_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refused)
+    monkeypatch.setattr(Path, "unlink", refused)
+    code, _, err = ran(capsys, "draw", NET, "-o", str(tmp_path / "net.dot"))
+    assert code == 2
+    assert f"NN012 cannot write `{tmp_path / 'net.dot'}`: permission denied" in err
