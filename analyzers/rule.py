@@ -61,7 +61,7 @@ class Finding(Mistake):
     def help(self) -> str:
         return self.advice
 
-    def fix(self) -> Fix | None:
+    def remedy(self) -> Fix | None:
         return self.mending
 
 

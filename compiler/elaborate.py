@@ -6,11 +6,12 @@ A file's declarations come first, then its chains (chains.py), then what is know
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..grammar import tree
 from ..grammar.diagnostics import Mistake, Severity, SpecError, in_order
 from ..grammar.limits import Limits
+from ..grammar.mending import tried
 from ..grammar.parse import parse
 from ..grammar.source import Source, Span
 from .chains import flow
@@ -61,7 +62,23 @@ def elaborate(
     lets: constants that win over its own.
     files: texts that `use` finds in place of those on disk.
     """
-    limits = limits or Limits()
+
+    def read(text: Source) -> Elaborated:
+        return _read(text, limits or Limits(), overrides, lets, files)
+
+    found = read(source)
+    mistakes = tried(source, found.mistakes, lambda text: read(text).mistakes)
+    return replace(found, mistakes=mistakes)
+
+
+def _read(
+    source: Source,
+    limits: Limits,
+    overrides: Mapping[str, object] | None,
+    lets: Mapping[str, object] | None,
+    files: Mapping[str, str] | None,
+) -> Elaborated:
+    """Read a text into a graph; its fixes are not tried."""
     if not isinstance(lets or {}, Mapping) or not all(isinstance(n, str) for n in lets or {}):
         problem = f"is {str(lets)[:40]}, not a mapping from names to values"
         raise SpecError([BadSetting(None, "let", problem, 'as in let={"width": 32}')])

@@ -35,6 +35,9 @@ class UnknownOperator(Mistake):
     nearest: str | None = None
     foreign: str | None = None
     replacement: str | None = None
+    """What stands for the word; what stands in parentheses behind it stays."""
+    whole: str | None = None
+    """What stands for the word with its parentheses."""
     owners: tuple[str, ...] = ()
 
     def message(self) -> str:
@@ -47,8 +50,9 @@ class UnknownOperator(Mistake):
             return f"here it is written `{self.foreign}`"
         return _did_you_mean(self.nearest)
 
-    def fix(self) -> Fix | None:
-        """The word alone changes, not what stands in parentheses behind it."""
+    def remedy(self) -> Fix | None:
+        if self.span and self.whole:
+            return Fix(f"write `{self.whole}`", (Edit(self.span, self.whole),))
         if not self.span or not self.replacement:
             return None
         written = Span(self.span.source, self.span.start, self.span.start + len(self.word))
@@ -102,7 +106,7 @@ class OptionApart(Mistake):
             return f"write its value behind it: `{self.option}=...`"
         return f"write `{self.whole}`" + (f", or `{self.short}`" if self.short else "")
 
-    def fix(self) -> Fix | None:
+    def remedy(self) -> Fix | None:
         if not self.span or not self.whole:
             return None
         return Fix(f"write `{self.whole}`", (Edit(self.span, self.whole),))
@@ -217,7 +221,7 @@ class UnknownReference(Mistake):
             f"name a stage first: `{self.word}: fc4`"
         )
 
-    def fix(self) -> Fix | None:
+    def remedy(self) -> Fix | None:
         if not self.span or not self.nearest or self.made:
             return None
         written = Span(self.span.source, self.span.start, self.span.start + len(self.word) + 1)

@@ -23,10 +23,11 @@ from .errors import (
     UnknownOption,
 )
 from .files import Block, Module
+from .foreign import called
 from .op import LETTERS, Op, Refused, Trait
 from .ops import CATALOGUE
 from .training.learning import WORDS
-from .words import OPTIONS, attached, unknown
+from .words import OPTIONS, attached, native, unknown
 
 Callee: TypeAlias = type[Op] | Block
 
@@ -295,7 +296,20 @@ def _called(word: tree.Word, module: Module) -> tuple[Callee, int | float | None
             return callee, number
     if module.lost is None or {word.word, (attached(word.word) or ("",))[0]} & module.lost:
         raise Refused
-    raise Refused(unknown(word.word, word.span, tuple(module.blocks)))
+    raise Refused(_foreign(word) or unknown(word.word, word.span, tuple(module.blocks)))
+
+
+def _foreign(word: tree.Word) -> UnknownOperator | None:
+    """The mistake of a word that is called otherwise here; what stands in its parentheses stays
+    only where it means the same."""
+    ours = native(word.word)
+    if ours is None:
+        return None
+    if word.arguments is None:
+        return UnknownOperator(word.span, word.word, foreign=ours, replacement=ours)
+    whole = called(ours, word)
+    written = whole or (signature(CATALOGUE[ours]).written if ours in CATALOGUE else ours)
+    return UnknownOperator(word.span, word.word, foreign=written, whole=whole)
 
 
 def _is_argument(piece: tree.Piece) -> bool:

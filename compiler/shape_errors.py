@@ -39,7 +39,7 @@ class WrongRank(ShapeMistake):
     def help(self) -> str:
         return self.advice
 
-    def fix(self) -> Fix | None:
+    def remedy(self) -> Fix | None:
         if not self.insert or not self.span:
             return None
         here = Span(self.span.source, self.span.start, self.span.start)
@@ -177,7 +177,7 @@ class RealNumbers(ShapeMistake):
     def help(self) -> str:
         return f"write `int` behind the input's shape: `{self.found} int -> {self.operator}...`"
 
-    def fix(self) -> Fix | None:
+    def remedy(self) -> Fix | None:
         """Where the shape itself stands before it."""
         sources = [note.span for note in self.arrivals if note.span.text == self.found]
         if len(sources) != 1:

@@ -80,14 +80,21 @@ def attached(word: str) -> tuple[str, int | float] | None:
     return match[1], int(digits) if digits.isdigit() else float(digits)
 
 
-def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOperator:
-    """The mistake for a word that nothing has as its name, with the nearest or native one."""
+def native(word: str) -> str | None:
+    """What a name of another tool, or one in other case, is here: `fc4` for `Dense4`."""
     stem, number = attached(word) or (word, None)
     tail = "" if number is None else word[len(stem) :]
     for candidate, rest in ((word, ""), (stem, tail)):
         ours = FOREIGN.get(candidate.lower()) or _other_case(candidate)
         if ours:
-            return UnknownOperator(span, word, foreign=ours + rest, replacement=ours + rest)
+            return ours + rest
+    return None
+
+
+def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOperator:
+    """The mistake for a word that nothing has as its name, with the nearest one."""
+    stem, number = attached(word) or (word, None)
+    tail = "" if number is None else word[len(stem) :]
     owners = tuple(name for name, op in CATALOGUE.items() if _takes(op, word, stem, number))
     if owners:
         return UnknownOperator(span, word, owners=owners)

@@ -72,6 +72,8 @@ class Mistake:
     span: Span | None
     trail: tuple[Note, ...] = field(default=(), kw_only=True, compare=False)
     """The uses of blocks that led here, innermost first."""
+    barred: bool = field(default=False, kw_only=True, compare=False)
+    """Its fix was tried and mends nothing: it is not offered."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -110,6 +112,11 @@ class Mistake:
         return ()
 
     def fix(self) -> Fix | None:
+        """The edits that mend it, where these have not been tried in vain."""
+        return None if self.barred else self.remedy()
+
+    def remedy(self) -> Fix | None:
+        """The edits that would mend it."""
         return None
 
     @classmethod

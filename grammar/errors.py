@@ -94,9 +94,11 @@ class BadCharacter(Mistake):
         return f"`{shown}` is not part of the language"
 
     def help(self) -> str:
+        if self.replacement == '"' and self.barred:
+            return "leave it out: operators and their arguments stand without quotes"
         return f"write `{self.replacement}`" if self.replacement else ""
 
-    def fix(self) -> Fix | None:
+    def remedy(self) -> Fix | None:
         if not self.replacement or not self.span:
             return None
         return Fix(f"write `{self.replacement}`", (Edit(self.span, self.replacement),))
@@ -163,7 +165,7 @@ class WrongArrow(Mistake):
     def help(self) -> str:
         return "write `->`"
 
-    def fix(self) -> Fix | None:
+    def remedy(self) -> Fix | None:
         return Fix("write `->`", (Edit(self.span, "->"),)) if self.span else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .diagnostics import Applicability, Edit, Fix, Mistake
 from .source import Source
@@ -16,21 +16,43 @@ def apply(
 
     A fix is applied whole or not at all; of two that touch, the first.
     """
+    fixes = _apart(source, mistakes, asked)
+    return applied(source, _edits(fixes)), len(fixes)
+
+
+def chosen(
+    source: Source, mistakes: Iterable[Mistake], asked: Applicability = Applicability.SAFE
+) -> Sequence[Edit]:
+    """The edits of the fixes that `apply` applies, in the order of their places."""
+    return _edits(_apart(source, mistakes, asked))
+
+
+def applied(source: Source, edits: Sequence[Edit]) -> str:
+    """The text with edits that stand in order and do not touch."""
+    parts, place = [], 0
+    for edit in edits:
+        parts += [source.text[place : edit.span.start], edit.text]
+        place = edit.span.end
+    return "".join((*parts, source.text[place:]))
+
+
+def _apart(source: Source, mistakes: Iterable[Mistake], asked: Applicability) -> list[Fix]:
+    """The fixes that are asked for, of two that touch the first."""
     offered = (fix for mistake in mistakes if (fix := mistake.fix()) and _here(fix, source))
     fixes = [fix for fix in offered if fix.within(asked)]
     fixes.sort(key=lambda fix: min(edit.span.start for edit in fix.edits))
     taken: list[Edit] = []
-    applied = 0
+    apart: list[Fix] = []
     for fix in dict.fromkeys(fixes):
         if not any(_touches(edit, taken) for edit in fix.edits):
             for edit in fix.edits:
                 insort(taken, edit, key=_start)
-            applied += 1
-    parts, place = [], 0
-    for edit in taken:
-        parts += [source.text[place : edit.span.start], edit.text]
-        place = edit.span.end
-    return "".join((*parts, source.text[place:])), applied
+            apart.append(fix)
+    return apart
+
+
+def _edits(fixes: Iterable[Fix]) -> list[Edit]:
+    return sorted((edit for fix in fixes for edit in fix.edits), key=_start)
 
 
 def _start(edit: Edit) -> int:

@@ -17,6 +17,7 @@ from .diagnostics import SpecError
 from .errors import EmptyText
 from .layout import Aside, Comma, Doc, Group, Line, Nest, is_broken, printed
 from .limits import Limits
+from .mending import tried
 from .parse import CLOSERS, SIGNS, parse, scanner
 from .source import Source
 
@@ -55,7 +56,7 @@ def formatted(source: Source, limits: Limits | None = None) -> str:
     file, found = parse(source, limits)
     mistakes = [mistake for mistake in found if not isinstance(mistake, EmptyText)]
     if mistakes:
-        raise SpecError(mistakes)
+        raise SpecError(tried(source, mistakes, lambda text: parse(text, limits)[1]))
     parts: list[Doc] = []
     before: Token | None = None
     for tokens in _statements(source.text, {s.span.start for s in file.statements}):

@@ -205,3 +205,59 @@ def test_a_file_in_use_is_not_touched(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     assert main(["check", "--fix", "net.nn"]) == 1
     assert (tmp_path / "blocks.nn").read_text("utf-8") == "block b(c) = dense(c)\n"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("3x32x32 -> conv16 3x3 padding 1", "3x32x32 -> conv16 3x3 padding=1"),
+        ("3x32x32 -> conv4 3x3 stride 2", "3x32x32 -> conv4 3x3 stride=2"),
+        ("3x32x32 -> conv4 3x3 s 2 p 1", "3x32x32 -> conv4 3x3 s2 p1"),
+        ("3x32x32 -> Conv2d 8 3 padding 1", "3x32x32 -> conv 8 3 padding=1"),
+        ("3 -> Linear(3,4) -> ReLU() -> Linear(4,1)", "3 -> fc4 -> relu -> fc1"),
+        ("3x8x8 -> Conv2d(3, 8, 3)", "3x8x8 -> conv8 3x3"),
+        (
+            "3x8x8 -> Conv2d(3, 8, (3, 5), 2, 1, bias=False)",
+            "3x8x8 -> conv8 3x5 s2 p1 nobias",
+        ),
+        ("3x8x8 -> Conv2d(3, 8, kernel_size=3, padding=1)", "3x8x8 -> conv8 3x3 p1"),
+        ("3x8x8 -> Conv1d(3, 8, 3)", "3x8x8 -> conv8 3"),
+        ("3x8x8 -> BatchNorm2d(3) ReLU(inplace=True)", "3x8x8 -> bn relu"),
+        ("3x8x8 -> MaxPool2d(2, 2) Dropout(0.5)", "3x8x8 -> maxpool 2x2 s2 dropout(0.5)"),
+        ("20x64 -> MultiheadAttention(64, 4) LSTM(64, 32)", "20x64 -> attn4 lstm32"),
+        ("8x4x4 -> GroupNorm(2, 8) -> Flatten(1)", "8x4x4 -> gn2 -> flatten"),
+        ("use “vision.vgg” (head)", "use “vision.vgg” (head)"),
+    ],
+)
+def test_a_fix_means_what_was_written(wrong: str, right: str) -> None:
+    assert nnspec.fix(wrong) == right
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3 -> fcx",
+        "3 -> fc4 “relu”",
+        "3 -> fc10 Softmax 10",
+        "3 -> fc10 -> Softmax(dim=1)",
+        "20x8 -> Permute(0, 2, 1)",
+        "3x8x8 -> Upsample(16)",
+        "3x8x8 -> conv8 3x3 kernel 2",
+        "3x8x8 -> ad[ conv3 3 p1 | conv4 3 p1 ]",
+        "3x8x8 -> conv8 Strides 2",
+    ],
+)
+def test_no_fix_is_offered_behind_which_a_mistake_is_left(text: str) -> None:
+    found = checked(Source("net", text))
+    assert found
+    assert not any(mistake.fix() for mistake in found)
+    assert nnspec.fix(text) == text
+
+
+def test_quotes_are_mended_where_quotes_may_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "blocks.nn").write_text("block b(c) = fc(c)\n", "utf-8")
+    assert nnspec.fix("use “blocks.nn” (b)\n3 -> b(4)") == 'use "blocks.nn" (b)\n3 -> b(4)'
+    assert main(["fmt", "3 -> fc4 “relu”"]) == 1
