@@ -219,11 +219,26 @@ def _made(
         if field is None or field not in kind.model_fields:
             known = ", ".join(kind.model_fields) or "nothing"
             problem = f"has no setting `{argument.name or argument.span.text}`"
-            raise Refused(BadSetting(argument.span, word, problem, f"it takes {known}"))
+            advice = _taking(menu, kind, arguments) or f"it takes {known}"
+            raise Refused(BadSetting(argument.span, word, problem, advice))
         if field in given:
             raise Refused(BadSetting(argument.span, word, f"has {field} twice", "keep one"))
         given[field] = Given(_worth(kind, field, argument.value, scope), argument.value.span)
     return checked(kind, word, given, span)
+
+
+def _taking(menu: Menu, kind: type[Choice], arguments: tuple[tree.Argument, ...]) -> str:
+    """The first of the menu that takes all these settings, where it goes on from this one."""
+    named = {argument.name: argument.value.span.text for argument in arguments}
+    if None in named:
+        return ""
+    for other in menu.choices.values():
+        if named.keys() <= other.model_fields.keys() and kind.model_fields.keys() <= set(
+            other.model_fields
+        ):
+            given = ", ".join(f"{name}={value}" for name, value in named.items())
+            return f"write `{other.name}({given})`"
+    return ""
 
 
 def _worth(kind: type[Choice], field: str, value: tree.Expression, scope: Scope) -> object:

@@ -509,8 +509,15 @@ def _explained(tokens: Sequence[Placed], index: int) -> Mistake:
     if found is None:
         wanted = "a chain" if before.type == "COLON" else "more"
         return Unexpected(before.span, wanted, _shown(before))
-    advice = _advice(before, found) or _form(tokens, index)
+    advice = _statement_advice(tokens, index) or _advice(before, found) or _form(tokens, index)
     return OutOfPlace(found.span, _shown(found), _shown(before), advice)
+
+
+def _statement_advice(tokens: Sequence[Placed], index: int) -> str:
+    """What to do about a token in a statement of its kind."""
+    if tokens[0].type == "EXPECT" and tokens[index].type == "EQUAL":
+        return "a promise compares: write `==`"
+    return ""
 
 
 def _form(tokens: Sequence[Placed], index: int) -> str:

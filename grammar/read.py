@@ -18,6 +18,9 @@ NO_FILE = "there is no such file"
 
 A_SPEC = 'give a path, `-` for standard input, or the net itself: "3 -> fc4 relu -> fc1"'
 
+ALIKE = 0.75
+"""How like a file's name must be to be meant, without its ending: names of files are many."""
+
 WEIGHTS = ".safetensors"
 """How files of weights end."""
 
@@ -83,6 +86,9 @@ def read_file(path: Path, limits: Limits) -> Source:
         with path.open("rb") as file:
             content = file.read(limits.bytes + 1)
     except FileNotFoundError:
+        if path.is_symlink():
+            problem = f"it is a link to `{path.readlink()}`, which is not there"
+            raise SpecError([Unreadable(None, str(path), problem)]) from None
         raise SpecError([Unreadable(None, str(path), NO_FILE)]) from None
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or "it is no file name"
@@ -100,8 +106,11 @@ def _near(path: Path) -> str:
         names = [p.name for p in path.parent.iterdir() if p.suffix == ".nn"]
     except OSError:
         names = []
-    near = nearest(path.name, names)
-    if near:
+    near = nearest(
+        path.name.removesuffix(".nn"), [name.removesuffix(".nn") for name in names], ALIKE
+    )
+    near = near and f"{near}.nn"
+    if near and near != path.name:
         return f"did you mean `{path.with_name(near)}`?"
     return A_SPEC
 

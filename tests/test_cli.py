@@ -276,3 +276,16 @@ def test_draw_does_not_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert (tmp_path / "net.md").read_text().startswith("```mermaid\n")
     assert main(["explain", "3 -> id"]) == 1
     assert "the net has no layers" in capsys.readouterr().err
+
+
+def test_files_that_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("noread.nn").write_text("3 -> fc4")
+    Path("gone.nn").symlink_to("elsewhere.nn")
+    assert "did you mean" not in ran(capsys, "check", "nope.nn")[2]
+    assert "did you mean `noread.nn`?" in ran(capsys, "check", "norad.nn")[2]
+    told = ran(capsys, "check", "gone.nn")[2]
+    assert "it is a link to `elsewhere.nn`, which is not there" in told
+    assert "did you mean" not in told
