@@ -35,9 +35,22 @@ def checked(model: type[Model], word: str, given: Mapping[str, Given], span: Spa
             place = given[field].span if field in given else span
             found = _shown(given[field].value) if field in given else "missing"
             wanted = _wanted(detail["type"], detail.get("ctx", {}))
-            mistake = BadArgument(place, word, describe(model, field), found, wanted)
+            advice = _advice(given[field].value, detail.get("ctx", {})) if field in given else ""
+            mistake = BadArgument(place, word, describe(model, field), found, wanted, advice)
             wrong.setdefault(field, mistake)
         raise Refused(*wrong.values()) from None
+
+
+FEWEST = 5
+"""A share of fewer is a slip, not a number of percent."""
+
+
+def _advice(value: Any, context: Mapping[str, Any]) -> str:
+    """How a share that is given in percent is written."""
+    most = context.get("lt", context.get("le"))
+    if most == 1 and isinstance(value, int) and FEWEST <= value < 100:
+        return f"{value} % is written `{value / 100:g}`"
+    return ""
 
 
 def _shown(value: Any) -> str:

@@ -39,11 +39,14 @@ class UnknownOperator(Mistake):
     whole: str | None = None
     """What stands for the word with its parentheses."""
     owners: tuple[str, ...] = ()
+    advice: str = ""
 
     def message(self) -> str:
         return f"no operator is called `{self.word}`"
 
     def help(self) -> str:
+        if self.advice:
+            return self.advice
         if self.owners:
             return f"it is an option, and follows {_quoted(self.owners)}"
         if self.foreign:
@@ -153,9 +156,13 @@ class BadArgument(Mistake):
     argument: str
     found: str
     wanted: str
+    advice: str = ""
 
     def message(self) -> str:
         return f"{self.argument} of `{self.operator}` is {self.found}, but must be {self.wanted}"
+
+    def help(self) -> str:
+        return self.advice
 
 
 @dataclass(frozen=True)

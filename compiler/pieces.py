@@ -5,6 +5,7 @@ Nothing is evaluated here: one stage may run many times, with other constants ea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
@@ -30,6 +31,12 @@ from .training.learning import WORDS
 from .words import OPTIONS, attached, native, unknown
 
 Callee: TypeAlias = type[Op] | Block
+
+INPUTS = frozenset({"input", "inputs", "inputlayer", "input_layer"})
+"""What other tools call the input."""
+
+TIMES = re.compile(r"[xX](\d+)")
+"""How often a group is repeated, as one may write it by hand."""
 
 FLAGS = frozenset(
     name
@@ -156,6 +163,8 @@ def sort(pieces: Iterable[tree.Piece], module: Module) -> Parts:
                 current = None
             elif parts.found and _learns(piece, parts.found[-1]):
                 continue
+            elif mistaken := _mistaken(piece, behind, parts, module):
+                raise Refused(mistaken)
             elif current and (apart := _apart(piece, behind, current, module)):
                 mistake, takes = apart
                 taken = behind if takes else None
@@ -177,15 +186,47 @@ def sort(pieces: Iterable[tree.Piece], module: Module) -> Parts:
     return parts
 
 
+def _mistaken(
+    piece: tree.Piece, behind: tree.Piece | None, parts: Parts, module: Module
+) -> UnknownOperator | None:
+    """The mistake of a word that is no operator anywhere, but is plain from where it stands."""
+    if not isinstance(piece, tree.Word) or _known(piece, module):
+        return None
+    times = TIMES.fullmatch(piece.word)
+    last = parts.found[-1] if parts.found else None
+    if times and isinstance(last, Bracketed) and isinstance(last.inner, tree.Group):
+        written = f"*{times[1]}"
+        advice = f"a group is repeated by `{written}`: `[ ... ]{written}`"
+        return UnknownOperator(piece.span, piece.word, whole=written, advice=advice)
+    if piece.word.lower() in INPUTS and last is None:
+        return _input(piece, behind)
+    return None
+
+
+def _input(word: tree.Word, behind: tree.Piece | None) -> UnknownOperator:
+    """The mistake of a word for the input: its shape says all."""
+    sizes = [argument.value.span.text for argument in word.arguments or () if not argument.name]
+    shape = "x".join(sizes) if all(map(str.isdecimal, sizes)) else ""
+    if isinstance(behind, tree.Value):
+        shape = behind.span.text
+    advice = f"begin with the input's shape alone: `{shape or '3x32x32'} -> ...`"
+    return UnknownOperator(word.span, word.word, advice=advice)
+
+
+def _known(word: tree.Word, module: Module) -> bool:
+    """Whether something is called so, or may be."""
+    stem, _ = attached(word.word) or (word.word, None)
+    names = {*CATALOGUE, *module.blocks, *(module.lost or ()), "id", "freeze"}
+    return module.lost is None or bool({word.word, stem} & names)
+
+
 def _apart(
     piece: tree.Piece, behind: tree.Piece | None, current: Use, module: Module
 ) -> tuple[Mistake, bool] | None:
     """Whether the piece is a word that nothing is called by, but an option of the operator."""
-    if not isinstance(piece, tree.Word) or current.callee is None or module.lost is None:
+    if not isinstance(piece, tree.Word) or current.callee is None:
         return None
-    stem, _ = attached(piece.word) or (piece.word, None)
-    known = {*CATALOGUE, *module.blocks, *module.lost, "id", "freeze"}
-    if {piece.word, stem} & known or _is_option(piece, current):
+    if _known(piece, module) or _is_option(piece, current):
         return None
     return option_apart(piece, behind, current.signature)
 

@@ -62,7 +62,7 @@ def _as_setting(mistake: Mistake, name: str | None = None) -> Mistake:
     if not isinstance(mistake, BadArgument):
         return mistake
     problem = f"is {mistake.found}, but must be {mistake.wanted}"
-    return BadSetting(mistake.span, name or mistake.argument, problem)
+    return BadSetting(mistake.span, name or mistake.argument, problem, mistake.advice)
 
 
 def overridden(

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import takewhile
 
 from lark import Lark
 from lark.exceptions import UnexpectedToken
@@ -517,6 +518,42 @@ def _statement_advice(tokens: Sequence[Placed], index: int) -> str:
     """What to do about a token in a statement of its kind."""
     if tokens[0].type == "EXPECT" and tokens[index].type == "EQUAL":
         return "a promise compares: write `==`"
+    if tokens[0].type in ("EXPECT", "TRAIN", "LET"):
+        return ""
+    match tokens[index - 1].type, tokens[index].type:
+        case "NUMBER", "COMMA" if index == 1 and [t.type for t in tokens[2:3]] == ["NUMBER"]:
+            sizes = takewhile(lambda token: token.type in ("NUMBER", "COMMA"), tokens)
+            shape = "x".join(size for size in sizes if size.type == "NUMBER")
+            return f"sizes are joined by `x`: `{shape}`"
+        case "NUMBER", "PERCENT" if _share(tokens[index - 1]) is not None:
+            return f"a share is a number up to 1: write `{_share(tokens[index - 1]):g}`"
+        case _, "MINUS":
+            return _minus(tokens, index)
+    return ""
+
+
+def _share(percent: str) -> float | None:
+    """`50` as 0.5; None for more than all, and for numbers with a suffix."""
+    try:
+        share = float(percent) / 100
+    except ValueError:
+        return None
+    return share if share <= 1 else None
+
+
+def _minus(tokens: Sequence[Placed], index: int) -> str:
+    """What a `-` between the pieces of a chain was meant to be."""
+    before, minus = tokens[index - 1], tokens[index]
+    behind = tokens[index + 1] if index + 1 < len(tokens) else None
+    if behind is None:
+        return "stages are joined by `->`"
+    close = before.span.end == minus.span.start and minus.span.end == behind.span.start
+    if before.type == "WORD" and behind.type == "NUMBER" and close:
+        return f"what is attached to a word must be at least 0: `{before}{behind}`"
+    if behind.type == "MORE":
+        return "an arrow has no space in it: write `->`"
+    if behind.type in ("WORD", "AT", "LSQB"):
+        return f"stages are joined by `->`: write `-> {_shown(behind)}`"
     return ""
 
 
@@ -552,6 +589,8 @@ def _advice(before: Placed, found: Placed) -> str:
             return "only a group is repeated: `[fc4 relu]*3`"
         case _, "COLON":
             return "a name stands at the beginning of a stage: `e1: conv64 3x3`"
+        case "WORD", ("TRUE" | "FALSE"):
+            return "an option is written `name=value`, or by its name alone where it is switched on"
         case _, "COMMA":
             return "stages are joined by `->`, arguments by spaces"
         case _, "EQUAL":
