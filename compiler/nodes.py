@@ -16,8 +16,8 @@ from .graph import Input, Node
 from .op import Op, Refused, Trait
 from .pieces import Use
 from .reading import Reading, Stop
-from .shape_errors import ShapeMistake
-from .shapes import Value
+from .shape_errors import ShapeMistake, WindowTooLarge, WrongSizes
+from .shapes import Value, channels_first, written
 from .weights import as_kept, learning, reach, tied
 
 
@@ -114,5 +114,24 @@ def _applied(
         if isinstance(mistake, ShapeMistake):
             sources = (reading.nodes[name] for name in inputs)
             notes = (Note(node.span, f"{node.value} leaves here") for node in sources)
-            mistake = replace(mistake, arrivals=tuple(dict.fromkeys(notes)))
+            arrivals_from = tuple(dict.fromkeys(notes))
+            pictured = _pictured(reading, inputs[0], mistake)
+            mistake = replace(mistake, arrivals=arrivals_from, pictured=pictured)
         raise Refused(mistake) from None
+
+
+def _pictured(reading: Reading, name: str, mistake: ShapeMistake) -> str:
+    """The shape of the input that a value comes from, with its channels first, where that explains
+    the mistake: they seem to stand last, or are left out."""
+    node = reading.nodes[name]
+    while node.inputs:
+        node = reading.nodes[node.inputs[0]]
+    match mistake:
+        case WindowTooLarge():
+            rank = 3
+        case WrongSizes(axes=1):
+            rank = 2
+        case _:
+            return ""
+    shape = channels_first(node.value.shape) if node.value.rank == rank else None
+    return written(shape) if shape else ""

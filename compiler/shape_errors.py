@@ -14,6 +14,8 @@ class ShapeMistake(Mistake):
     """A shape does not suit an operator; `arrivals` are the places the values come from."""
 
     arrivals: tuple[Note, ...] = field(default=(), kw_only=True)
+    pictured: str = field(default="", kw_only=True)
+    """The input's shape with its channels first, where they seem to stand last, or are left out."""
 
     def notes(self) -> tuple[Note, ...]:
         return self.arrivals
@@ -68,6 +70,8 @@ class WindowTooLarge(ShapeMistake):
         )
 
     def help(self) -> str:
+        if self.pictured:
+            return f"channels come first: `{self.pictured}`"
         return "use a smaller kernel, or padding (`same`, `p1`), or pool less before it"
 
 
@@ -88,6 +92,8 @@ class WrongSizes(ShapeMistake):
         )
 
     def help(self) -> str:
+        if self.pictured:
+            return f"channels come first: `{self.pictured}`"
         return "give one number for all axes, or one for each"
 
 

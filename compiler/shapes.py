@@ -106,6 +106,23 @@ def written(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "1"
 
 
+SMALLEST = 8
+"""The shortest side that a picture is known by."""
+
+LONGER = 1.5
+"""So much longer one side of a picture may be than the other."""
+
+
+def channels_first(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """What `32x32x3` is meant to be, `3x32x32`, and `28x28`, `1x28x28`; None where the shape does not look
+    like a picture with its channels last, or without any."""
+    if len(shape) not in (2, 3):
+        return None
+    rows, columns, channels = (*shape, 1)[:3]
+    alike = min(rows, columns) >= SMALLEST and max(rows, columns) <= LONGER * min(rows, columns)
+    return (channels, rows, columns) if alike and channels in (1, 3, 4) else None
+
+
 @dataclass(frozen=True)
 class Window:
     """A kernel sliding along one axis.
