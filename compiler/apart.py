@@ -12,6 +12,9 @@ from .op import LETTERS
 from .ops import CATALOGUE
 from .words import FOREIGN, OPTIONS, attached
 
+ALIKE = 0.75
+"""How like an option's name a word must be to be meant as one."""
+
 BIAS = frozenset({"bias", "use_bias"})
 """What other tools call the opposite of `nobias`."""
 
@@ -37,7 +40,7 @@ def option_apart(
         return None
     if value is None:
         return OptionApart(span, owner.word, stem), False
-    shown = owner.parameters[option].shown
+    shown = option if _own(option, owner) else owner.parameters[option].shown
     short = f"{option}{value}" if value[:1].isdigit() and option in LETTERS else ""
     if stem == option and short:
         return OptionApart(span, owner.word, shown, short), taken
@@ -70,14 +73,22 @@ def _value(word: tree.Word, behind: tree.Piece | None, owner: Signature) -> tupl
             return None, True
 
 
+def _own(letter: str, owner: Signature) -> bool:
+    """Whether a letter means something of the operator's own: `p` of dropout is no padding."""
+    return letter in LETTERS and owner.parameters[letter].described not in (
+        LETTERS[letter],
+        "window",
+    )
+
+
 def _flag(word: str, owner: Signature) -> bool:
     return word in owner.parameters and owner.parameters[word].flag
 
 
 def _meant(stem: str, value: str | None, owner: Signature) -> str | None:
     """The option that a word means, or, where a value stands by it, is most like."""
-    option = owner.named(OPTIONS.get(stem, stem))
+    option = owner.named(stem) or owner.named(OPTIONS.get(stem, stem))
     if option or value is None or stem in OPTIONS:
         return option
-    near = nearest(stem, [*owner.known, *CATALOGUE, *FOREIGN])
+    near = nearest(stem, [*owner.known, *CATALOGUE, *FOREIGN], ALIKE)
     return owner.named(near) if near in owner.known else None

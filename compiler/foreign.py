@@ -40,9 +40,11 @@ def called(ours: str, word: tree.Word) -> str | None:
     written = _written(ours, values, options, _axes(word))
     if written is not None:
         return " ".join((written, *options.values()))
-    if ours in ALIKE and len(values) <= len(CATALOGUE[ours].places):
-        return ours + word.span.text[len(word.word) :]
-    return None
+    if ours not in ALIKE or len(values) > len(CATALOGUE[ours].places):
+        return None
+    if {"same", "nobias"} & options.keys():
+        return " ".join((f"{ours}({', '.join(values)})" if values else ours, *options.values()))
+    return ours + word.span.text[len(word.word) :]
 
 
 def _written(ours: str, values: Sequence[str], options: Mapping[str, str], axes: int) -> str | None:

@@ -69,6 +69,10 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
 """Names of options that are well known, here and elsewhere, with ours."""
 
 
+SURE = 0.75
+"""How like a known word must be to be written in place of one that is not known."""
+
+
 def attached(word: str) -> tuple[str, int | float] | None:
     """`fc4` as (`fc`, 4), `dropout0.5` as (`dropout`, 0.5); None without a trailing number."""
     match = TRAILING_NUMBER.fullmatch(word)
@@ -98,9 +102,11 @@ def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOpera
     owners = tuple(name for name, op in CATALOGUE.items() if _takes(op, word, stem, number))
     if owners:
         return UnknownOperator(span, word, owners=owners)
-    near = nearest(stem, [*blocks, *CATALOGUE, *FOREIGN, "id", "freeze"])
+    known = [*blocks, *CATALOGUE, *FOREIGN, "id", "freeze"]
+    near = nearest(stem, known)
     ours = FOREIGN.get(near, near) + tail if near else None
-    return UnknownOperator(span, word, nearest=ours, replacement=ours)
+    sure = nearest(stem, known, SURE) == near
+    return UnknownOperator(span, word, nearest=ours, replacement=ours if sure else None)
 
 
 def _takes(op: type[Op], word: str, stem: str, number: float | None) -> bool:

@@ -226,6 +226,12 @@ def test_a_file_in_use_is_not_touched(tmp_path: Path, monkeypatch: pytest.Monkey
         ("3x8x8 -> MaxPool2d(2, 2) Dropout(0.5)", "3x8x8 -> maxpool 2x2 s2 dropout(0.5)"),
         ("20x64 -> MultiheadAttention(64, 4) LSTM(64, 32)", "20x64 -> attn4 lstm32"),
         ("8x4x4 -> GroupNorm(2, 8) -> Flatten(1)", "8x4x4 -> gn2 -> flatten"),
+        ('3x8x8 -> Conv2D(16, 3, padding="same")', "3x8x8 -> conv(16, 3) same"),
+        ("3 -> fc4 dropout p 0.5", "3 -> fc4 dropout p0.5"),
+        (
+            "block b(c, s=1) = conv(c) 3x3 s(s)\n3x8x8 -> b(4) s 2",
+            "block b(c, s=1) = conv(c) 3x3 s(s)\n3x8x8 -> b(4) s2",
+        ),
         ("use “vision.vgg” (head)", "use “vision.vgg” (head)"),
     ],
 )
@@ -245,6 +251,8 @@ def test_a_fix_means_what_was_written(wrong: str, right: str) -> None:
         "3x8x8 -> conv8 3x3 kernel 2",
         "3x8x8 -> ad[ conv3 3 p1 | conv4 3 p1 ]",
         "3x8x8 -> conv8 Strides 2",
+        "3 -> fc4 units 4",
+        "3 -> fc4 dropout p 2",
     ],
 )
 def test_no_fix_is_offered_behind_which_a_mistake_is_left(text: str) -> None:
