@@ -284,8 +284,8 @@ def test_files_that_are_not_there(
     monkeypatch.chdir(tmp_path)
     Path("noread.nn").write_text("3 -> fc4")
     Path("gone.nn").symlink_to("elsewhere.nn")
-    assert "did you mean" not in ran(capsys, "check", "nope.nn")[2]
-    assert "did you mean `noread.nn`?" in ran(capsys, "check", "norad.nn")[2]
-    told = ran(capsys, "check", "gone.nn")[2]
+    assert "did you mean" not in ran(capsys, "check", "nope.nn")[1]
+    assert "did you mean `noread.nn`?" in ran(capsys, "check", "norad.nn")[1]
+    told = ran(capsys, "check", "gone.nn")[1]
     assert "it is a link to `elsewhere.nn`, which is not there" in told
     assert "did you mean" not in told
