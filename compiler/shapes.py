@@ -85,6 +85,13 @@ class Value:
         return (*self.shape, examples) if self.outermost else (examples, *self.shape)
 
     @property
+    def place_axes(self) -> tuple[int, ...]:
+        """The axes of such an array that hold neither examples nor channels."""
+        if self.outermost:
+            return tuple(range(1, self.rank))
+        return tuple(axis for axis in range(1, self.rank + 1) if axis != self.channel_axis + 1)
+
+    @property
     def first_place(self) -> int:
         """Of maps, the first axis of such an array that windows slide along."""
         return 1 if self.interleaved or self.outermost else 2

@@ -105,7 +105,7 @@ def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOpera
     known = [*blocks, *CATALOGUE, *FOREIGN, "id", "freeze"]
     near = nearest(stem, known)
     ours = FOREIGN.get(near, near) + tail if near else None
-    sure = nearest(stem, known, SURE) == near
+    sure = near is not None and nearest(stem, [near], SURE) is not None
     return UnknownOperator(span, word, nearest=ours, replacement=ours if sure else None)
 
 

@@ -8,7 +8,7 @@ cache; the gather is one strided copy, its reverse adds one shifted view for eac
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -67,13 +67,16 @@ def geometry(op: Convolution, a: Arrays, images: int) -> Geometry:
     return Geometry(windows, groups, narrow, wide // groups, images, pads, op.pointwise(x))
 
 
-def seen(array: Array, g: Geometry) -> Array:
-    """(m, C, *padded) as a view (m, C, *kernel, *outputs): what each tap sees at each place."""
-    steps = array.strides[2:]
-    taps = tuple(s * w.dilation for s, w in zip(steps, g.windows, strict=True))
-    places = tuple(s * w.stride for s, w in zip(steps, g.windows, strict=True))
-    shape = (*array.shape[:2], *g.kernel, *g.outputs)
-    return as_strided(array, shape, (*array.strides[:2], *taps, *places))
+def seen(maps: Array, windows: Sequence[Window], first: int = 2) -> Array:
+    """(..., *padded, ...) as a view (..., *kernel, *outputs, ...): what each tap sees at each place;
+    `first`: the axis from which the windows slide."""
+    last = first + len(windows)
+    steps = maps.strides[first:last]
+    taps = (s * w.dilation for s, w in zip(steps, windows, strict=True))
+    places = (s * w.stride for s, w in zip(steps, windows, strict=True))
+    kernel, outputs = (w.kernel for w in windows), (w.output for w in windows)
+    shape = (*maps.shape[:first], *kernel, *outputs, *maps.shape[last:])
+    return as_strided(maps, shape, (*maps.strides[:first], *taps, *places, *maps.strides[last:]))
 
 
 def along_rows(array: Array, g: Geometry) -> Array:
@@ -112,7 +115,7 @@ def gather(x: Array, g: Geometry, a: Arrays) -> tuple[Calls, Array]:
     def calls() -> Calls:
         if g.pads:
             yield np.copyto, (inner(padded, g), x)
-        view = seen(padded, g)
+        view = seen(padded, g.windows)
         if "rows" in a.scratch:
             rows = a.scratch["rows"][: len(x)]
             yield np.copyto, (rows, along_rows(padded, g))
@@ -156,7 +159,7 @@ def spread(narrow: Array, wide: Array, padded: str, g: Geometry, a: Arrays) -> C
         for tap in range(g.kernel[-1]):
             yield np.add, (view[:, :, tap], rows[:, :, tap], view[:, :, tap])
     else:
-        yield from added(columns, seen(target, g), g.kernel)
+        yield from added(columns, seen(target, g.windows), g.kernel)
     if g.pads:
         yield np.copyto, (wide, inner(target, g))
 

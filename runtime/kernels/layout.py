@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...compiler.plan.layout import Renamed, Turned
-from ...compiler.shapes import Layout
+from ...compiler.shapes import Layout, Value
 from . import Array, Arrays, Calls, kernel
 
 
@@ -30,6 +30,11 @@ def moved(maps: Array, layout: Layout, to: Layout) -> Array:
     """Maps with the channels in one place as a view that has them in another."""
     here, there = axes(layout, maps.ndim), axes(to, maps.ndim)
     return maps.transpose([here.index(axis) for axis in there])
+
+
+def as_maps(vectors: Array, value: Value) -> Array:
+    """A number for each example and channel, (N, C), as a view with these in the order of the maps'."""
+    return vectors.T if value.outermost else vectors
 
 
 def axes(layout: Layout, count: int) -> tuple[str | int, ...]:

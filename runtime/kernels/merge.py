@@ -14,6 +14,7 @@ from ...compiler.shapes import Value
 from ..constants import scalar
 from . import Array, Arrays, Calls, kernel
 from .bounds import maximum
+from .layout import as_maps
 
 
 def widest(a: Arrays) -> Value:
@@ -26,11 +27,7 @@ def spread(array: Array, a: Arrays) -> Array:
     whole = widest(a)
     if array.ndim == whole.rank + 1:
         return array
-    if whole.outermost:
-        return array.T.reshape(whole.channels, *[1] * (whole.rank - 1), len(array))
-    shape = [len(array), *[1] * whole.rank]
-    shape[whole.channel_axis + 1] = -1
-    return array.reshape(shape)
+    return np.expand_dims(as_maps(array, whole), whole.place_axes)
 
 
 def gathered(source: Array, target: Array, a: Arrays) -> Calls:
@@ -39,11 +36,7 @@ def gathered(source: Array, target: Array, a: Arrays) -> Calls:
         yield np.copyto, (target, source)
         return
     whole = widest(a)
-    if whole.outermost:
-        yield partial(np.add.reduce, source, axis=tuple(range(1, whole.rank)), out=target.T), ()
-        return
-    places = tuple(i for i in range(1, source.ndim) if i != whole.channel_axis + 1)
-    yield partial(np.add.reduce, source, axis=places, out=target), ()
+    yield partial(np.add.reduce, source, axis=whole.place_axes, out=as_maps(target, whole)), ()
 
 
 def stretches(array: Array) -> Iterator[slice]:

@@ -19,18 +19,7 @@ from ...compiler.shapes import Window
 from ..constants import ones
 from . import Array, Arrays, Calls, kernel
 from .columns import inner
-
-
-def seen(maps: Array, windows: Sequence[Window]) -> Array:
-    """(C, ..., *padded, N) as a view (C, ..., *kernel, *outputs, N): what each tap sees at each place of
-    the last axes."""
-    first = maps.ndim - 1 - len(windows)
-    before, steps, example = maps.strides[:first], maps.strides[first:-1], maps.strides[-1]
-    taps = (s * w.dilation for s, w in zip(steps, windows, strict=True))
-    places = (s * w.stride for s, w in zip(steps, windows, strict=True))
-    kernel, outputs = (w.kernel for w in windows), (w.output for w in windows)
-    shape = (*maps.shape[:first], *kernel, *outputs, maps.shape[-1])
-    return as_strided(maps, shape, (*before, *taps, *places, example))
+from .conv import seen
 
 
 def flat(maps: Array) -> Array:
@@ -65,7 +54,7 @@ class OutermostKernel:
             source, room = a.scratch.get("padded", x), a.scratch["columns"]
             if source is not x:
                 yield from padded(x, source, windows)
-            for rows, part, columns in bands(seen(source, windows), room, len(windows)):
+            for rows, part, columns in bands(seen(source, windows, 1), room, len(windows)):
                 made = flat(y[:, rows])
                 yield np.copyto, (columns, part)
                 yield np.matmul, (w, columns.reshape(w.shape[1], -1), made)
@@ -103,7 +92,7 @@ class OutermostKernel:
             source, room, total = s.get("padded", x), s["columns"], s["total"]
             if source is not x:
                 yield from padded(x, source, windows)
-            for rows, part, columns in bands(seen(source, windows), room, len(windows)):
+            for rows, part, columns in bands(seen(source, windows, 1), room, len(windows)):
                 found = s["part"] if rows.start else total
                 yield np.copyto, (columns, part)
                 yield np.matmul, (columns.reshape(len(total), -1), flat(dy[:, rows]).T, found)
@@ -133,7 +122,7 @@ class OutermostKernel:
             yield np.copyto, (strip[:, done - begin :], dy[:, done : begin + high])
             yield np.matmul, (matrix.T, strip.reshape(len(matrix), -1), products)
             top = begin * first.stride
-            view = seen(target[:, top : top + wide.shape[3]], others)
+            view = seen(target[:, top : top + wide.shape[3]], others, 2)
             for tap in product(*(range(w.kernel) for w in others)):
                 here: tuple[Any, ...] = (slice(None), slice(None), *tap)
                 yield np.add, (view[here], columns[here], view[here])
