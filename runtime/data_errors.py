@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
+from ..compiler.shapes import channels_first
 from ..grammar.diagnostics import Mistake
 from ..grammar.quantity import quantity
 from .file_errors import in_line
@@ -134,10 +135,6 @@ class MissingArray(Mistake):
         return f"save it as np.savez(file, x=inputs{more})"
 
 
-PICTURED = 8
-"""Numbers in a row from which what has 1, 3 or 4 on its last axis is a picture with its channels there."""
-
-
 @dataclass(frozen=True)
 class DataShape(Mistake):
     """The examples of a set have another size than the net takes."""
@@ -154,12 +151,10 @@ class DataShape(Mistake):
         )
 
     def help(self) -> str:
-        *places, channels = self.found
-        if len(places) == 2 and channels in (1, 3, 4) and min(places) >= PICTURED:
-            first = shown((channels, *places))
-            return (
-                f"pictures have their channels first, x.transpose(0, 3, 1, 2): begin with {first}"
-            )
+        first = channels_first(self.found) if len(self.found) == 3 else None
+        if first:
+            order = "x.transpose(0, 3, 1, 2)"
+            return f"pictures have their channels first, {order}: begin with {shown(first)}"
         return (
             f"begin the spec with {shown(self.found)}, or bring examples of {_sized(self.wanted)}"
         )
