@@ -45,29 +45,44 @@ def laid_out(graph: Graph, examples: int) -> Graph:
     """The net as a plan runs it, where each thread learns from so many examples at a time, 0 at
     inference; the net itself where no operator gains from another layout."""
     wanted = {n.name: n.op.layout(examples, *n.arrivals) for n in graph.nodes if not n.is_input}
-    for name in _alone(graph, wanted):
-        wanted[name] = "first"
-    if not {"last", "outermost"}.intersection(wanted.values()):
+    layouts = _layouts(graph, wanted)
+    if alone := _alone(graph, wanted, layouts):
+        layouts = _layouts(graph, {**wanted, **dict.fromkeys(alone, "first")})
+    if {*layouts.values()} <= {"first"}:
         return graph
-    return _Layouts(graph, wanted).graph()
+    return _Layouts(graph, layouts).graph()
 
 
-def _alone(graph: Graph, wanted: Mapping[str, Wanted]) -> set[str]:
+def _layouts(graph: Graph, wanted: Mapping[str, Wanted]) -> dict[str, Layout]:
+    """How each node has its maps: as it wants them, or as they come."""
+    found: dict[str, Layout] = {}
+    held: set[tuple[str, Layout]] = set()
+
+    def coming(node: Node, *layouts: Layout) -> Layout:
+        come = (one for one in layouts if any((name, one) in held for name in node.inputs))
+        return next(come, "first")
+
+    for node in graph.nodes:
+        match wanted.get(node.name, "first"):
+            case "either":
+                found[node.name] = coming(node, "last")
+            case "any":
+                found[node.name] = coming(node, "last", "outermost")
+            case layout:
+                found[node.name] = layout
+        maps = (name for name in (node.name, *node.inputs) if graph[name].value.rank > 2)
+        held.update((name, found[node.name]) for name in maps)
+    return found
+
+
+def _alone(graph: Graph, wanted: Mapping[str, Wanted], layouts: Mapping[str, Layout]) -> set[str]:
     """Of those that want channels outermost, who is in no stretch with another one, or with windows of
     pooling, which gain as much: one alone does not gain what it takes to turn its maps."""
     wanting = {name for name, layout in wanted.items() if layout == "outermost"}
-    if not wanting:
-        return set()
-    last: set[str] = set()
-    for node in graph.nodes:
-        layout = wanted.get(node.name)
-        if layout == "last" or (layout in ("either", "any") and last.intersection(node.inputs)):
-            last.add(node.name)
-    pooling = {node.name for node in graph.nodes if isinstance(node.op, Pool)}
-    taking = {name for name, layout in wanted.items() if layout == "any"} - last
-    stretches = _stretches(graph, taking | wanting)
-    small = (stretch for stretch in stretches if len(stretch & (wanting | pooling)) < 2)
-    return {name for stretch in small for name in stretch & wanting}
+    lying = {name for name, layout in layouts.items() if layout == "outermost"}
+    gaining = wanting | {name for name in lying if isinstance(graph[name].op, Pool)}
+    small = (part for part in _stretches(graph, lying) if len(part & gaining) < 2)
+    return {name for part in small for name in part & wanting}
 
 
 def _stretches(graph: Graph, names: Collection[str]) -> Iterable[set[str]]:
@@ -91,7 +106,7 @@ class _Layouts:
     """Nodes as they are laid out, in order; `at`: which node holds a value, by name and layout."""
 
     old: Graph
-    wanted: Mapping[str, Wanted]
+    layouts: Mapping[str, Layout]
     nodes: list[Node] = field(default_factory=list)
     at: dict[tuple[str, Layout], Node] = field(default_factory=dict)
     alike: dict[tuple[int, Layout], Applied] = field(default_factory=dict)
@@ -107,7 +122,7 @@ class _Layouts:
         return Graph(old.source, self.nodes, outputs, old.training)
 
     def _add(self, node: Node) -> None:
-        layout = self._layout(node)
+        layout = self.layouts[node.name]
         inputs = tuple(
             self._held(name, node, layout if self.old[name].value.rank > 2 else "first")
             for name in node.inputs
@@ -120,19 +135,6 @@ class _Layouts:
             )
         self.nodes.append(made)
         self.at[node.name, made.value.layout] = made
-
-    def _layout(self, node: Node) -> Layout:
-        if node.is_input:
-            return "first"
-        match self.wanted[node.name]:
-            case "either":
-                taken: tuple[Layout, ...] = ("last",)
-            case "any":
-                taken = "last", "outermost"
-            case wanted:
-                return wanted
-        come = (p for p in taken if any((name, p) in self.at for name in node.inputs))
-        return next(come, "first")
 
     def _applied(self, node: Node, arrivals: tuple[Value, ...], layout: Layout) -> Applied:
         key = id(node.applied), layout
