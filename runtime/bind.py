@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple, cast
@@ -87,6 +87,15 @@ def rounds(calls: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
     yield tuple(calls[begun:])
 
 
+@dataclass
+class Preparations:
+    """Calls that are made again when weights or statistics change; `seen`: how many changes the net had
+    seen when they were made last."""
+
+    calls: tuple[Call, ...]
+    seen: int = UNKNOWN
+
+
 class Shortcut(NamedTuple):
     """All that an answer takes, looked up once: what a batch has to be like, where it goes, where its
     answer will be, and what makes the calls, with what it takes."""
@@ -95,6 +104,7 @@ class Shortcut(NamedTuple):
     dtype: np.dtype[Any]
     given: Array
     made: Array
+    preparations: Preparations
     function: Callable[[Any], None]
     calls: Any
 
@@ -106,17 +116,16 @@ class Bound:
     Attributes
     ----------
     arena: the one allocation behind all arrays, in bytes.
-    preparations: calls to make before the first batch, and again when weights or statistics change.
+    preparations: calls to make before the first batch.
     groups: the steps in order, those of several lanes together.
     lanes: for each lane all of its calls, or for each thread that helps the only one.
     gradients: for each lane, by name, what it finds of them; the first's are the net's own.
     inputs, outputs: by name, batch first. `target`, `loss`: the truth and the mean loss.
-    prepared: the net's changes when `preparations` were made last, the one number in it.
     """
 
     schedule: Schedule
     arena: Array
-    preparations: tuple[Call, ...]
+    preparations: Preparations
     groups: tuple[Group, ...]
     lanes: tuple[tuple[Call, ...], ...]
     gradients: tuple[Mapping[str, Array], ...]
@@ -124,7 +133,6 @@ class Bound:
     outputs: Mapping[str, Array]
     target: Array | None
     loss: Array | None
-    prepared: list[int] = field(default_factory=lambda: [UNKNOWN])
 
     @cached_property
     def shortcut(self) -> Shortcut | None:
@@ -134,7 +142,7 @@ class Bound:
         (given,), (made,) = self.inputs.values(), self.outputs.values()
         if given.dtype.kind != "f":
             return None
-        return Shortcut(given.shape, given.dtype, given, made, *self.runner)
+        return Shortcut(given.shape, given.dtype, given, made, self.preparations, *self.runner)
 
     @cached_property
     def pair(self) -> tuple[Array, Array] | None:
@@ -290,7 +298,7 @@ def bind(schedule: Schedule, memory: Memory, streams: Mapping[str, np.random.Gen
     return Bound(
         schedule,
         arena,
-        tuple(_preparations(schedule, arrays, lanes)),
+        Preparations(tuple(_preparations(schedule, arrays, lanes))),
         groups,
         tuple(
             tuple(

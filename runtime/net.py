@@ -22,7 +22,7 @@ from ..grammar.diagnostics import Mistake, SpecError
 from ..grammar.quantity import quantity
 from .answering import Answering, quiet
 from .batches import as_inputs, as_truth, input_slots
-from .bind import UNKNOWN, Bound, allocate, bind_batch, lane_stream
+from .bind import UNKNOWN, Bound, Preparations, allocate, bind_batch, lane_stream
 from .budget import Budget, MaxMemory
 from .data import as_seed, parted
 from .engine import NUMPY, compiling
@@ -189,17 +189,17 @@ class Net(Answering):
         not suit.
         """
         if type(x) is np.ndarray and (shape := x.shape):
-            turns = self.turns
+            turns, known = self.turns, self._bound
             with turns.answering:
-                bound = self._bound.newest
-                if bound is None or bound.schedule.batch != shape[0]:
-                    bound = self._bound.get(shape[0])
-                if bound is not None and (short := bound.shortcut):
-                    expected, dtype, given, made, function, calls = short
+                short = known.shortcut
+                if (short is None or short.shape != shape) and known.get(shape[0]):
+                    short = known.shortcut
+                if short is not None:
+                    expected, dtype, given, made, preparations, function, calls = short
                     if shape == expected and x.dtype is dtype:
                         # Nothing is left to look at: a batch as one before it.
-                        if bound.prepared[0] != self._ledger.changes:
-                            self._prepare(bound)
+                        if preparations.seen != self._ledger.changes:
+                            self._prepare(preparations)
                         given[...] = x
                         turns.silent.run(function, calls)
                         return made.copy()
@@ -234,19 +234,19 @@ class Net(Answering):
         """The schedule for this many examples: fill its inputs, run it, read its outputs."""
         bind = partial(bind_batch, self.graph, batch, "infer", self._memory, {})
         found = self._bound.asked(batch, bind)
-        self._prepare(found)
+        self._prepare(found.preparations)
         return found
 
-    def _prepare(self, bound: Bound) -> None:
+    def _prepare(self, preparations: Preparations) -> None:
         """Make of the weights what inference wants of them, where they may be others than before."""
         ledger = self._ledger
-        if not bound.preparations or bound.prepared[0] == ledger.changes:
+        if not preparations.calls or preparations.seen == ledger.changes:
             return
         # Looked at before: whoever comes while the calls are made is noticed by the next batch.
         now = UNKNOWN if ledger.writers else ledger.changes
         with quiet():
-            run(bound.preparations)
-        bound.prepared[:] = [now]
+            run(preparations.calls)
+        preparations.seen = now
 
     def _at_once(self, count: int) -> int:
         """How many examples are run at a time: as many as there is memory for."""

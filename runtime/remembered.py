@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from threading import Lock
 
-from .bind import Bound
+from .bind import Bound, Shortcut
 
 
 class Remembered:
@@ -19,12 +19,14 @@ class Remembered:
     most: batch sizes that are kept.
     kept: by batch size, the one asked for last at the end.
     newest: that one.
+    shortcut: what an answer of it takes; kept beside it, for tiny nets a look further tells.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.kept: Mapping[int, Bound] = {}
         self.newest: Bound | None = None
+        self.shortcut: Shortcut | None = None
         self._changing = Lock()
 
     def get(self, batch: int) -> Bound | None:
@@ -46,9 +48,9 @@ class Remembered:
         with self._changing:
             others = [(size, other) for size, other in self.kept.items() if size != batch]
             self.kept = dict([*others, (batch, bound)][-self.most :])
-            self.newest = bound
+            self.newest, self.shortcut = bound, bound.shortcut
 
     def clear(self) -> None:
         with self._changing:
             self.kept = {}
-            self.newest = None
+            self.newest = self.shortcut = None

@@ -89,7 +89,7 @@ def test_weights_are_prepared_once() -> None:
     x = np.zeros((4, 3, 12, 12), np.float32)
     net(x)
     bound = net.inference(4)
-    assert bound.preparations
+    assert bound.preparations.calls
     prepared = [
         bound.arena[plan_start : plan_start + 4].view(np.float32)
         for plan_start in (

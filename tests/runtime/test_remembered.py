@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, cast
 
 from nnspec.runtime.bind import Bound
 from nnspec.runtime.remembered import Remembered
 
-ONE, TWO, THREE = (cast(Bound, object()) for _ in range(3))
+ONE, TWO, THREE = (cast(Bound, SimpleNamespace(shortcut=object())) for _ in range(3))
 
 
 def test_what_was_asked_for_last_is_the_newest() -> None:
@@ -21,7 +22,9 @@ def test_what_was_asked_for_last_is_the_newest() -> None:
     assert kept.newest is THREE
     assert kept.get(2) is None
     assert kept.newest is THREE
+    assert kept.shortcut is THREE.shortcut
     assert kept.get(1) is kept.newest is ONE
+    assert kept.shortcut is ONE.shortcut
     assert [*kept.kept] == [3, 1]
 
 
@@ -36,7 +39,7 @@ def test_what_binding_lets_go_is_gone() -> None:
     assert kept.asked(2, without_room) is TWO
     assert [*kept.kept] == [2]
     kept.clear()
-    assert (kept.kept, kept.newest) == ({}, None)
+    assert (kept.kept, kept.newest, kept.shortcut) == ({}, None, None)
 
 
 def test_one_may_let_go_what_another_asks_for() -> None:
