@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..grammar.diagnostics import Edit, Fix, Mistake, Note
+from ..grammar.diagnostics import Fix, Mistake, Note, writes
 from ..grammar.source import Span
 
 
@@ -55,11 +55,11 @@ class UnknownOperator(Mistake):
 
     def remedy(self) -> Fix | None:
         if self.span and self.whole:
-            return Fix(f"write `{self.whole}`", (Edit(self.span, self.whole),))
+            return writes(self.span, self.whole)
         if not self.span or not self.replacement:
             return None
         written = Span(self.span.source, self.span.start, self.span.start + len(self.word))
-        return Fix(f"write `{self.replacement}`", (Edit(written, self.replacement),))
+        return writes(written, self.replacement)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class OptionApart(Mistake):
     def remedy(self) -> Fix | None:
         if not self.span or not self.whole:
             return None
-        return Fix(f"write `{self.whole}`", (Edit(self.span, self.whole),))
+        return writes(self.span, self.whole)
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ class UnknownReference(Mistake):
         written = Span(self.span.source, self.span.start, self.span.start + len(self.word) + 1)
         if written.text != f"@{self.word}":
             return None
-        return Fix(f"write `@{self.nearest}`", (Edit(written, f"@{self.nearest}"),))
+        return writes(written, f"@{self.nearest}")
 
     def notes(self) -> tuple[Note, ...]:
         return (Note(self.made, "made here"),) if self.made else ()

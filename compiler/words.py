@@ -86,9 +86,7 @@ def attached(word: str) -> tuple[str, int | float] | None:
 
 def native(word: str) -> str | None:
     """What a name of another tool, or one in other case, is here: `fc4` for `Dense4`."""
-    stem, number = attached(word) or (word, None)
-    tail = "" if number is None else word[len(stem) :]
-    for candidate, rest in ((word, ""), (stem, tail)):
+    for candidate, rest in ((word, ""), _split(word)):
         ours = FOREIGN.get(candidate.lower()) or _other_case(candidate)
         if ours:
             return ours + rest
@@ -97,9 +95,8 @@ def native(word: str) -> str | None:
 
 def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOperator:
     """The mistake for a word that nothing has as its name, with the nearest one."""
-    stem, number = attached(word) or (word, None)
-    tail = "" if number is None else word[len(stem) :]
-    owners = tuple(name for name, op in CATALOGUE.items() if _takes(op, word, stem, number))
+    stem, tail = _split(word)
+    owners = tuple(name for name, op in CATALOGUE.items() if _takes(op, word, stem, tail))
     if owners:
         return UnknownOperator(span, word, owners=owners)
     known = [*blocks, *CATALOGUE, *FOREIGN, "id", "freeze"]
@@ -109,7 +106,13 @@ def unknown(word: str, span: Span, blocks: tuple[str, ...] = ()) -> UnknownOpera
     return UnknownOperator(span, word, nearest=ours, replacement=ours if sure else None)
 
 
-def _takes(op: type[Op], word: str, stem: str, number: float | None) -> bool:
+def _split(word: str) -> tuple[str, str]:
+    """A word without the number attached to it, and that number as it is written."""
+    stem, _ = attached(word) or (word, None)
+    return stem, word[len(stem) :]
+
+
+def _takes(op: type[Op], word: str, stem: str, tail: str) -> bool:
     """Whether the word is a flag of the operator, or one of its letters with a value, or such a
     letter's long name."""
     if stem in OPTIONS and stem not in LETTERS:
@@ -117,7 +120,7 @@ def _takes(op: type[Op], word: str, stem: str, number: float | None) -> bool:
             LETTERS.get(field) == OPTIONS[stem] and field not in op.places
             for field in op.model_fields
         )
-    if number is None:
+    if not tail:
         return word in op.model_fields and op.model_fields[word].annotation is bool
     return stem in LETTERS and stem in op.model_fields and stem not in op.places
 

@@ -50,6 +50,11 @@ class Fix:
         return self.applicability is Applicability.SAFE or asked is Applicability.UNSAFE
 
 
+def writes(span: Span, text: str) -> Fix:
+    """The fix that puts a text in place of what stands there."""
+    return Fix(f"write `{text}`", (Edit(span, text),))
+
+
 @dataclass(frozen=True)
 class Note:
     """A second place that belongs to a mistake, with its label."""

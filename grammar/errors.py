@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .diagnostics import Edit, Fix, Mistake, Note
+from .diagnostics import Edit, Fix, Mistake, Note, writes
 from .source import Span
 
 
@@ -101,7 +101,7 @@ class BadCharacter(Mistake):
     def remedy(self) -> Fix | None:
         if not self.replacement or not self.span:
             return None
-        return Fix(f"write `{self.replacement}`", (Edit(self.span, self.replacement),))
+        return writes(self.span, self.replacement)
 
 
 @dataclass(frozen=True)

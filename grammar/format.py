@@ -18,8 +18,9 @@ from .errors import EmptyText
 from .layout import Aside, Comma, Doc, Group, Line, Nest, is_broken, printed
 from .limits import Limits
 from .mending import tried
-from .parse import CLOSERS, SIGNS, parse, scanner
+from .parse import parse, scanner
 from .source import Source
+from .tokens import CLOSERS, SIGNS
 
 STEP = 2
 ARROW, BAR = "-> ", "| "

@@ -13,7 +13,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import takewhile
 
 from lark import Lark
 from lark.exceptions import UnexpectedToken
@@ -29,43 +28,20 @@ from .errors import (
     LiteralTooLong,
     NestedTooDeep,
     NumberTooLong,
-    OutOfPlace,
-    ReservedWord,
     StrayCloser,
     TextTooLong,
     TooManyStatements,
     UnclosedBracket,
-    Unexpected,
     UnfinishedText,
     WordTooLong,
     WrongArrow,
 )
 from .limits import Limits
+from .line_ends import cuts, followers, goes_on, matches
+from .misplaced import explained
 from .source import Source, Span
 from .tables import parser
-from .terminals import AFTER
-
-CLOSERS = {"LPAR": "RPAR", "CALL": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
-SIGNS = {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
-CONTINUES_BEFORE = frozenset({"ARROW", "BAR"})
-CONTINUES_AFTER = frozenset({"ARROW", "EQUAL", "BAR", "COMMA", "RBRACE"})
-DECLARE = frozenset({"LET", "BLOCK", "SHARED", "USE"})
-"""Terminals that begin a statement and stand nowhere else, but for the `let` in braces."""
-
-KEYWORDS = frozenset({"EXPECT", "TRAIN", "OUTPUT"})
-"""Terminals that begin a statement, and elsewhere name an option, a setting or a fact."""
-
-KEPT = DECLARE | {"FOR", "IF", "ELSE", "IN"}
-"""Words that can name nothing."""
-
-CHAINED = frozenset(
-    {"WORD", "NUMBER", "SHAPE", "STRING", "TRUE", "FALSE", "RPAR", "RSQB"}
-    | {"ARROW", "LSQB", "BAR", "COLON"}
-)
-"""Terminals behind which a piece of a stage may begin."""
-
-SOURCES = frozenset({"NUMBER", "SHAPE", "AT"})
-"""What a chain can begin with when its first stage has no name."""
+from .tokens import CLOSERS, DECLARE, SIGNS, Placed, placed
 
 BLANK = " \t\f\v\r\ufeff\u00a0"
 REPLACEMENTS = {
@@ -88,21 +64,6 @@ MOST_DIGITS = 4000
 
 JUDGED = frozenset({"WRONG_ARROW", "BAD_NUMBER", "BAD_STRING", "WORD", "STRING", "NUMBER", "SHAPE"})
 """Terminals of which some texts are mistakes."""
-
-
-class Placed(str):
-    """A token: its text, the terminal it is, and its place."""
-
-    __slots__ = ("span", "type")
-
-    type: str
-    span: Span
-
-
-def placed(kind: str, text: str, span: Span) -> Placed:
-    token = Placed(text)
-    token.type, token.span = kind, span
-    return token
 
 
 @cache
@@ -273,11 +234,11 @@ class _Reader:
         current: list[Placed] = []
         open_: list[Placed] = []
         sound, count = True, 0
-        follower = _followers(tokens)
-        cuts = _cuts(tokens)
+        follower = followers(tokens)
+        ends = cuts(tokens)
         for index, token in enumerate(tokens):
             if token.type == "NEWLINE":
-                if index not in cuts and (open_ or _goes_on(current, follower[index])):
+                if index not in ends and (open_ or goes_on(current, follower[index])):
                     continue
                 if current:
                     yield self._piece(current, open_, sound)
@@ -296,7 +257,7 @@ class _Reader:
     def _bracket(self, token: Placed, open_: list[Placed], sound: bool) -> bool:
         """Keep track of open brackets; returns False once they do not match."""
         top = open_[-1] if open_ else None
-        if _matches(token, open_):
+        if matches(token, open_):
             if len(open_) == self.limits.nesting + 1 and token.type in CLOSERS and sound:
                 depth = self.limits.nesting
                 self.mistakes.append(NestedTooDeep(token.span, depth + 1, depth))
@@ -348,7 +309,7 @@ class _Reader:
             statement, failed = _fed(tokens, begin)
             if failed is None:
                 return statement, tuple(found)
-            found.append(_explained(tokens, failed))
+            found.append(explained(tokens, failed))
             begin = next((place + 1 for place in arrows if place >= failed), None)
         return None, tuple(found)
 
@@ -376,105 +337,6 @@ def _fed(tokens: Sequence[Placed], begin: int) -> tuple[tree.Statement | None, i
         return None, index
 
 
-def _matches(token: Placed, open_: list[Placed]) -> bool:
-    """Take a token into the open brackets; False for a closer that does not close the last one.
-
-    Such a closer closes the nearest of its kind, or in place of that the last.
-    """
-    if token.type in CLOSERS:
-        open_.append(token)
-    elif token.type in SIGNS:
-        if open_ and CLOSERS[open_[-1].type] == token.type:
-            open_.pop()
-            return True
-        depth = len(open_) - 1
-        while depth > 0 and CLOSERS[open_[depth].type] != token.type:
-            depth -= 1
-        if depth >= 0 and CLOSERS[open_[depth].type] == token.type:
-            del open_[depth:]
-        elif open_:
-            open_.pop()
-        return False
-    return True
-
-
-def _cuts(tokens: Sequence[Placed]) -> frozenset[int]:
-    """The line ends at which a statement ends although a bracket is open: it is never closed.
-
-    That is before a word that begins a statement. It is also before a name or a source that looks
-    like a beginning, but only where every bracket open by then stays open, as nets may be laid
-    out so inside brackets that do close.
-    """
-    cuts: set[int] = set()
-    open_: list[Placed] = []
-    fresh: list[tuple[int, int]] = []
-
-    def settle() -> None:
-        starts = [token.span.start for token in open_]
-        cuts.update(
-            place
-            for place, depth in fresh
-            if bisect_left(starts, tokens[place].span.start) == depth
-        )
-        open_.clear()
-        fresh.clear()
-
-    for index, token in enumerate(tokens):
-        if token.type != "NEWLINE":
-            _matches(token, open_)
-        elif open_ and _begins(tokens, index + 1, open_[-1]):
-            cuts.add(index)
-            settle()
-        elif open_ and _looks_fresh(tokens, index):
-            fresh.append((index, len(open_)))
-    settle()
-    return frozenset(cuts)
-
-
-def _begins(tokens: Sequence[Placed], place: int, inside: Placed) -> bool:
-    """Whether a word that begins a statement stands here, and not as an option's or fact's name."""
-    kinds = [token.type for token in tokens[place : place + 3]] + [""] * 3
-    match kinds[0], kinds[1], kinds[2]:
-        case ("OUTPUT", "COLON", _) | ("OUTPUT", "WORD", "COLON"):
-            return True
-        case "TRAIN", "CALL" | "LPAR", _:
-            return True
-        case "EXPECT", after, _:
-            return after != "EQUAL"
-        case "LET", _, _:
-            return inside.type != "LBRACE"
-        case first, _, _:
-            return first in DECLARE
-
-
-def _looks_fresh(tokens: Sequence[Placed], place: int) -> bool:
-    """Whether an unindented name, or a source behind an empty line, follows this line end."""
-    kinds = [token.type for token in tokens[place + 1 : place + 3]]
-    if not kinds or not tokens[place].endswith("\n"):
-        return False
-    return kinds == ["WORD", "COLON"] or (tokens[place].count("\n") > 1 and kinds[0] in SOURCES)
-
-
-def _followers(tokens: Sequence[Placed]) -> list[Placed | None]:
-    """For every token the next one that is no line end."""
-    found: list[Placed | None] = [None] * len(tokens)
-    following: Placed | None = None
-    for index in range(len(tokens) - 1, -1, -1):
-        found[index] = following
-        if tokens[index].type != "NEWLINE":
-            following = tokens[index]
-    return found
-
-
-def _goes_on(current: Sequence[Placed], following: Placed | None) -> bool:
-    """Whether a statement continues over a line end outside brackets."""
-    if not current:
-        return True
-    if following is None:
-        return False
-    return current[-1].type in CONTINUES_AFTER or following.type in CONTINUES_BEFORE
-
-
 def _arrows(tokens: Sequence[Placed]) -> Iterator[int]:
     """Places of the arrows outside all brackets behind which a chain can be taken up again.
 
@@ -488,123 +350,3 @@ def _arrows(tokens: Sequence[Placed]) -> Iterator[int]:
         beside = {tokens[place - 1].type, tokens[place + 1].type}
         if token.type == "ARROW" and depth == 0 and beside != {"ARROW"}:
             yield place
-
-
-def _explained(tokens: Sequence[Placed], index: int) -> Mistake:
-    """The mistake at a token (or at the end) that the grammar has no place for."""
-    found = tokens[index] if index < len(tokens) else None
-    before = tokens[index - 1] if index else None
-    if before is not None and before.type in KEPT and _names(tokens, index - 1):
-        return ReservedWord(before.span, str(before))
-    if found is not None and found.type in KEPT and _names(tokens, index):
-        return ReservedWord(found.span, str(found))
-    if found is not None and before is None:
-        return OutOfPlace(found.span, str(found), advice="begin with the input's shape: `3 -> fc4`")
-    assert before is not None
-    if before.type in KEYWORDS and index > 1:
-        if tokens[0].type not in ("EXPECT", "TRAIN") and tokens[index - 2].type in CHAINED:
-            return _explained(tokens, index - 1)
-    elif before.type in AFTER and (found is None or found.type not in ("LBRACE", "ELSE")):
-        wanted, advice = AFTER[before.type]
-        return Unexpected(before.span, wanted, _shown(before), advice)
-    if found is None:
-        wanted = "a chain" if before.type == "COLON" else "more"
-        return Unexpected(before.span, wanted, _shown(before))
-    advice = _statement_advice(tokens, index) or _advice(before, found) or _form(tokens, index)
-    return OutOfPlace(found.span, _shown(found), _shown(before), advice)
-
-
-def _statement_advice(tokens: Sequence[Placed], index: int) -> str:
-    """What to do about a token in a statement of its kind."""
-    if tokens[0].type == "EXPECT" and tokens[index].type == "EQUAL":
-        return "a promise compares: write `==`"
-    if tokens[0].type in ("EXPECT", "TRAIN", "LET"):
-        return ""
-    match tokens[index - 1].type, tokens[index].type:
-        case "NUMBER", "COMMA" if index == 1 and [t.type for t in tokens[2:3]] == ["NUMBER"]:
-            sizes = takewhile(lambda token: token.type in ("NUMBER", "COMMA"), tokens)
-            shape = "x".join(size for size in sizes if size.type == "NUMBER")
-            return f"sizes are joined by `x`: `{shape}`"
-        case "NUMBER", "PERCENT" if _share(tokens[index - 1]) is not None:
-            return f"a share is a number up to 1: write `{_share(tokens[index - 1]):g}`"
-        case _, "MINUS":
-            return _minus(tokens, index)
-    return ""
-
-
-def _share(percent: str) -> float | None:
-    """`50` as 0.5; None for more than all, and for numbers with a suffix."""
-    try:
-        share = float(percent) / 100
-    except ValueError:
-        return None
-    return share if share <= 1 else None
-
-
-def _minus(tokens: Sequence[Placed], index: int) -> str:
-    """What a `-` between the pieces of a chain was meant to be."""
-    before, minus = tokens[index - 1], tokens[index]
-    behind = tokens[index + 1] if index + 1 < len(tokens) else None
-    if behind is None:
-        return "stages are joined by `->`"
-    close = before.span.end == minus.span.start and minus.span.end == behind.span.start
-    if before.type == "WORD" and behind.type == "NUMBER" and close:
-        return f"what is attached to a word must be at least 0: `{before}{behind}`"
-    if behind.type == "MORE":
-        return "an arrow has no space in it: write `->`"
-    if behind.type in ("WORD", "AT", "LSQB"):
-        return f"stages are joined by `->`: write `-> {_shown(behind)}`"
-    return ""
-
-
-def _form(tokens: Sequence[Placed], index: int) -> str:
-    """How the declaration, loop or choice is written in which a token is out of place."""
-    kinds = [token.type for token in tokens[:index]]
-    if kinds[0] == "LET":
-        return "a constant is written `let width = 64`"
-    if kinds[0] in ("BLOCK", "SHARED") and "EQUAL" not in kinds:
-        return "a block is written `block basic(c, s=1) = conv(c) 3x3 s(s) relu`"
-    for kind in reversed(kinds):
-        if kind == "FOR":
-            return "a loop is written `for n in (64, 128) [ fc(n) relu ]`"
-        if kind == "IF":
-            return "a choice is written `if in.c > 64 [ conv64 1x1 ] else [ id ]`"
-        if kind in ("ARROW", "LSQB", "BAR", "RSQB"):
-            break
-    return ""
-
-
-def _names(tokens: Sequence[Placed], place: int) -> bool:
-    """Whether a name was meant here: `for: fc4`, `@in`, `block if(c) = ...`."""
-    before = tokens[place - 1].type if place else ""
-    after = tokens[place + 1].type if place + 1 < len(tokens) else ""
-    return before in ("AT", "DOT", *DECLARE, "FOR") or after in ("COLON", "EQUAL")
-
-
-def _advice(before: Placed, found: Placed) -> str:
-    match before.type, found.type:
-        case ("WORD", "BAR") | ("NUMBER", "BAR") | ("SHAPE", "BAR"):
-            return "branches stand in brackets: `add[ ... | ... ]`"
-        case _, "STAR":
-            return "only a group is repeated: `[fc4 relu]*3`"
-        case _, "COLON":
-            return "a name stands at the beginning of a stage: `e1: conv64 3x3`"
-        case "WORD", ("TRUE" | "FALSE"):
-            return "an option is written `name=value`, or by its name alone where it is switched on"
-        case _, "COMMA":
-            return "stages are joined by `->`, arguments by spaces"
-        case _, "EQUAL":
-            return "an option is written `name=value`"
-        case _, ("EXPECT" | "TRAIN" | "OUTPUT" | "LET" | "BLOCK" | "SHARED" | "USE" | "SEMICOLON"):
-            return "begin a new line for a new statement"
-        case _, ("LBRACE" | "RBRACE"):
-            return "a chain is grouped by `[ ]`; braces hold the lets of a block"
-        case _, "ELSE":
-            return "a choice is written `if in.c > 64 [ conv64 1x1 ] else [ id ]`"
-        case _:
-            return ""
-
-
-def _shown(token: Placed) -> str:
-    text = str(token)
-    return text if len(text) <= 40 else text[:37] + "..."

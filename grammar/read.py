@@ -21,6 +21,9 @@ A_SPEC = 'give a path, `-` for standard input, or the net itself: "3 -> fc4 relu
 ALIKE = 0.75
 """How like a file's name must be to be meant, without its ending: names of files are many."""
 
+ENDING = ".nn"
+"""How files of specs end."""
+
 WEIGHTS = ".safetensors"
 """How files of weights end."""
 
@@ -103,15 +106,12 @@ def _of_weights(path: Path) -> str:
 
 def _near(path: Path) -> str:
     try:
-        names = [p.name for p in path.parent.iterdir() if p.suffix == ".nn"]
+        names = [p.stem for p in path.parent.iterdir() if p.suffix == ENDING]
     except OSError:
         names = []
-    near = nearest(
-        path.name.removesuffix(".nn"), [name.removesuffix(".nn") for name in names], ALIKE
-    )
-    near = near and f"{near}.nn"
-    if near and near != path.name:
-        return f"did you mean `{path.with_name(near)}`?"
+    near = nearest(path.name.removesuffix(ENDING), names, ALIKE)
+    if near and near + ENDING != path.name:
+        return f"did you mean `{path.with_name(near + ENDING)}`?"
     return A_SPEC
 
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import Unreadable
-from .read import is_text
-
-ENDING = ".nn"
+from .read import ENDING, is_text
 
 
 @dataclass

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ...grammar import tree
-from ...grammar.diagnostics import Edit, Fix
+from ...grammar.diagnostics import writes
 from ...grammar.source import Span
 from ..facts.anatomy import Anatomy
 from ..facts.wording import Wording
@@ -49,7 +49,7 @@ def check(net: Anatomy) -> Iterator[Finding]:
             begun,
             f"`{match[0]}` writes out what `{name}` names",
             f"write `{mended}`",
-            Fix(f"write `{mended}`", (Edit(begun, mended),)),
+            writes(begun, mended),
         )
 
 
