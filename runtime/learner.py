@@ -22,7 +22,7 @@ from .clips import pace
 from .errors import Broken
 from .kernels import Array, Call, Calls
 from .length import length
-from .optimizers import COMPUTE, Vectors
+from .optimizers import COMPUTE, FADING, Vectors, faded
 from .penalties import limit, penalty
 from .remembered import Remembered
 from .threads import run, together
@@ -126,6 +126,7 @@ class Learner:
             )
             for lane in range(len(self._blocks))
         )
+        self.fading = tuple(faded(training.optimizer, self.slots, self._block))
         self.limits: tuple[Call, ...] = tuple(
             call for entry in layout.learned for call in self._limit(entry)
         )
@@ -207,6 +208,8 @@ class Learner:
             run(self.updates[0])
         else:
             together(self.updates)
+        if self.steps % FADING == 0:
+            run(self.fading)
         run(self.limits)
 
     def _scheduled(self) -> float:

@@ -97,7 +97,7 @@ def nesterov(optimizer: Nesterov, v: Vectors, tempo: Mapping[str, Array]) -> Cal
 def adagrad(optimizer: Adagrad, v: Vectors, tempo: Mapping[str, Array]) -> Calls:
     """s = s + g^2; w = w - lr g / (sqrt(s) + eps)."""
     (s,) = v.slots
-    yield np.multiply, (v.gradient, v.gradient, v.step)
+    yield np.square, (v.gradient, v.step)
     yield np.add, (s, v.step, s)
     yield np.sqrt, (s, v.step)
     yield np.add, (v.step, scalar(optimizer.eps, s.dtype), v.step)
@@ -111,7 +111,7 @@ def rmsprop(optimizer: RmsProp, v: Vectors, tempo: Mapping[str, Array]) -> Calls
     `eps`; so is the velocity, where there is a momentum."""
     s, *velocities = v.slots
     yield np.multiply, (s, scalar(optimizer.alpha, s.dtype), s)
-    yield np.multiply, (v.gradient, v.gradient, v.step)
+    yield np.square, (v.gradient, v.step)
     yield np.add, (s, v.step, s)
     yield np.sqrt, (s, v.step)
     yield np.add, (v.step, tempo["eps"], v.step)
@@ -130,7 +130,7 @@ def adam(optimizer: Adam | AdamW, v: Vectors, tempo: Mapping[str, Array]) -> Cal
     yield np.multiply, (m, scalar(optimizer.beta1, m.dtype), m)
     yield np.add, (m, v.gradient, m)
     yield np.multiply, (s, scalar(optimizer.beta2, s.dtype), s)
-    yield np.multiply, (v.gradient, v.gradient, step)
+    yield np.square, (v.gradient, step)
     yield np.add, (s, step, s)
     yield np.sqrt, (s, step)
     yield np.add, (step, tempo["eps"], step)
@@ -179,6 +179,31 @@ COMPUTE: Mapping[type[Optimizer], tuple[Update, Pace]] = MappingProxyType(
         AdamW: (adamw, adamw_pace),
     }
 )
+
+
+FADING = 128
+"""Steps from one look to the next at what an optimiser keeps."""
+
+FASTEST = 1e-6
+"""What is kept may fade by so much from look to look before it counts as nothing too early."""
+
+
+def faded(optimizer: Optimizer, slots: tuple[Array, ...], step: Array) -> Calls:
+    """The calls that make 0 of what would leave the normal numbers before the next look.
+
+    Below them a processor takes many times as long, and whoever is multiplied by 0.9 there stays for
+    ever, for it is rounded back: so do the means of a unit that is dead. `step` is scratch, a block.
+    """
+    for slot, fades in zip(slots, optimizer.fades, strict=True):
+        normal = float(np.finfo(slot.dtype).smallest_normal)
+        floor = scalar(normal / max(fades**FADING, FASTEST), slot.dtype)
+        for start in range(0, slot.size, SWEEP):
+            kept = slot[start : start + SWEEP]
+            size = step[: kept.size]
+            yield np.absolute, (kept, size)
+            yield np.subtract, (size, floor, size)
+            yield np.heaviside, (size, scalar(0, slot.dtype), size)
+            yield np.multiply, (kept, size, kept)
 
 
 def sweep(training: Training, v: Vectors, tempo: Mapping[str, Array]) -> Calls:

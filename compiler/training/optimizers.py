@@ -22,9 +22,14 @@ class Optimizer(Choice):
     lr: NonNegativeFloat = 0.01
 
     @property
+    def fades(self) -> tuple[float, ...]:
+        """What it keeps is multiplied by at a step, array by array."""
+        return ()
+
+    @property
     def slots(self) -> int:
         """Arrays of the parameters' size that it keeps between steps."""
-        return len(self.keeps)
+        return len(self.fades)
 
 
 class Gd(Optimizer):
@@ -51,6 +56,10 @@ class Momentum(Optimizer):
 
     momentum: float = Field(default=0.9, ge=0, lt=1)
 
+    @property
+    def fades(self) -> tuple[float, ...]:
+        return (self.momentum,)
+
 
 class Nesterov(Optimizer):
     """Momentum that looks ahead: v = momentum v + g; w = w - lr (g + momentum v).
@@ -63,6 +72,10 @@ class Nesterov(Optimizer):
 
     momentum: float = Field(default=0.9, ge=0, lt=1)
 
+    @property
+    def fades(self) -> tuple[float, ...]:
+        return (self.momentum,)
+
 
 class Adagrad(Optimizer):
     """Steps divided by the root of all squared gradients so far: s = s + g^2;
@@ -72,6 +85,10 @@ class Adagrad(Optimizer):
     source = "Duchi et al. 2011; CS231n, neural networks 3, 'Adagrad'"
 
     eps: PositiveFloat = 1e-10
+
+    @property
+    def fades(self) -> tuple[float, ...]:
+        return (1.0,)
 
 
 class RmsProp(Optimizer):
@@ -87,9 +104,9 @@ class RmsProp(Optimizer):
     momentum: float = Field(default=0.0, ge=0, lt=1)
 
     @property
-    def slots(self) -> int:
+    def fades(self) -> tuple[float, ...]:
         """A velocity is kept only where there is a momentum."""
-        return 2 if self.momentum else 1
+        return (self.alpha, self.momentum) if self.momentum else (self.alpha,)
 
 
 class Adam(Optimizer):
@@ -102,6 +119,10 @@ class Adam(Optimizer):
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.999, ge=0, lt=1)
     eps: PositiveFloat = 1e-8
+
+    @property
+    def fades(self) -> tuple[float, ...]:
+        return self.beta1, self.beta2
 
 
 class AdamW(Optimizer):
@@ -118,6 +139,10 @@ class AdamW(Optimizer):
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.999, ge=0, lt=1)
     eps: PositiveFloat = 1e-8
+
+    @property
+    def fades(self) -> tuple[float, ...]:
+        return self.beta1, self.beta2
 
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = MappingProxyType(

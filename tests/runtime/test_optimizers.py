@@ -15,6 +15,7 @@ from nnspec.compiler.plan.build import SWEEP
 from nnspec.compiler.training.optimizers import OPTIMIZERS
 from nnspec.runtime.answering import quiet
 from nnspec.runtime.net import DType
+from nnspec.runtime.optimizers import FADING
 
 from .torch_training import CONVNET, MLP, NETS, Twin, same, together
 from .torch_training import OPTIMIZERS as IN_TORCH
@@ -118,6 +119,28 @@ def test_rmsprop_keeps_a_velocity_only_for_a_momentum() -> None:
         nnspec.compile(MLP, optimizer=text) for text in ("rmsprop", "rmsprop(momentum=0.9)")
     )
     assert (len(plain.learner.slots), len(fast.learner.slots)) == (1, 2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("optimizer", IN_TORCH)
+def test_nothing_stays_below_the_normal_numbers(optimizer: str, dtype: DType) -> None:
+    """Units that are dead from some step on: what is kept of them fades, and is rounded back to where it
+    was once it is small enough; what is of normal size keeps its bits."""
+    net = nnspec.compile(MLP, seed=1, dtype=dtype, optimizer=optimizer)
+    learner = net.learner
+    normal = np.finfo(dtype).smallest_normal
+    learner.memory.gradient[:] = 0
+    learner.steps = 2 * FADING - 2
+    for slot in learner.slots:
+        slot[:] = normal / 16
+        slot[-1] = 1
+    learner.update()
+    before = [slot.copy() for slot in learner.slots]
+    assert all((slot[:-1] > 0).all() and (slot[:-1] < normal).all() for slot in before)
+    learner.update()
+    for slot, faded, fades in zip(learner.slots, before, net.training.optimizer.fades, strict=True):
+        assert not slot[:-1].any()
+        assert slot[-1] == faded[-1] * np.dtype(dtype).type(fades) > 0.1
 
 
 def test_adamw_leaves_biases_and_loss_alone() -> None:
