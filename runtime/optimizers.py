@@ -184,8 +184,8 @@ COMPUTE: Mapping[type[Optimizer], tuple[Update, Pace]] = MappingProxyType(
 FADING = 128
 """Steps from one look to the next at what an optimiser keeps."""
 
-FASTEST = 1e-6
-"""What is kept may fade by so much from look to look before it counts as nothing too early."""
+LEAST = 1e-6
+"""However fast something fades, nothing above the smallest normal number divided by this is made 0."""
 
 
 def faded(optimizer: Optimizer, slots: tuple[Array, ...], step: Array) -> Calls:
@@ -196,7 +196,7 @@ def faded(optimizer: Optimizer, slots: tuple[Array, ...], step: Array) -> Calls:
     """
     for slot, fades in zip(slots, optimizer.fades, strict=True):
         normal = float(np.finfo(slot.dtype).smallest_normal)
-        floor = scalar(normal / max(fades**FADING, FASTEST), slot.dtype)
+        floor = scalar(normal / max(fades**FADING, LEAST), slot.dtype)
         for start in range(0, slot.size, SWEEP):
             kept = slot[start : start + SWEEP]
             size = step[: kept.size]
