@@ -137,10 +137,10 @@ def plan(found: Plan, *, width: int, colour: bool) -> str:
     console = partial(terminal, out, colour=colour)
     parts = [(title, list(_lines(rows))) for title, rows in _parts(found)]
     lines = [line for _, part in parts for line in part]
-    names, room = _fitting(lines, max(width, FLOOR))
+    names = _fitting(lines, width)
     what = "a training step" if found.mode == "train" else "inference"
     console(width).print(f"[bold]{what}[/] over {_examples(found.batch)}")
-    console(room).print(_table(parts, names))
+    console(max(width, FLOOR)).print(_table(parts, names))
     for told in _totals(found):
         console(width).print(told)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
@@ -219,9 +219,9 @@ def _called(row: PlanRow) -> str:
     return row.name or row.phase
 
 
-def _fitting(lines: Sequence[Line], width: int) -> tuple[Sequence[str], int]:
-    """The first choice of columns whose cells have room, reasons going on in the line below; and how
-    wide the table is."""
+def _fitting(lines: Sequence[Line], width: int) -> Sequence[str]:
+    """The first choice of columns whose cells have room, reasons going on in the line below; in the last
+    one names do too."""
     from rich.text import Text
 
     def widest(name: str) -> int:
@@ -230,10 +230,8 @@ def _fitting(lines: Sequence[Line], width: int) -> tuple[Sequence[str], int]:
         return BETWEEN + (min(needed, FOLDED) if name == "how" else needed)
 
     needs = {name: widest(name) for name in COLUMNS}
-    for names in CHOICES:
-        if sum(needs[name] for name in names) <= width:
-            return names, width
-    return CHOICES[-1], max(width, sum(needs[name] for name in CHOICES[-1]))
+    fitting = (names for names in CHOICES if sum(needs[name] for name in names) <= width)
+    return next(fitting, CHOICES[-1])
 
 
 def _table(parts: Sequence[tuple[str, Sequence[Line]]], names: Sequence[str]) -> Table:
@@ -243,7 +241,7 @@ def _table(parts: Sequence[tuple[str, Sequence[Line]]], names: Sequence[str]) ->
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
     columns = [COLUMNS[name] for name in names]
     for column in columns:
-        wraps = column.header == "how"
+        wraps = column.header == "how" or names == CHOICES[-1]
         table.add_column(column.header, justify=column.justify, no_wrap=not wraps, overflow="fold")
     for title, lines in parts:
         if title:

@@ -57,7 +57,7 @@ def test_table(
     assert found == expected.read_text("utf-8")
 
 
-@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("width", [40, 50, 60, 80, 120, 200])
 def test_a_table_stays_within_its_terminal(
     width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
