@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 BAR = 10
+FLOOR = 40
+"""Columns of the narrowest terminal that a table is made for."""
 WIDEST = 1000
 """Columns of a terminal to ask how wide a table would like to be."""
 NOTHING = "[dim]·[/]"
@@ -65,7 +67,7 @@ def profile(options: argparse.Namespace) -> int:
     if options.format == "json":
         print(json.dumps(content, indent=2))
     else:
-        width = max(60, shutil.get_terminal_size((100, 24)).columns)
+        width = max(FLOOR, shutil.get_terminal_size((100, 24)).columns)
         print(table(found, width=width, colour=options.colour), end="")
     # Last, so that what was measured is not lost where the page cannot be written.
     if options.html is not None:
@@ -122,6 +124,7 @@ def _choices(found: Profile) -> list[tuple[str, ...]]:
         (*times, *held, *rates, "share"),
         (*times, *held, "share"),
         (*times, "share"),
+        times,
     ]
 
 
