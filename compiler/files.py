@@ -14,7 +14,7 @@ from ..grammar.diagnostics import SpecError
 from ..grammar.errors import TooManyFiles, Unreadable
 from ..grammar.limits import Limits
 from ..grammar.near import nearest
-from ..grammar.read import read_file
+from ..grammar.read import ENDING, read_file
 from ..grammar.source import Source
 from .arguments import Parameter, Signature
 from .errors import CannotUse
@@ -94,12 +94,12 @@ class Files:
 
     def _name(self, use: tree.Use, by: Source) -> str:
         if use.ships:
-            return f"{LIBRARY}/{use.path.replace('.', '/')}.nn"
+            return f"{LIBRARY}/{use.path.replace('.', '/')}{ENDING}"
         if "\\" in use.path or posixpath.isabs(use.path) or not use.path.isprintable():
             advice = "write a path with `/`, relative to the file it stands in"
             raise Refused(CannotUse(use.span, use.path, "it is no relative path", advice))
-        if not use.path.endswith(".nn"):
-            raise Refused(CannotUse(use.span, use.path, "only `.nn` files are used"))
+        if not use.path.endswith(ENDING):
+            raise Refused(CannotUse(use.span, use.path, f"only `{ENDING}` files are used"))
         name = posixpath.normpath(posixpath.join(_folder(by.name), use.path))
         if by.name.startswith(LIBRARY) and not name.startswith(f"{LIBRARY}/"):
             raise Refused(CannotUse(use.span, use.path, "it lies outside of the library"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .diagnostics import Edit, Fix, Mistake, Note, writes
+from .diagnostics import Fix, Mistake, Note, writes
 from .source import Span
 
 
@@ -166,7 +166,7 @@ class WrongArrow(Mistake):
         return "write `->`"
 
     def remedy(self) -> Fix | None:
-        return Fix("write `->`", (Edit(self.span, "->"),)) if self.span else None
+        return writes(self.span, "->") if self.span else None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ SOURCES = frozenset({"NUMBER", "SHAPE", "AT"})
 """What a chain can begin with when its first stage has no name."""
 
 
-def matches(token: Placed, open_: list[Placed]) -> bool:
+def taken(token: Placed, open_: list[Placed]) -> bool:
     """Take a token into the open brackets; False for a closer that does not close the last one.
 
     Such a closer closes the nearest of its kind, or in place of that the last.
@@ -59,7 +59,7 @@ def cuts(tokens: Sequence[Placed]) -> frozenset[int]:
 
     for index, token in enumerate(tokens):
         if token.type != "NEWLINE":
-            matches(token, open_)
+            taken(token, open_)
         elif open_ and _begins(tokens, index + 1, open_[-1]):
             found.add(index)
             settle()

@@ -37,7 +37,7 @@ from .errors import (
     WrongArrow,
 )
 from .limits import Limits
-from .line_ends import cuts, followers, goes_on, matches
+from .line_ends import cuts, followers, goes_on, taken
 from .misplaced import explained
 from .source import Source, Span
 from .tables import parser
@@ -257,7 +257,7 @@ class _Reader:
     def _bracket(self, token: Placed, open_: list[Placed], sound: bool) -> bool:
         """Keep track of open brackets; returns False once they do not match."""
         top = open_[-1] if open_ else None
-        if matches(token, open_):
+        if taken(token, open_):
             if len(open_) == self.limits.nesting + 1 and token.type in CLOSERS and sound:
                 depth = self.limits.nesting
                 self.mistakes.append(NestedTooDeep(token.span, depth + 1, depth))

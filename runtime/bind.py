@@ -89,11 +89,11 @@ def rounds(calls: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
 
 @dataclass
 class Preparations:
-    """Calls that are made again when weights or statistics change; `seen`: how many changes the net had
-    seen when they were made last."""
+    """Calls that are made again when weights or statistics change; `changes`: how many there had been
+    when they were made last."""
 
     calls: tuple[Call, ...]
-    seen: int = UNKNOWN
+    changes: int = UNKNOWN
 
 
 class Shortcut(NamedTuple):
@@ -116,7 +116,7 @@ class Bound:
     Attributes
     ----------
     arena: the one allocation behind all arrays, in bytes.
-    preparations: calls to make before the first batch.
+    preparations: what inference makes of the weights first.
     groups: the steps in order, those of several lanes together.
     lanes: for each lane all of its calls, or for each thread that helps the only one.
     gradients: for each lane, by name, what it finds of them; the first's are the net's own.
@@ -136,8 +136,8 @@ class Bound:
 
     @cached_property
     def shortcut(self) -> Shortcut | None:
-        """Where there is one input and one output, both of floats."""
-        if len(self.inputs) > 1 or len(self.outputs) > 1:
+        """Where an answer is given to one input by one output, both of floats."""
+        if self.schedule.mode == "train" or len(self.inputs) > 1 or len(self.outputs) > 1:
             return None
         (given,), (made,) = self.inputs.values(), self.outputs.values()
         if given.dtype.kind != "f":

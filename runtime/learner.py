@@ -68,6 +68,7 @@ class Learner:
     streams: the random stream of each node that draws.
     slots: what the optimiser remembers, each of the parameters' size.
     updates: the calls that move the weights, of each thread. limits: those that then shorten them.
+    fading: the calls that forget what in `slots` is next to nothing.
     horizon: of the run that is going on; without one the rate is the optimiser's own, constantly.
     rate: the learning rate of the last update.
     gradient_norm: the length of the last gradient of the loss, before clipping, l2 and l1.
@@ -126,7 +127,7 @@ class Learner:
             )
             for lane in range(len(self._blocks))
         )
-        self.fading = tuple(faded(training.optimizer, self.slots, self._block))
+        self.fading = tuple(faded(self.slots, self._block))
         self.limits: tuple[Call, ...] = tuple(
             call for entry in layout.learned for call in self._limit(entry)
         )
@@ -201,6 +202,8 @@ class Learner:
             for name, value in self._pace(self.steps, factor).items():
                 tempo[name][()] = value
         self.sweep()
+        if self.steps % FADING == 0:
+            run(self.fading)
 
     def sweep(self) -> None:
         """Make the calls that move the weights, at the pace that is set."""
@@ -208,8 +211,6 @@ class Learner:
             run(self.updates[0])
         else:
             together(self.updates)
-        if self.steps % FADING == 0:
-            run(self.fading)
         run(self.limits)
 
     def _scheduled(self) -> float:

@@ -194,15 +194,16 @@ class Net(Answering):
                 short = known.shortcut
                 if (short is None or short.shape != shape) and known.get(shape[0]):
                     short = known.shortcut
-                if short is not None:
-                    expected, dtype, given, made, preparations, function, calls = short
-                    if shape == expected and x.dtype is dtype:
-                        # Nothing is left to look at: a batch as one before it.
-                        if preparations.seen != self._ledger.changes:
-                            self._prepare(preparations)
-                        given[...] = x
-                        turns.silent.run(function, calls)
-                        return made.copy()
+                if short is not None and short.shape == shape and short.dtype is x.dtype:
+                    # Nothing is left to look at: a batch as one before it.
+                    _, _, given, made, preparations, function, calls = short
+                    if preparations.changes != self._ledger.changes:
+                        self._prepare(preparations)
+                    given[...] = x
+                    turns.silent.run(function, calls)
+                    return made.copy()
+            # For another batch there may be no room beside the arrays of this one.
+            short = None
         return super().__call__(x)
 
     @waits("answering")
@@ -240,13 +241,13 @@ class Net(Answering):
     def _prepare(self, preparations: Preparations) -> None:
         """Make of the weights what inference wants of them, where they may be others than before."""
         ledger = self._ledger
-        if not preparations.calls or preparations.seen == ledger.changes:
+        if preparations.changes == ledger.changes:
             return
         # Looked at before: whoever comes while the calls are made is noticed by the next batch.
-        now = UNKNOWN if ledger.writers else ledger.changes
+        now = UNKNOWN if ledger.writers and preparations.calls else ledger.changes
         with quiet():
             run(preparations.calls)
-        preparations.seen = now
+        preparations.changes = now
 
     def _at_once(self, count: int) -> int:
         """How many examples are run at a time: as many as there is memory for."""

@@ -184,26 +184,21 @@ COMPUTE: Mapping[type[Optimizer], tuple[Update, Pace]] = MappingProxyType(
 FADING = 128
 """Steps from one look to the next at what an optimiser keeps."""
 
-LEAST = 1e-6
-"""However fast something fades, nothing above the smallest normal number divided by this is made 0."""
 
+def faded(slots: tuple[Array, ...], step: Array) -> Calls:
+    """The calls that make 0 of what lies below the normal numbers. `step` is scratch, a block.
 
-def faded(optimizer: Optimizer, slots: tuple[Array, ...], step: Array) -> Calls:
-    """The calls that make 0 of what would leave the normal numbers before the next look.
-
-    Below them a processor takes many times as long, and whoever is multiplied by 0.9 there stays for
-    ever, for it is rounded back: so do the means of a unit that is dead. `step` is scratch, a block.
+    A processor takes many times as long for these, and the smallest of them, times 0.9, are rounded back
+    to what they were: the means of a unit that is dead would stay there for ever.
     """
-    for slot, fades in zip(slots, optimizer.fades, strict=True):
-        normal = float(np.finfo(slot.dtype).smallest_normal)
-        floor = scalar(normal / max(fades**FADING, LEAST), slot.dtype)
+    for slot in slots:
+        normal = scalar(float(np.finfo(slot.dtype).smallest_normal), slot.dtype)
         for start in range(0, slot.size, SWEEP):
             kept = slot[start : start + SWEEP]
-            size = step[: kept.size]
-            yield np.absolute, (kept, size)
-            yield np.subtract, (size, floor, size)
-            yield np.heaviside, (size, scalar(0, slot.dtype), size)
-            yield np.multiply, (kept, size, kept)
+            stays = step[: kept.size]
+            yield np.absolute, (kept, stays)
+            yield np.greater_equal, (stays, normal, stays)
+            yield np.multiply, (kept, stays, kept)
 
 
 def sweep(training: Training, v: Vectors, tempo: Mapping[str, Array]) -> Calls:

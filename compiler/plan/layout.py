@@ -50,7 +50,7 @@ def laid_out(graph: Graph, examples: int) -> Graph:
         layouts = _layouts(graph, {**wanted, **dict.fromkeys(alone, "first")})
     if {*layouts.values()} <= {"first"}:
         return graph
-    return _Layouts(graph, layouts).graph()
+    return _Relaid(graph, layouts).graph()
 
 
 def _layouts(graph: Graph, wanted: Mapping[str, Wanted]) -> dict[str, Layout]:
@@ -77,11 +77,14 @@ def _layouts(graph: Graph, wanted: Mapping[str, Wanted]) -> dict[str, Layout]:
 
 def _alone(graph: Graph, wanted: Mapping[str, Wanted], layouts: Mapping[str, Layout]) -> set[str]:
     """Of those that want channels outermost, who is in no stretch with another one, or with windows of
-    pooling, which gain as much: one alone does not gain what it takes to turn its maps."""
+    pooling: one alone does not gain what it takes to turn its maps. Pooling counts in front of it too,
+    where maps come with their channels first: behind it there are fewer numbers to turn."""
     wanting = {name for name, layout in wanted.items() if layout == "outermost"}
-    lying = {name for name, layout in layouts.items() if layout == "outermost"}
-    gaining = wanting | {name for name in lying if isinstance(graph[name].op, Pool)}
-    small = (part for part in _stretches(graph, lying) if len(part & gaining) < 2)
+    taking = {
+        name for name, layout in wanted.items() if layout == "any" and layouts[name] != "last"
+    }
+    gaining = wanting | {name for name in taking if isinstance(graph[name].op, Pool)}
+    small = (part for part in _stretches(graph, wanting | taking) if len(part & gaining) < 2)
     return {name for part in small for name in part & wanting}
 
 
@@ -102,7 +105,7 @@ def _stretches(graph: Graph, names: Collection[str]) -> Iterable[set[str]]:
 
 
 @dataclass
-class _Layouts:
+class _Relaid:
     """Nodes as they are laid out, in order; `at`: which node holds a value, by name and layout."""
 
     old: Graph

@@ -22,14 +22,9 @@ class Optimizer(Choice):
     lr: NonNegativeFloat = 0.01
 
     @property
-    def fades(self) -> tuple[float, ...]:
-        """What it keeps is multiplied by at a step, array by array."""
-        return ()
-
-    @property
     def slots(self) -> int:
         """Arrays of the parameters' size that it keeps between steps."""
-        return len(self.fades)
+        return len(self.keeps)
 
 
 class Gd(Optimizer):
@@ -56,10 +51,6 @@ class Momentum(Optimizer):
 
     momentum: float = Field(default=0.9, ge=0, lt=1)
 
-    @property
-    def fades(self) -> tuple[float, ...]:
-        return (self.momentum,)
-
 
 class Nesterov(Optimizer):
     """Momentum that looks ahead: v = momentum v + g; w = w - lr (g + momentum v).
@@ -72,10 +63,6 @@ class Nesterov(Optimizer):
 
     momentum: float = Field(default=0.9, ge=0, lt=1)
 
-    @property
-    def fades(self) -> tuple[float, ...]:
-        return (self.momentum,)
-
 
 class Adagrad(Optimizer):
     """Steps divided by the root of all squared gradients so far: s = s + g^2;
@@ -85,10 +72,6 @@ class Adagrad(Optimizer):
     source = "Duchi et al. 2011; CS231n, neural networks 3, 'Adagrad'"
 
     eps: PositiveFloat = 1e-10
-
-    @property
-    def fades(self) -> tuple[float, ...]:
-        return (1.0,)
 
 
 class RmsProp(Optimizer):
@@ -104,9 +87,9 @@ class RmsProp(Optimizer):
     momentum: float = Field(default=0.0, ge=0, lt=1)
 
     @property
-    def fades(self) -> tuple[float, ...]:
+    def slots(self) -> int:
         """A velocity is kept only where there is a momentum."""
-        return (self.alpha, self.momentum) if self.momentum else (self.alpha,)
+        return 2 if self.momentum else 1
 
 
 class Adam(Optimizer):
@@ -119,10 +102,6 @@ class Adam(Optimizer):
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.999, ge=0, lt=1)
     eps: PositiveFloat = 1e-8
-
-    @property
-    def fades(self) -> tuple[float, ...]:
-        return self.beta1, self.beta2
 
 
 class AdamW(Optimizer):
@@ -139,10 +118,6 @@ class AdamW(Optimizer):
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.999, ge=0, lt=1)
     eps: PositiveFloat = 1e-8
-
-    @property
-    def fades(self) -> tuple[float, ...]:
-        return self.beta1, self.beta2
 
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = MappingProxyType(

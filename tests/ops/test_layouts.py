@@ -180,6 +180,7 @@ def test_nobody_asks_the_first_layer_for_its_inputs_gradient(first: str) -> None
         ("1x12x12 -> conv4 3x3 relu -> maxpool2 -> gap -> fc3", 15, set()),
         ("1x12x12 -> conv4 3x3 relu -> conv4 3x3 -> flatten -> fc3", 16, {"conv1", "relu1", "conv2"}),
         ("1x12x12 -> conv4 3x3 relu -> flatten -> fc3", 16, set()),
+        ("3x16x16 -> maxpool2 -> conv6 3x3 p1 -> gap -> fc3", 64, {"conv1", "gap1"}),
         ("4x12x12 -> relu -> conv4 1x1 -> maxpool2 -> flatten -> fc3", 16, set()),
         ("4x12x12 -> conv4 3x3 ln relu -> conv4 3x3 -> ln -> maxpool2 -> flatten -> fc3", 16, set()),
         ("4x12x12 -> add[ conv4 3x3 p1 | conv4 1x1 | id ] -> conv4 3x3 -> flatten -> fc3", 16,

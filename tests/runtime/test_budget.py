@@ -156,6 +156,19 @@ def test_what_is_let_go_can_be_taken_again() -> None:
     assert weights < ledger.held <= 4 * 2**20
 
 
+def test_another_batch_takes_the_room_of_the_one_before() -> None:
+    """Of whatever size and type it is: nobody holds on to arrays that are let go."""
+    held: list[int] = []
+    for sizes in ((64,), (64, 64, 40, 5, 64, 63)):
+        most = held[0] + 2000 if held else None
+        net = nnspec.compile(NET, seed=0, max_memory=most)
+        for size in sizes:
+            for x in (X[:size], X[:size].astype(np.float64)):
+                assert net(x).shape == (size, 10)
+        held.append(net._memory.budget.held)
+    assert held[1] <= held[0] + 2000
+
+
 def test_optimisers_count_their_slots() -> None:
     net = nnspec.compile(NET, max_memory="700KiB", optimizer="sgd")
     assert np.isfinite(net.step(X[:1], Y[:1]))

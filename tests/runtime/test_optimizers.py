@@ -16,6 +16,7 @@ from nnspec.compiler.training.optimizers import OPTIMIZERS
 from nnspec.runtime.answering import quiet
 from nnspec.runtime.net import DType
 from nnspec.runtime.optimizers import FADING
+from nnspec.runtime.threads import run
 
 from .torch_training import CONVNET, MLP, NETS, Twin, same, together
 from .torch_training import OPTIMIZERS as IN_TORCH
@@ -124,23 +125,34 @@ def test_rmsprop_keeps_a_velocity_only_for_a_momentum() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("optimizer", IN_TORCH)
 def test_nothing_stays_below_the_normal_numbers(optimizer: str, dtype: DType) -> None:
-    """Units that are dead from some step on: what is kept of them fades, and is rounded back to where it
-    was once it is small enough; what is of normal size keeps its bits."""
+    """Where nothing arrives any more, what is kept fades until it is rounded back to where it was; what is
+    of normal size keeps its bits."""
     net = nnspec.compile(MLP, seed=1, dtype=dtype, optimizer=optimizer)
     learner = net.learner
     normal = np.finfo(dtype).smallest_normal
     learner.memory.gradient[:] = 0
     learner.steps = 2 * FADING - 2
-    for slot in learner.slots:
-        slot[:] = normal / 16
-        slot[-1] = 1
+    for slot, name in zip(learner.slots, net.training.optimizer.keeps, strict=False):
+        sign = 1 if name == "squares" else -1
+        slot[:3] = normal / 16, sign * normal / 16, sign * 4 * normal
+        slot[3:] = 1
     learner.update()
     before = [slot.copy() for slot in learner.slots]
-    assert all((slot[:-1] > 0).all() and (slot[:-1] < normal).all() for slot in before)
+    assert all((np.abs(slot[:2]) < normal).all() and slot[:2].all() for slot in before)
+    learner.fading, fading = (), learner.fading
     learner.update()
-    for slot, faded, fades in zip(learner.slots, before, net.training.optimizer.fades, strict=True):
-        assert not slot[:-1].any()
-        assert slot[-1] == faded[-1] * np.dtype(dtype).type(fades) > 0.1
+    alone = [slot.copy() for slot in learner.slots]
+    run(fading)
+    for slot, left in zip(learner.slots, alone, strict=True):
+        assert not slot[:2].any()
+        np.testing.assert_array_equal(slot[2:], left[2:])
+        assert slot[2:].all()
+    for slot, kept in zip(learner.slots, before, strict=True):
+        slot[:] = kept
+    learner.fading = fading
+    learner.steps = 2 * FADING - 1
+    learner.update()
+    assert not any(slot[:2].any() for slot in learner.slots)
 
 
 def test_adamw_leaves_biases_and_loss_alone() -> None:

@@ -78,7 +78,7 @@ def taken(graph: Graph, plan: Schedule) -> int:
         kept.state,
         *((kept.gradient, *learner.slots, learner._statistics) if learner else ()),
     ]
-    updates = (*chain(*learner.updates), *learner.limits) if learner else ()
+    updates = (*chain(*learner.updates), *learner.limits, *learner.fading) if learner else ()
     for array in (*vectors, *_arrays((*chain(*calls.lanes), *updates))):
         owner = _owner(array)
         if owner.flags.writeable and owner.ndim:
