@@ -20,8 +20,8 @@ from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
 from ..grammar.version import VERSION
 from .asked import asked
-from .budget import MaxMemory
-from .errors import OutputsDiffer
+from .budget import Budget, MaxMemory
+from .errors import OutputsDiffer, TooMuchMemory
 from .kernels import Array
 from .machine import BUSY, Neighbours
 from .net import Net
@@ -111,6 +111,7 @@ def bench(
         if chosen == "train":
             # Refuses what there is no memory for before any number is drawn.
             net.learner.bound(number)
+        _check_room(graph, number)
         inputs = _inputs(net, number)
         fed = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         truth = _truth(net.learner.loss, net, number) if chosen == "train" else None
@@ -181,6 +182,16 @@ def _side(name: str, times: Sequence[float], batch: int) -> Side:
 
 
 # ------------------------------------------------------------------------------------ numbers
+
+
+def _check_room(graph: Graph, batch: int) -> None:
+    """Raise SpecError where the machine has no memory for what goes in and comes out, before any number
+    is drawn; a net answers a few at a time, and `max_memory` is for what it takes itself."""
+    nodes = (*graph.inputs, *(graph[name] for name in graph.outputs.values()))
+    each = 4 * sum(node.value.size for node in nodes)
+    if batch * each > (left := Budget().left()):
+        what = f"a batch of {batch:,}"
+        raise SpecError([TooMuchMemory(None, batch * each, left, False, what, left // each)])
 
 
 def _inputs(net: Net, batch: int) -> dict[str, Array]:

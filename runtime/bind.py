@@ -37,6 +37,9 @@ from .threads import (
 UNKNOWN = -1
 """No count of changes: never made, or made while somebody was writing."""
 
+LOOKS = 16
+"""Batches that are tried at a time where the largest one that fits is looked for."""
+
 FLOATS: Mapping[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
 
 
@@ -250,7 +253,8 @@ def _largest(plans: Callable[[int], Iterable[Schedule]], left: int, too_large: S
     hold none.
 
     A larger batch may take less: its scratch depends on the blocks that it falls into. So what bisection
-    finds is where the search begins, and what the examples alone take is where it ends.
+    finds is where the search begins, and what the examples alone take is where it ends. Where many lie
+    between, `LOOKS` of them are tried, and then as many between the largest of these and the next.
     """
 
     def fits(examples: int) -> bool:
@@ -263,7 +267,11 @@ def _largest(plans: Callable[[int], Iterable[Schedule]], left: int, too_large: S
     most = left * too_large.batch // max(1, _of_examples(too_large))
     # Few examples may lie in another way, which takes less.
     most = min(too_large.batch - 1, max(most, MANY * available()))
-    return next((examples for examples in range(most, low, -1) if fits(examples)), low)
+    while most > low:
+        step = max(1, (most - low) // LOOKS)
+        low = next((examples for examples in range(most, low, -step) if fits(examples)), low)
+        most = min(most, low + step - 1)
+    return low
 
 
 def _of_examples(plan: Schedule) -> int:

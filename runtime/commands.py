@@ -49,7 +49,7 @@ from .member_table import member_table
 from .metrics import NONE, OfClass, chosen, said
 from .net import Net
 from .progress import noticed, number, percent, shown
-from .readers import number_of
+from .readers import number_of, single
 from .train import Interrupted
 from .verdicts import probabilities
 
@@ -402,9 +402,11 @@ def predict(options: argparse.Namespace) -> int:
             row["classes"] = labels[index].tolist()
         elif labels is not None:
             label = int(labels[index])
-            row["class"] = None if label == NONE else _named(label, classes)
-            if probable is not None and label != NONE:
-                row["probability"] = float(probable[index, label])
+            share = 1.0 if probable is None else float(probable[index, label])
+            known = label != NONE and math.isfinite(share)
+            row["class"] = _named(label, classes) if known else None
+            if probable is not None and known:
+                row["probability"] = share
         rows.append(row)
     if options.format == "json":
         _print(rows)
@@ -416,7 +418,7 @@ def predict(options: argparse.Namespace) -> int:
             )
         elif "class" in row:
             word = row["class"]
-            told = "no class: a score is NaN" if word is None else printable(str(word))
+            told = "no class: a score is NaN or infinite" if word is None else printable(str(word))
             print(f"{place:>4}  {told}")
         elif "classes" in row:
             print(f"{place:>4}  {row['classes']}")
@@ -452,6 +454,11 @@ def _examples(options: argparse.Namespace, shape: tuple[int, ...]) -> Dataset:
         first = int(np.isfinite(numbers).argmin())
         problem = f"is NaN or infinite in number {first + 1:,}: {options.input.split(',')[first]}"
         raise SpecError([DataUnfit(None, "--input", problem, "give a number in its place")])
+    if not (fits := np.isfinite(single(numbers))).all():
+        first = int(fits.argmin())
+        problem = f"goes beyond 3.4e38 in number {first + 1:,}: {options.input.split(',')[first]}"
+        advice = "scale it: nets compute with numbers of 32 bits"
+        raise SpecError([DataUnfit(None, "--input", problem, advice)])
     if numbers.size != np.prod(shape):
         problem = (
             f"holds {quantity(numbers.size, 'number')}, but the net takes {int(np.prod(shape))}"

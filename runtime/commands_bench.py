@@ -61,7 +61,9 @@ def bench(options: argparse.Namespace) -> int:
         print("\n".join(_lines(found)))
     if found.disturbed:
         told = f"other processes used {found.others:.1f} cores meanwhile: these times cannot be trusted"
-        print(f"{told}; measure again when the machine is quiet", file=sys.stderr)
+        print(
+            f"{told}; measure again when the machine is quiet, or with --threads 1", file=sys.stderr
+        )
     return 0
 
 

@@ -47,11 +47,12 @@ def configure_profile(parser: argparse.ArgumentParser) -> None:
         "  nnspec profile specs/vision/resnet18.nn --mode infer --batch 8\n"
         "  nnspec profile specs/course/digits.nn --html profile.html\n"
         "  nnspec profile net.nn --format json\n\n"
-        "least: what a layer's products and bytes take at the rates of this machine's best matrix\n"
-        "product and of a copy, whichever is slower; reached: least as a share of what was measured;\n"
-        "products, memory: the share of either rate. Products count as the net has them, and Winograd's\n"
-        "tiles make a quarter of them; numbers that a cache still holds come faster than a copy does:\n"
-        "then it is more than 100 %. NNSPEC_THREADS says how many threads there are."
+        "least: what a layer's products, and what it reads and writes, take at the rates of this machine's\n"
+        "best matrix product and of a copy, whichever is slower; reached: least as a share of what was\n"
+        "measured; products, memory: the share of either rate, where products count as the net has them,\n"
+        "though Winograd's tiles make a quarter, and bytes with scratch, which least takes to be in cache.\n"
+        "Numbers that a cache still holds come faster than a copy does: then it is more than 100 %.\n"
+        "Threads are those that `nnspec train` has; NNSPEC_THREADS says how many there are."
     )
 
 

@@ -430,7 +430,7 @@ class BadSeed(Mistake):
     found: object
 
     def message(self) -> str:
-        return f"a seed is a whole number from 0, not {_short(str(self.found))}"
+        return f"a seed is a whole number from 0, not `{_short(str(self.found))}`"
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ class Diverged(Mistake):
     """The epoch whose weights were put back; 0 for those before the first."""
 
     def message(self) -> str:
-        first = f"; first there is {self.broken.where}" if self.broken else ""
+        first = f"; first found: {self.broken.where}" if self.broken else ""
         place = "" if self.epoch is None else f" of epoch {self.epoch}"
         return f"{self.what} at step {self.step}{place}{first}"
 
@@ -195,7 +195,7 @@ class Diverged(Mistake):
         kept = f"the weights of epoch {self.kept}" if self.kept else "the weights it began with"
         back = "no weight has moved" if self.epoch is None else f"{kept} were put back"
         if self.broken.among == "data":
-            return f"leave these examples out, or fill in what is missing; {back}"
+            return f"leave these examples out, fill in what is missing, or scale what goes beyond 3.4e38; {back}"
         if not self.begins:
             return f"lower the learning rate, clip the gradient, or scale the inputs; {back}"
         if self.broken.among == "weights":

@@ -140,7 +140,7 @@ class Run:
     def _check_weights(self) -> None:
         """Raise SpecError for weights or statistics that no training can mend."""
         if found := in_memory(self.learner.memory):
-            problem = f"before training there is {found.where}"
+            problem = f"before training: {found.where}"
             advice = "give the net weights that are finite, or compile it anew"
             raise SpecError([Untrainable(None, problem, advice)])
 

@@ -127,8 +127,10 @@ def probabilities(loss: Loss, outputs: Array) -> Array | None:
         yes = np.exp(-np.logaddexp(0, -scores[:, 0]))
         return np.stack([1 - yes, yes], axis=1)
     if isinstance(loss, CrossEntropy):
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        # Of a score that is infinite nothing is told: NaN.
+        with np.errstate(invalid="ignore"):
+            powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
     return None
 
 

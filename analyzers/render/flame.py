@@ -183,8 +183,9 @@ def _tiles(root: Flame, found: Mapping[str, Any]) -> str:
 def _machine(found: Mapping[str, Any]) -> str:
     threads = "one thread" if found["threads"] == 1 else f"{found['threads']} threads"
     return (
-        f"At least: what products and bytes take at the rates of this machine's best matrix product "
-        f"and of a copy on {threads}, whichever is slower. What a cache still holds comes faster."
+        f"At least: what products, and what is read and written, take at the rates of this machine's best "
+        f"matrix product and of a copy on {threads}, whichever is slower. Memory: scratch counts too. "
+        f"What a cache still holds comes faster."
     )
 
 

@@ -49,7 +49,8 @@ def objection(graph: Graph, batch: int) -> str:
         return f"forward has {quantity(batch * macs, 'multiply-add')}, too few to share"
     if macs < REUSE * params:
         times = f"{macs / params:.1f}".removesuffix(".0")
-        return f"an example uses a weight {times} times on average: the products are shared out"
+        often = "once" if times == "1" else f"{times} times"
+        return f"an example uses a weight {often} on average, so only large products are shared out"
     return ""
 
 

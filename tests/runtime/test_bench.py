@@ -208,6 +208,8 @@ def test_memory_is_looked_at_before_numbers_are_drawn(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "_inputs", drawn)
     with pytest.raises(SpecError, match="NN557"):
         nnspec.bench("3 -> fc4 relu -> fc1", batch=20_000_000, max_memory="10MiB")
+    with pytest.raises(SpecError, match=r"NN557 a batch of 10,000,000,000,000 needs 145.5 TiB"):
+        nnspec.bench("3 -> fc4 relu -> fc1", batch=10**13, mode="infer")
 
 
 def test_what_is_answered_in_parts_needs_no_memory_for_the_whole() -> None:

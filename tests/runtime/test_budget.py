@@ -6,13 +6,16 @@ import os
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import nnspec
 from nnspec.__main__ import main
+from nnspec.compiler.graph import Graph
 from nnspec.compiler.plan.build import schedule
+from nnspec.compiler.plan.schedule import Schedule
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime import bind
 from nnspec.runtime import budget as budget_module
@@ -118,6 +121,26 @@ def test_no_larger_batch_fits(
     taken = {batch: min(arena(spec, batch, n) for n in (1, threads)) for batch in range(1, 60)}
     assert found.fits == max(batch for batch in taken if taken[batch] + 64 <= found.left)
     assert np.isfinite(net.step(x[: found.fits], y[: found.fits]))
+
+
+def test_a_refusal_looks_at_few_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a batch far too large; what it tells is found again by asking for it."""
+    net, asked = nnspec.compile(TILED, max_memory="1GiB"), list[int]()
+
+    def counted(graph: Graph, batch: int, *more: Any) -> Schedule:
+        asked.append(batch)
+        return schedule(graph, batch, *more)
+
+    monkeypatch.setattr(bind, "schedule", counted)
+    with pytest.raises(SpecError) as error:
+        net.learner.bound(10**8)
+    fits = refusal(error).fits
+    assert fits > 1000
+    assert len(asked) < 250
+    monkeypatch.undo()
+    net.learner.bound(fits)
+    with pytest.raises(SpecError):
+        net.learner.bound(fits + fits // 8)
 
 
 def test_fewer_threads_share_a_batch_that_fits_so_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,17 @@ def test_predict_of_several_outputs(capsys: pytest.CaptureFixture[str], tmp_path
     assert out.split()[:2] == ["1", row["class"]]
 
 
+def test_scores_that_overflow_choose_no_class(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    weights = saved(tmp_path, "4 -> fc8 relu -> fc3")
+    asked = ("predict", weights, "--input=3e38,3e38,-3e38,3e38")
+    assert ran(capsys, *asked) == (0, "   1  no class: a score is NaN or infinite\n", "")
+    code, out, _ = ran(capsys, *asked, "--format", "json")
+    row = json.loads(out)[0]
+    assert (code, row["class"], "probability" in row) == (0, None, False)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -65,6 +76,7 @@ def test_predict_used_wrongly(
     [
         ("1,2,3,nan", "`--input` is NaN or infinite in number 4: nan"),
         ("1,-inf,3,4", "`--input` is NaN or infinite in number 2: -inf"),
+        ("1,2,-1e39,4", "`--input` goes beyond 3.4e38 in number 3: -1e39"),
         ("1,1_000,3,4", "`--input` is not a row of numbers"),
         ("", "`--input` is not a row of numbers"),
     ],

@@ -201,5 +201,5 @@ def test_weights_that_no_training_mends() -> None:
     net = trained()
     net.weights["fc1.bias"][0] = np.nan
     mistake = wrong(lambda: net.fit(X, Y, epochs=1))
-    assert mistake.message() == "before training there is 1 NaN of 8 numbers in weight `fc1.bias`"
+    assert mistake.message() == "before training: 1 NaN of 8 numbers in weight `fc1.bias`"
     assert "rate" not in mistake.help()

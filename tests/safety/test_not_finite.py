@@ -66,7 +66,7 @@ def test_scores_that_are_no_numbers(loss: str) -> None:
     net.weights["fc2.weight"][1, 2] = np.nan
     spoiled = kept(net)
     said = refused(lambda: net.step(X, truth))
-    assert "first there is 1 NaN of 20 numbers in weight `fc2.weight`" in said
+    assert "first found: 1 NaN of 20 numbers in weight `fc2.weight`" in said
     assert kept(net) == spoiled
     net.weights["fc2.weight"][1, 2] = 0
     assert kept(net).keys() == before.keys()
@@ -90,7 +90,7 @@ def test_a_rate_that_is_far_too_high(rate: float) -> None:
     said = refused(lambda: net.fit(X, Y, epochs=3, batch=10))
     assert "lower the learning rate" in said
     assert " at step " in said
-    assert "first there is " in said
+    assert "first found: " in said
     assert kept(net) == before
 
 
@@ -98,7 +98,7 @@ def test_the_last_step_of_an_epoch_is_looked_at() -> None:
     """No loss tells of its weights; an epoch of one step has no other."""
     net = nnspec.compile("3 -> fc1", loss="mse", optimizer="sgd(lr=1e38)", seed=0)
     said = refused(lambda: net.fit(X * 1e3, Y, epochs=3, batch=40))
-    assert "the weights are no longer finite at step 1 of epoch 1; first there is" in said
+    assert "the weights are no longer finite at step 1 of epoch 1; first found:" in said
     assert "in weight `fc1.weight`" in said
 
 
