@@ -20,6 +20,7 @@ from ..compiler.training.losses import Loss
 from ..grammar.diagnostics import SpecError
 from ..grammar.version import VERSION
 from .asked import asked
+from .bench_lines import lines
 from .budget import Budget, MaxMemory
 from .errors import OutputsDiffer, TooMuchMemory
 from .kernels import Array
@@ -84,6 +85,9 @@ class Bench:
     @property
     def disturbed(self) -> bool:
         return self.others is not None and self.others > BUSY
+
+    def __str__(self) -> str:
+        return "\n".join(lines(self))
 
 
 def bench(

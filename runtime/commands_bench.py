@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 
 from ..grammar.options import whole
-from .bench import ROUNDS, Bench, Side
+from .bench import ROUNDS
 from .bench import bench as measured
 from .budget import memory_argument
 from .engine import jit_argument
@@ -58,45 +57,10 @@ def bench(options: argparse.Namespace) -> int:
     if options.format == "json":
         print(json.dumps(asdict(found), indent=2))
     else:
-        print("\n".join(_lines(found)))
+        print(found)
     if found.disturbed:
         told = f"other processes used {found.others:.1f} cores meanwhile: these times cannot be trusted"
         print(
             f"{told}; measure again when the machine is quiet, or with --threads 1", file=sys.stderr
         )
     return 0
-
-
-def _lines(found: Bench) -> Iterator[str]:
-    what = "a training step" if found.mode == "train" else "inference"
-    examples = "one example" if found.batch == 1 else f"{found.batch:,} examples"
-    threads = "one thread" if found.threads == 1 else f"at most {found.threads} threads"
-    turns = " in turns" if len(found.sides) > 1 else ""
-    rounds = "one round" if found.rounds == 1 else f"{found.rounds} rounds"
-    yield f"{what} over {examples} on {threads}, {rounds}{turns}"
-    yield ""
-    yield from map(_row, found.sides)
-    yield ""
-    if found.difference is not None and found.disturbed:
-        yield f"no ratio: the machine was busy; outputs agree to {found.difference:.0e}"
-    elif found.ratio is not None and found.difference is not None:
-        ratio = found.ratio
-        yield (
-            f"PyTorch takes {ratio.median:.2f} times as long as nnspec "
-            f"({ratio.low:.2f} to {ratio.high:.2f}); outputs agree to {found.difference:.0e}"
-        )
-    yield ", ".join(f"{name} {version}" for name, version in found.versions.items())
-
-
-def _row(side: Side) -> str:
-    median, low, high = (
-        _time(seconds) for seconds in (side.seconds.median, side.seconds.low, side.seconds.high)
-    )
-    return f"{side.name:<8} {median:>9}  ({low} to {high})  {side.examples:>10,.0f} examples/s"
-
-
-def _time(seconds: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e3)):
-        if seconds * scale >= 1:
-            return f"{seconds * scale:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} µs"

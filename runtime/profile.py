@@ -22,6 +22,7 @@ from .budget import MaxMemory
 from .kernels import Array, Call
 from .machine import BUSY, Neighbours, measured
 from .net import Net
+from .profile_table import table
 from .threads import blas_threads, run, suited, together
 
 SECONDS = 1.0
@@ -98,6 +99,9 @@ class Profile:
             key = part.layer or f" {part.direction}"
             found[key] = (*found.get(key, ()), part)
         return tuple(found.values())
+
+    def __str__(self) -> str:
+        return table(self, width=100, colour=False)
 
     @property
     def seconds(self) -> float:

@@ -16,8 +16,8 @@ from nnspec.compiler.plan.build import schedule
 from nnspec.compiler.plan.schedule import Mode
 from nnspec.compiler.plan.work import least, traffic
 from nnspec.grammar.diagnostics import SpecError
-from nnspec.runtime import commands_profile
 from nnspec.runtime import profile as module
+from nnspec.runtime import profile_table
 from nnspec.runtime.machine import Neighbours
 from nnspec.runtime.threads import available
 
@@ -87,13 +87,14 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_narrow_terminal_cuts_no_number() -> None:
     found = nnspec.profile(SPECS / "lenet5.nn", batch=8)
     shown = {
-        width: commands_profile.table(found, width=width, colour=False)
+        width: profile_table.table(found, width=width, colour=False)
         for width in (40, 50, 66, 80, 120)
     }
     for width, text in shown.items():
         assert "…" not in text
         assert "update" in text
         assert max(map(len, text.splitlines())) <= width
+    assert str(found) == profile_table.table(found, width=100, colour=False)
     assert all("share" in shown[width] for width in (50, 66, 80, 120))
     assert "products" in shown[120]
     assert "█" in shown[120]
