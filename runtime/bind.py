@@ -165,7 +165,9 @@ class Bound:
             for step in self.schedule.steps
             if step.node is not None and step.phase is Phase.FORWARD
         )
-        modest = WORTH_LIMITING <= max(products, default=0) < WORTH_HURRYING
+        largest = max(products, default=0)
+        hurries = largest >= WORTH_HURRYING and available() > 1
+        modest = largest >= WORTH_LIMITING and not hurries
         return (with_one_blas_thread if modest else run), self.lanes[0]
 
     def run(self) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -424,6 +425,24 @@ def test_threads_that_are_no_number_are_refused(
     monkeypatch.setenv("NNSPEC_THREADS", "")
     threads.available.cache_clear()
     assert threads.available() == threads.blas_threads()
+
+
+@pytest.mark.parametrize(
+    ("width", "one", "two"),
+    [
+        (64, threads.run, threads.run),
+        (256, threads.with_one_blas_thread, threads.with_one_blas_thread),
+        (1024, threads.with_one_blas_thread, threads.run),
+    ],
+)
+def test_one_thread_is_one_for_products_too(
+    width: int, one: object, two: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BLAS takes one by itself for the smallest; for others it has to be told."""
+    for count, runner in ((1, one), (2, two)):
+        monkeypatch.setattr(bind, "available", partial(int, count))
+        net = nnspec.compile(f"{width} -> fc64 relu -> fc10")
+        assert net.learner.bound(32).runner[0] is runner
 
 
 @pytest.fixture
