@@ -128,7 +128,7 @@ def totals(report: Report, lines: Sequence[Line]) -> list[str]:
     inference, training = report.memory.inference_parts, report.memory.training_parts
     found.append(
         f"memory in float32: {size(inference.total)} for {_examples(inference.batch)}, "
-        f"{size(training.total)} for a training step of {training.batch:,}"
+        f"{size(training.total)} for a training step of {training.batch:,} by one thread"
     )
     found += [
         f"never seen of {name}: {missed}"
