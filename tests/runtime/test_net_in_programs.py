@@ -278,7 +278,7 @@ def test_seeds_as_numpy_has_them() -> None:
 
 @pytest.mark.parametrize("seed", ["a", 1.5, -1])
 def test_seeds_that_are_none(seed: Any) -> None:
-    with pytest.raises(SpecError, match=f"a seed is a whole number from 0, not {seed}"):
+    with pytest.raises(SpecError, match=f"a seed is a whole number from 0, not `{seed}`"):
         nnspec.compile(NOISY, seed=seed)
 
 
