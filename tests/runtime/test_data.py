@@ -99,7 +99,9 @@ def test_names_that_cannot_be_paths(name: str) -> None:
 
 def test_columns_and_seeds_of_sets_that_ship() -> None:
     assert said(lambda: load("iris", target="species")) == "NN503 `iris` has no columns"
-    assert said(lambda: load("spiral", seed=-1)) == "NN522 a seed is a whole number from 0, not `-1`"
+    assert (
+        said(lambda: load("spiral", seed=-1)) == "NN522 a seed is a whole number from 0, not `-1`"
+    )
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.csv.gz", "a"])
