@@ -9,11 +9,12 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from ..grammar.console import FLOOR
 from ..grammar.options import whole
 from .budget import memory_argument
 from .engine import jit_argument
 from .profile import profile as profiled
-from .profile_table import FLOOR, table
+from .profile_table import table
 
 
 def configure_profile(parser: argparse.ArgumentParser) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from ..grammar.console import terminal
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from .profile import Part, Profile
 
 BAR = 10
-FLOOR = 40
-"""Columns of the narrowest terminal that a table is made for."""
 WIDEST = 1000
 """Columns of a terminal to ask how wide a table would like to be."""
 NOTHING = "[dim]·[/]"
@@ -20,19 +20,10 @@ NOTHING = "[dim]·[/]"
 
 def table(found: Profile, *, width: int, colour: bool) -> str:
     """One row a layer, the totals, and what they are held against."""
-    from rich.console import Console
     from rich.measure import Measurement
 
     out = StringIO()
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        legacy_windows=False,
-    )
+    console = terminal(out, width, colour=colour)
     wide = console.options.update(width=WIDEST)
     drawn = (_rows(found, titles) for titles in _choices(found))
     rows = next(

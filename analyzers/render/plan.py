@@ -9,19 +9,17 @@ from io import StringIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
+from ...grammar.console import FLOOR, terminal
 from ...grammar.quantity import quantity
 from ..facts.repeats import repeats
 from .columns import NOTHING, escaped, number, size
 from .fold import named
-from .text import terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from ..plan import Plan, PlanRow
 
-FLOOR = 40
-"""Columns below which nothing folds any more."""
 BETWEEN = 3
 """Columns that the table takes for itself with each of its own."""
 FOLDED = 32

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 from io import StringIO
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
+from ...grammar.console import terminal
 from ...grammar.quantity import quantity
 from .columns import COLUMNS, dimensions, flow, size
 from .fold import Line, deepest, folded
 from .messages import Paint
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from ..explain import Explanation
@@ -196,18 +196,3 @@ def explanations(found: Sequence[Explanation], *, colour: bool) -> str:
             lines.append(f"  {paint('help', 'source:')} {one.source}")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
-
-
-def terminal(out: TextIO, width: int, *, colour: bool) -> Console:
-    """What writes tables for a terminal of this width."""
-    from rich.console import Console
-
-    return Console(
-        file=out,
-        width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        legacy_windows=False,
-    )

@@ -25,7 +25,7 @@ HOMES = {
         "compiler/op.py", "compiler/ops/*", "compiler/training/*", "compiler/arguments.py",
         "analyzers/report.py", "analyzers/diagnosis.py", "analyzers/commands.py",
     ),
-    "rich": ("analyzers/render/text.py", "analyzers/render/cells.py", "analyzers/render/plan.py", "runtime/progress.py", "runtime/commands_sweep.py", "runtime/profile_table.py"),
+    "rich": ("grammar/console.py", "analyzers/render/text.py", "analyzers/render/cells.py", "analyzers/render/plan.py", "runtime/progress.py", "runtime/commands_sweep.py", "runtime/profile_table.py"),
     "PIL": ("runtime/pictures.py",),
     "pyarrow": ("runtime/parquet.py",),
     "safetensors": (),

@@ -16,7 +16,7 @@ from nnspec.__main__ import main
 from nnspec.compiler.ops import CATALOGUE
 from nnspec.grammar.diagnostics import SpecError
 from nnspec.runtime import bench as module
-from nnspec.runtime import machine
+from nnspec.runtime import machine, profile_table
 from nnspec.runtime.threads import available, limited
 from nnspec.runtime.torch_twin import WAYS, Twin, as_tensors, loss_of
 
@@ -184,6 +184,7 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "3x8x8 -> gap", "--rounds", "1"]) == 0
     assert capsys.readouterr().out.startswith("inference over one example")
     assert main(["bench", "3x8x8 -> gap", "--mode", "train"]) == 1
+    assert profile_table.duration(0.0098) == "9.8 ms"
 
 
 def test_from_python() -> None:
